@@ -1,0 +1,1 @@
+"""Who runs: stateful classes, one per file. Only `wrap.py` knows Ray; actors never import each other."""

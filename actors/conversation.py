@@ -1,0 +1,213 @@
+"""One conversation: its own mailbox, one turn at a time, its own window. A virtual actor inside a host."""
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+import structlog
+
+from actors.recollection import Recollection
+from actors.turn import Interrupted, Office, Turn
+from konstruct.database import turns
+from konstruct.delivery import Claim
+from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, StaleTurn
+from konstruct.messages import Heard, Spoken
+from konstruct.roster import NobodyAssigned
+from konstruct.window import slide
+
+PAUSE_AFTER_FAILURE_SECONDS = 0.5
+MAX_JOINS = 3
+
+log = structlog.get_logger()
+
+
+class Conversation:
+    """Runs turns while there is something to answer; holds no task and no connection when idle."""
+
+    __slots__ = (
+        "_activated", "_answered_through", "_contacts", "_epoch", "_on_end", "_office", "_replies", "_shard",
+        "_recollection", "_streaming", "_task", "_turn", "_version", "_waiting", "_window", "id", "tenant", "touched",
+    )  # fmt: skip
+
+    def __init__(
+        self, tenant: UUID, id_: UUID, shard: int, epoch: int, office: Office, on_end: Callable[["Conversation"], None]
+    ) -> None:
+        """`on_end` is called when the conversation must be forgotten: it was fenced."""
+        self.tenant = tenant
+        self.id = id_
+        self.touched = 0.0
+        self._shard = shard
+        self._epoch = epoch
+        self._office = office
+        self._on_end = on_end
+        self._activated = False
+        self._version = 0
+        self._answered_through = 0
+        self._window: tuple[Spoken, ...] = ()
+        self._contacts: set[UUID] = set()
+        self._streaming: frozenset[UUID] = frozenset()
+        self._recollection = Recollection()
+        self._waiting: list[Heard] = []
+        self._replies: list[Claim] = []
+        self._turn: Turn | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn or a delivery is running."""
+        return self._task is not None
+
+    def hear(self, heard: Heard) -> None:
+        """A durable message arrived. It joins the running turn while nothing of the answer is visible."""
+        if heard.id <= self._answered_through:
+            self.look()
+            return
+        if all(heard.id != waiting.id for waiting in self._waiting):
+            self._waiting.append(heard)
+            self._waiting.sort(key=lambda waiting: waiting.id)
+            if self._turn is not None:
+                self._turn.interrupt()
+        self._start()
+
+    def look(self) -> None:
+        """Something waits in PostgreSQL that nobody told us of: read everything anew."""
+        if self._task is None:
+            self._activated = False
+            self._start()
+
+    def forget(self) -> None:
+        """End at once, wherever the turn is; PostgreSQL knows everything that matters."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def settle(self) -> None:
+        """Wait until the conversation has nothing left to do."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while not self._activated or self._replies or self._waiting:
+                await self._step()
+        except Fenced as fenced:
+            log.warning("conversation fenced", tenant=self.tenant, conversation=self.id, reason=str(fenced))
+            self._office.metrics.count("konstruct_fenced_total")
+            self._on_end(self)
+        finally:
+            self._task = None
+
+    async def _step(self) -> None:
+        try:
+            if not self._activated:
+                await self._activate()
+            elif self._replies:
+                await self._deliver()
+            else:
+                await self._take_turn(self._waiting[:])
+        except StaleTurn:
+            self._activated = False
+        except (DatabaseUnavailable, DatabaseUnfit) as error:
+            log.warning("database unavailable", tenant=self.tenant, conversation=self.id, reason=str(error))
+            self._activated = False
+            await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+
+    async def _activate(self) -> None:
+        known = {heard.id for heard in self._waiting}
+        state = await turns.activate(self._office.database, self.tenant, self.id, self._shard)
+        self._version = state.version
+        self._window = slide((), state.window)
+        self._contacts = set(state.contacts)
+        self._streaming = state.streaming
+        # What was heard while PostgreSQL was read may have been committed after it looked.
+        known.update(heard.id for heard in state.waiting)
+        self._waiting = state.waiting + [heard for heard in self._waiting if heard.id not in known]
+        self._replies = [Claim(reply, self._shard, self._epoch) for reply in state.replies]
+        self._activated = True
+
+    async def _deliver(self) -> None:
+        claim = self._replies[0]
+        reply = claim.reply
+        try:
+            assignment = await self._office.roster.assignment(self.tenant, reply.channel, reply.address.team)
+        except NobodyAssigned as gone:
+            if await self._office.delivery.hold(claim):
+                self._office.delivery.give_up(claim, str(gone))
+        else:
+            with self._office.measure("send"):
+                await self._office.delivery.deliver(claim, assignment.channel)
+        del self._replies[0]
+
+    async def _take_turn(self, heard: list[Heard]) -> None:
+        """Answer what waits. A message that survived a crash of its host is first counted, then tried alone."""
+        suspect = next((h for h in heard if h.epoch < self._epoch or h.attempts), None)
+        if suspect is None:
+            await self._answer(heard)
+        elif not suspect.attempts:
+            await self._count(heard, None)
+            await self._answer(heard, counted=True)
+        else:
+            await self._take_turn_alone(heard[0])
+
+    async def _take_turn_alone(self, suspect: Heard) -> None:
+        async with self._office.isolation:
+            crashed = suspect.epoch < self._epoch
+            if crashed and await self._count([suspect], None):
+                return
+            await self._answer([suspect], counted=crashed)
+
+    async def _answer(self, heard: list[Heard], *, counted: bool = False) -> None:
+        """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
+        alone = len(heard) < len(self._waiting)
+        async with self._office.slots:
+            for joins in range(MAX_JOINS + 1):
+                try:
+                    await self._run(heard, interruptible=joins < MAX_JOINS and not alone)
+                except Interrupted:
+                    heard = self._waiting[:]
+                except (Fenced, StaleTurn, DatabaseUnavailable, DatabaseUnfit):
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, the conversation goes on
+                    await self._fail([] if counted else heard, error)
+                    return
+                else:
+                    return
+
+    async def _run(self, heard: list[Heard], *, interruptible: bool) -> None:
+        self._turn = turn = Turn(
+            self._office, heard, self._epoch, self._version, self._window, self._contacts, self._streaming,
+            self._recollection,
+        )  # fmt: skip
+        try:
+            await turn.run(interruptible=interruptible)
+        finally:
+            self._turn = None
+        self._absorb(turn)
+
+    def _absorb(self, turn: Turn) -> None:
+        self._version += 1
+        self._window = slide(self._window, turn.spoken)
+        self._contacts.update(turn.contacts)
+        self._streaming = frozenset()
+        answered = {heard.id for heard in turn.heard}
+        self._waiting = [waiting for waiting in self._waiting if waiting.id not in answered]
+        self._answered_through = max(answered)
+        self._replies.append(turn.claim)
+
+    async def _fail(self, heard: list[Heard], error: Exception) -> None:
+        log.error("turn failed", tenant=self.tenant, conversation=self.id, exc_info=error)
+        self._office.metrics.count("konstruct_turns_total", "failed")
+        if heard:
+            await self._count(heard, f"{type(error).__name__}: {error}")
+        self._activated = False
+        await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+
+    async def _count(self, heard: list[Heard], error: str | None) -> set[int]:
+        dead = await turns.count_attempt(self._office.database, heard, epoch=self._epoch, error=error)
+        if dead:
+            log.error("dead letter", tenant=self.tenant, conversation=self.id, inbox=sorted(dead))
+            self._waiting = [waiting for waiting in self._waiting if waiting.id not in dead]
+        return dead

@@ -1,0 +1,221 @@
+"""A host: the process that hosts the conversations of its shards, and finds again whatever was lost on the way."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from konstruct.database import hosting
+from konstruct.database.pool import Database
+from konstruct.errors import DatabaseUnavailable
+from konstruct.identity import shard_of
+from konstruct.messages import Heard
+from konstruct.metrics import Metrics
+
+SWEEP_SECONDS = 1.0
+# Fresh messages are woken by the ingress; only older ones may have been missed.
+MISSED_AFTER = timedelta(seconds=1)
+MEMORY_SWEEP_SECONDS = 15.0
+IDLE_SECONDS = 900.0
+LOADED_LIMIT = 60_000
+DRAIN_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+class Resident(Protocol):
+    """A conversation, as its host sees it."""
+
+    tenant: UUID
+    id: UUID
+    touched: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is at work."""
+        ...
+
+    def hear(self, heard: Heard) -> None:
+        """A message arrived."""
+        ...
+
+    def look(self) -> None:
+        """Something waits in PostgreSQL."""
+        ...
+
+    def forget(self) -> None:
+        """End at once."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until idle."""
+        ...
+
+
+# (tenant, conversation, shard, epoch, on_end)
+OpenConversation = Callable[[UUID, UUID, int, int, Callable[[Resident], None]], Resident]
+
+
+class MemorySweep(Protocol):
+    """The part of the memory job that a host drives."""
+
+    async def sweep(self, host: int) -> int:
+        """Embed what was left behind."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until everything queued is done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """What the Supervisor asks a host for."""
+
+    host: int
+    version: str
+    pid: int
+    shards: int
+    conversations: int
+    busy: int
+
+
+class ConversationHost:
+    """Owns shards under an epoch, opens conversations on first use, lets idle ones go."""
+
+    def __init__(
+        self, host: int, database: Database, open_conversation: OpenConversation, memory_job: MemorySweep,
+        metrics: Metrics,
+    ) -> None:  # fmt: skip
+        """Light; `start` takes the shards."""
+        self.host = host
+        self._database = database
+        self._open = open_conversation
+        self._memory_job = memory_job
+        self._metrics = metrics
+        self._epochs: dict[int, int] = {}
+        self._residents: dict[UUID, Resident] = {}
+        self._draining: set[int] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, hosts: int) -> None:
+        """Take this host's shards of `hosts` and look at once for what waits in them."""
+        await self.adopt(hosts)
+        self._tasks = [asyncio.create_task(self._sweep_forever()), asyncio.create_task(self._tidy_forever())]
+
+    async def stop(self) -> None:
+        """Let running turns end, then forget everything."""
+        await self.release(list(self._epochs))
+        for task in self._tasks:
+            task.cancel()
+        await self._memory_job.settle()
+
+    def wake(self, messages: Sequence[Heard]) -> None:
+        """Messages became durable. Those of foreign shards are left to their owners' sweep."""
+        for heard in messages:
+            resident = self._resident(heard.tenant, heard.conversation, heard.shard)
+            if resident is not None:
+                resident.hear(heard)
+
+    async def adopt(self, hosts: int) -> None:
+        """Own the shards that are this host's when there are `hosts` hosts; take only those not owned yet."""
+        mine = hosting.shards_of(self.host, hosts)
+        missing = [shard for shard in mine if shard not in self._epochs]
+        self._epochs.update(await hosting.take(self._database, self.host, missing) if missing else {})
+        await self._sweep(timedelta(0))
+
+    async def release(self, shards: Sequence[int]) -> None:
+        """Give shards up: start nothing new in them, let running turns end, for up to DRAIN_SECONDS."""
+        leaving = set(shards)
+        self._draining |= leaving
+        residents = [r for r in self._residents.values() if shard_of(r.id) in leaving]
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(*(resident.settle() for resident in residents))
+        except TimeoutError:
+            log.warning("drain timed out; the next owner repeats these turns", host=self.host)
+        for resident in residents:
+            self._drop(resident)
+        for shard in leaving:
+            self._epochs.pop(shard, None)
+        self._draining -= leaving
+
+    async def make_room(self, hosts: int) -> None:
+        """Give up the shards that are another's when there are `hosts` hosts."""
+        keep = set(hosting.shards_of(self.host, hosts))
+        await self.release([shard for shard in self._epochs if shard not in keep])
+
+    @property
+    def loaded(self) -> int:
+        """Conversations in memory."""
+        return len(self._residents)
+
+    @property
+    def shards(self) -> int:
+        """Shards owned."""
+        return len(self._epochs)
+
+    @property
+    def busy(self) -> int:
+        """Conversations at work."""
+        return sum(resident.busy for resident in self._residents.values())
+
+    def _resident(self, tenant: UUID, conversation: UUID, shard: int) -> Resident | None:
+        resident = self._residents.get(conversation)
+        if resident is None:
+            epoch = self._epochs.get(shard)
+            if epoch is None or shard in self._draining:
+                return None
+            resident = self._residents[conversation] = self._open(tenant, conversation, shard, epoch, self._fenced)
+        resident.touched = time.monotonic()
+        return resident
+
+    def _fenced(self, resident: Resident) -> None:
+        """Another host took this conversation's shard: let go of the whole shard."""
+        shard = shard_of(resident.id)
+        self._epochs.pop(shard, None)
+        for other in [r for r in self._residents.values() if shard_of(r.id) == shard]:
+            self._drop(other)
+
+    def _drop(self, resident: Resident) -> None:
+        if self._residents.get(resident.id) is resident:
+            del self._residents[resident.id]
+            resident.forget()
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self._sweep(MISSED_AFTER)
+            except DatabaseUnavailable as error:
+                log.warning("sweep skipped", host=self.host, reason=str(error))
+            self._metrics.gauge("konstruct_active_conversations", len(self._residents))
+
+    async def _sweep(self, older_than: timedelta) -> None:
+        for tenant, conversation, shard in await hosting.waiting(self._database, self.host, older_than):
+            resident = self._resident(tenant, conversation, shard)
+            if resident is not None:
+                resident.look()
+
+    async def _tidy_forever(self) -> None:
+        while True:
+            await asyncio.sleep(MEMORY_SWEEP_SECONDS)
+            self._passivate()
+            try:
+                await self._memory_job.sweep(self.host)
+            except DatabaseUnavailable as error:
+                log.warning("memory sweep skipped", host=self.host, reason=str(error))
+
+    def _passivate(self) -> None:
+        now = time.monotonic()
+        idle = [r for r in self._residents.values() if not r.busy]
+        surplus = max(0, len(self._residents) - LOADED_LIMIT)
+        oldest = sorted(idle, key=lambda r: r.touched)
+        for n, resident in enumerate(oldest):
+            if n < surplus or now - resident.touched > IDLE_SECONDS:
+                self._drop(resident)

@@ -1,0 +1,64 @@
+"""The memory job: texts of committed turns get their embeddings, in batches, after the reply is on its way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from konstruct.database import memories
+from konstruct.database.pool import Database
+from konstruct.errors import DatabaseUnavailable, EmbedderUnavailable
+from konstruct.group_commit import GroupCommit
+
+BATCH = 32
+LINGER_SECONDS = 0.25
+EMBED_SECONDS = 2.0
+
+Embed = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]
+Job = tuple[memories.MemoryKey, str]
+
+log = structlog.get_logger()
+
+
+class MemoryJob:
+    """Embeds for all conversations of a host, through the shared embedder."""
+
+    def __init__(self, database: Database, embed: Embed) -> None:
+        """`embed`: texts -> one vector each; whatever it raises means that the embedder is not available."""
+        self._database = database
+        self._embed = embed
+        self._jobs: GroupCommit[Job, None] = GroupCommit(self._work, limit=BATCH, linger=LINGER_SECONDS)
+
+    async def embed(self, text: str) -> Sequence[float]:
+        """The embedding of one text, at once. Raises EmbedderUnavailable."""
+        return (await self._vectors([text], EMBED_SECONDS))[0]
+
+    def embed_later(self, key: memories.MemoryKey, text: str) -> None:
+        """Queue a memory; what is lost here, the sweep finds again."""
+        self._jobs.add((key, text))
+
+    async def sweep(self, host: int) -> int:
+        """Do what a crash or an absent embedder left behind; answers how many memories that were."""
+        left = await memories.waiting(self._database, host)
+        if left:
+            await asyncio.gather(*(self._jobs.add(job) for job in left))
+        return len(left)
+
+    async def settle(self) -> None:
+        """Wait until everything queued is done."""
+        await self._jobs.settle()
+
+    async def _work(self, jobs: list[Job]) -> list[None]:
+        try:
+            vectors = await self._vectors([text for _, text in jobs], EMBED_SECONDS * len(jobs))
+            await memories.store(self._database, [key for key, _ in jobs], vectors)
+        except (EmbedderUnavailable, DatabaseUnavailable) as error:
+            log.warning("memories wait for the next sweep", memories=len(jobs), reason=str(error))
+        return [None] * len(jobs)
+
+    async def _vectors(self, texts: list[str], seconds: float) -> Sequence[Sequence[float]]:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._embed(texts)
+        except Exception as error:
+            raise EmbedderUnavailable(f"The embedder did not answer: {error or type(error).__name__}.") from error

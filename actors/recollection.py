@@ -1,0 +1,62 @@
+"""What a conversation remembers from before its window, without asking when there is nothing to ask for."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from konstruct.database import memories
+from konstruct.database.pool import Database
+from konstruct.errors import EmbedderUnavailable
+
+CHECK_EVERY_SECONDS = 30.0
+QUERY_CHARS = 1_000
+
+log = structlog.get_logger()
+
+
+class Embedding(Protocol):
+    """Embeds: at once for a question, later for what was said."""
+
+    async def embed(self, text: str) -> Sequence[float]:
+        """The embedding of one text, 384 numbers; raises EmbedderUnavailable."""
+        ...
+
+    def embed_later(self, key: memories.MemoryKey, text: str) -> None:
+        """Give a committed memory its embedding when there is time."""
+        ...
+
+
+class Recollection:
+    """Recalls memories for one conversation; most turns of a young contact need no query at all."""
+
+    __slots__ = ("_checked_at", "_known")
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._known = False
+        self._checked_at: float | None = None
+
+    async def recall(
+        self, database: Database, embed: Callable[[str], Awaitable[Sequence[float]]], scope: memories.Scope, text: str
+    ) -> list[str]:
+        """Memories near to `text`, nearest first; empty when the embedder does not answer: a reply is not held up."""
+        if not await self._worthwhile(database, scope):
+            return []
+        try:
+            query = await embed(text[:QUERY_CHARS])
+        except EmbedderUnavailable as error:
+            log.warning("recall skipped", reason=str(error))
+            return []
+        return await memories.recall(database, scope, query)
+
+    async def _worthwhile(self, database: Database, scope: memories.Scope) -> bool:
+        if scope.window and scope.window[0].turn > 1:
+            return True
+        now = time.monotonic()
+        if not self._known and (self._checked_at is None or now - self._checked_at > CHECK_EVERY_SECONDS):
+            self._known = await memories.has_any(database, scope)
+            self._checked_at = now
+        return self._known
+

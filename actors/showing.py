@@ -1,0 +1,93 @@
+"""What a contact sees while a turn runs: the status, and a long answer as it grows."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import structlog
+
+from konstruct.channels import Channel
+from konstruct.database import turns
+from konstruct.database.pool import Database
+from konstruct.delivery import CLAIM_SECONDS, Claim, Delivery
+from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
+from konstruct.roster import Assignment
+
+# A shorter wait needs no status; Slack clears one after two minutes.
+STATUS_AFTER_SECONDS = 0.25
+STATUS_EVERY_SECONDS = 60.0
+STATUS = "is thinking…"
+# A short answer is posted whole; a long one grows by edits (chat.update: tier 3, 50 a minute per workspace).
+SHOW_AFTER_SECONDS = 1.0
+SHOW_EVERY_SECONDS = 1.2
+
+log = structlog.get_logger()
+
+
+class Showing:
+    """Shows one turn's answer before it is committed; whatever is shown wrongly, the final edit puts right."""
+
+    def __init__(self, database: Database, delivery: Delivery, claim: Claim, *, continued: bool) -> None:
+        """`continued`: an earlier owner had already begun to show this reply."""
+        self._database = database
+        self._delivery = delivery
+        self._claim = claim
+        self._begun: float | None = None
+        self._next = 0.0
+        self.visible = continued
+
+    def keep_status(self, assignment: Assignment, source_id: str) -> asyncio.Task[None]:
+        """Show the status soon and keep it alive; cancel the task to stop."""
+        return asyncio.create_task(self._keep_status(assignment.channel, source_id))
+
+    async def show(self, text: str, channel: Channel) -> None:
+        """The answer so far. Raises Fenced when another host has taken over."""
+        now = time.monotonic()
+        self._begun = self._begun or now
+        if now - self._begun < SHOW_AFTER_SECONDS or now < self._next:
+            return
+        try:
+            if self.visible:
+                await self._grow(text, channel)
+            else:
+                await self._open(text, channel)
+            self._next = time.monotonic() + SHOW_EVERY_SECONDS
+        except ChannelBusy as busy:
+            self._next = time.monotonic() + busy.retry_after
+        except (ChannelOutcomeUnknown, ChannelRefused) as failure:
+            # The final delivery finds out whether the message is there, and says so if it is refused.
+            log.warning("answer not shown while it grows", reason=str(failure))
+            self._next = time.monotonic() + CLAIM_SECONDS
+
+    async def _open(self, text: str, channel: Channel) -> None:
+        claim = self._claim
+        begun = time.monotonic()
+        self.visible = True
+        await turns.open_reply(
+            self._database, claim.reply, shard=claim.shard, epoch=claim.epoch, claim_seconds=CLAIM_SECONDS
+        )
+        claim.renewed(begun)
+        external_id = await channel.send(claim.reply, text, partial=True)
+        claim.reply = replace(claim.reply, external_id=external_id)
+        await self._delivery.record(claim)
+
+    async def _grow(self, text: str, channel: Channel) -> None:
+        claim = self._claim
+        if not await self._delivery.hold(claim):
+            return
+        if claim.reply.external_id is None:
+            seen = await channel.find(claim.reply)
+            if seen is None:
+                return
+            claim.reply = replace(claim.reply, external_id=seen.external_id)
+            await self._delivery.record(claim)
+        await channel.edit(claim.reply, claim.reply.external_id or "", text)
+
+    async def _keep_status(self, channel: Channel, source_id: str) -> None:
+        await asyncio.sleep(STATUS_AFTER_SECONDS)
+        while True:
+            try:
+                await channel.show_status(self._claim.reply.address, source_id, STATUS)
+            except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
+                log.info("status not shown", reason=str(failure))
+            await asyncio.sleep(STATUS_EVERY_SECONDS)

@@ -1,0 +1,87 @@
+"""How a host's parts fit together, without Ray: used by the Ray actor and by crash tests alike."""
+
+from dataclasses import dataclass
+
+import aiohttp
+
+from actors.conversation import Conversation
+from actors.conversation_host import ConversationHost
+from actors.memory_job import Embed, MemoryJob
+from actors.turn import Office
+from konstruct.database.outbox import Outbox
+from konstruct.database.pool import Database
+from konstruct.database.tenants import ModelRow
+from konstruct.delivery import Delivery
+from konstruct.failpoints import Failpoint, armed, disarmed
+from konstruct.metrics import Metrics
+from konstruct.models import Model
+from konstruct.models.hosted import HostedModel
+from konstruct.models.local import LocalModel
+from konstruct.roster import OpenModel, Roster
+from konstruct.settings import Settings
+from konstruct.tenant_file import LOCAL
+from konstruct.vault import Vault, local_model_token
+
+
+@dataclass(frozen=True, slots=True)
+class HostParts:
+    """A host and what must be started before it and closed after it."""
+
+    host: ConversationHost
+    database: Database
+    session: aiohttp.ClientSession
+    outbox: Outbox
+
+    async def stop(self) -> None:
+        """Drain the host, write what is left to write, close the connections."""
+        await self.host.stop()
+        await self.outbox.settle()
+        await self.session.close()
+        await self.database.stop()
+
+
+async def build_host(settings: Settings, number: int, embed: Embed, metrics: Metrics) -> HostParts:
+    """Host number `number`, its database pool open, its shards not taken yet."""
+    database = Database(settings.database_url or "", settings.database_connections)
+    await database.start()
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30))
+    outbox = Outbox(database)
+    memory_job = MemoryJob(database, embed)
+    failpoint = failpoint_for(settings)
+    office = Office(
+        database=database,
+        roster=Roster(
+            database, Vault(settings.master_keys), _opener(settings, session), _api_urls(settings), session
+        ),
+        delivery=Delivery(outbox, metrics, failpoint),
+        embedding=memory_job,
+        metrics=metrics,
+        failpoint=failpoint,
+    )
+    host = ConversationHost(
+        number,
+        database,
+        lambda tenant, id_, shard, epoch, on_end: Conversation(tenant, id_, shard, epoch, office, on_end),
+        memory_job,
+        metrics,
+    )
+    return HostParts(host, database, session, outbox)
+
+
+def failpoint_for(settings: Settings) -> Failpoint:
+    """Failpoints live in the installation's folder, so that a test can arm them from outside."""
+    return armed(settings.home / "failpoints") if settings.failpoints else disarmed
+
+
+def _api_urls(settings: Settings) -> dict[str, str]:
+    return {"slack": settings.slack_api_url}
+
+
+def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:
+    def open_model(name: str, row: ModelRow | None) -> Model:
+        if row is not None:
+            return HostedModel(row.name, row.litellm, row.api_base, row.api_key)
+        token = local_model_token(settings.master_keys)
+        return LocalModel(name.removeprefix(LOCAL), settings.local_model_url, token, session)
+
+    return open_model

@@ -1,0 +1,174 @@
+"""The one module of the actors that knows Ray: hosts as named actors, metrics as Ray's."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayActorError
+from ray.util.metrics import Counter, Gauge, Histogram
+
+from actors.conversation_host import HostHealth
+from actors.wiring import HostParts, build_host
+from konstruct import logs
+from konstruct.database import hosting
+from konstruct.messages import Heard
+from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
+from konstruct.settings import Settings
+
+NAMESPACE = "konstruct"
+CALL_SECONDS = 2.0
+START_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class RayMetrics:
+    """Metrics on Ray's Prometheus endpoint."""
+
+    def __init__(self) -> None:
+        """Register every metric once per process."""
+        self._counters = {name: Counter(name, text, ("kind",)) for name, text in COUNTERS.items()}
+        self._histograms = {
+            name: Histogram(name, text, SECONDS_BUCKETS, ("kind",)) for name, text in HISTOGRAMS.items()
+        }
+        self._gauges = {name: Gauge(name, text, ("process",)) for name, text in GAUGES.items()}
+        self._process = {"process": str(os.getpid())}
+
+    def count(self, name: str, label: str = "", by: float = 1) -> None:
+        """See Metrics.count."""
+        if by > 0:
+            self._counters[name].inc(by, {"kind": label})
+
+    def observe(self, name: str, seconds: float, label: str = "") -> None:
+        """See Metrics.observe."""
+        self._histograms[name].observe(seconds, {"kind": label})
+
+    def gauge(self, name: str, value: float) -> None:
+        """See Metrics.gauge."""
+        self._gauges[name].set(value, self._process)
+
+
+class HostActor:
+    """A ConversationHost in a process of its own; starts with the first call after every (re)start."""
+
+    def __init__(self, number: int) -> None:
+        """Light, because Ray runs it outside the event loop."""
+        self._number = number
+        self._settings = Settings.from_environment()
+        self._starting: asyncio.Task[HostParts] | None = None
+        logs.configure(self._settings.log_level)
+
+    async def check_health(self) -> HostHealth:
+        """Start if need be, then say how it stands."""
+        host = (await self._parts()).host
+        return HostHealth(
+            self._number, self._settings.version_hash, os.getpid(), host.shards, host.loaded, host.busy
+        )
+
+    async def wake(self, messages: Sequence[Heard]) -> None:
+        """Durable messages for this host."""
+        (await self._parts()).host.wake(messages)
+
+    async def adopt(self, hosts: int) -> None:
+        """See ConversationHost.adopt."""
+        await (await self._parts()).host.adopt(hosts)
+
+    async def make_room(self, hosts: int) -> None:
+        """See ConversationHost.make_room."""
+        await (await self._parts()).host.make_room(hosts)
+
+    async def stop(self) -> None:
+        """Drain; the process may be ended afterwards."""
+        await (await self._parts()).stop()
+
+    async def _parts(self) -> HostParts:
+        if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
+            self._starting = asyncio.create_task(self._start())
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> HostParts:
+        from ray import serve  # noqa: PLC0415 - half a second that only a host needs
+
+        embedder = serve.get_deployment_handle("Embedder", app_name="konstruct")
+
+        async def embed(texts: list[str]) -> Sequence[Sequence[float]]:
+            vectors: Sequence[Sequence[float]] = await embedder.embed.remote(texts)
+            return vectors
+
+        parts = await build_host(self._settings, self._number, embed, RayMetrics())
+        mapping = await hosting.read(parts.database)
+        await parts.host.start(mapping.hosts)
+        log.info("host started", host=self._number, shards=parts.host.shards)
+        return parts
+
+
+class RayHosts:
+    """The hosts, as the Supervisor and the ingress reach them: by name."""
+
+    def __init__(self) -> None:
+        """Nothing is created here."""
+        self._known: dict[int, Any] = {}
+
+    def forget(self) -> None:
+        """Drop known handles: an actor of the same name may be another one now."""
+        self._known.clear()
+
+    def wake_later(self, number: int, messages: Sequence[Heard]) -> None:
+        """Fire and forget; what is lost, the host's sweep finds."""
+        try:
+            self._actor(number).wake.options(num_returns=0).remote(messages)
+        except (RayActorError, ValueError) as error:
+            self._known.pop(number, None)
+            log.info("host not woken", host=number, reason=str(error))
+
+    async def ensure(self, number: int, seconds: float = START_SECONDS) -> HostHealth:
+        """Create the host if there is none of its name, and wait until it owns its shards."""
+        self._known[number] = (
+            ray.remote(HostActor)
+            .options(
+                name=_name(number),
+                namespace=NAMESPACE,
+                lifetime="detached",
+                get_if_exists=True,
+                max_restarts=-1,
+                max_task_retries=0,
+                num_cpus=0.1,
+                max_concurrency=10_000,
+            )
+            .remote(number)
+        )
+        return await self.call(number, "check_health", seconds=seconds)
+
+    async def check_health(self, number: int) -> HostHealth | None:
+        """How the host stands; None if it does not answer in time."""
+        try:
+            health: HostHealth = await self.call(number, "check_health", seconds=CALL_SECONDS)
+        except (RayActorError, TimeoutError, ValueError):
+            self._known.pop(number, None)
+            return None
+        return health
+
+    async def call(self, number: int, method: str, *arguments: object, seconds: float) -> Any:
+        """Call a host; raises RayActorError, ValueError (no such actor) or TimeoutError."""
+        async with asyncio.timeout(seconds):
+            return await getattr(self._actor(number), method).remote(*arguments)
+
+    def kill(self, number: int) -> None:
+        """End the host's process, if there is one, and free its name."""
+        try:
+            ray.kill(ray.get_actor(_name(number), namespace=NAMESPACE), no_restart=True)
+        except ValueError:
+            log.info("host was gone already", host=number)
+        self._known.pop(number, None)
+
+    def _actor(self, number: int) -> Any:
+        if number not in self._known:
+            self._known[number] = ray.get_actor(_name(number), namespace=NAMESPACE)
+        return self._known[number]
+
+
+def _name(number: int) -> str:
+    return f"conversations-{number}"

@@ -1,0 +1,135 @@
+"""The composition root: the Serve application `konstruct` and how its parts find each other."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from ray import serve
+
+from actors.embedder import Embedder
+from actors.wiring import failpoint_for
+from actors.wrap import RayHosts, RayMetrics
+from deployments.ingress import routes
+from deployments.readiness import Readiness
+from deployments.router import Router
+from deployments.supervisor import Supervisor
+from deployments.webhooks import Webhooks
+from konstruct import logs
+from konstruct.database.pool import Database
+from konstruct.directory import Directory
+from konstruct.embedding import encoder_for
+from konstruct.settings import Settings
+from konstruct.vault import Vault
+
+EMBED_BATCH = 32
+
+
+class AppArgs(BaseModel):
+    """`args` of the application in serve.yaml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ingress_replicas: int = Field(1, ge=1)
+    embedder_replicas: int = Field(1, ge=1)
+    embedding_device: str = "cpu"
+    embedder_gpus: float = Field(0, ge=0)
+
+
+class ServedEmbedder:
+    """The shared Embedder; concurrent callers share a batch."""
+
+    def __init__(self, device: str) -> None:
+        """`device`: "cpu" or what torch calls a GPU."""
+        settings = Settings.from_environment()
+        logs.configure(settings.log_level)
+        self._embedder = Embedder(encoder_for(device, settings.home))
+        self._loading: asyncio.Task[None] | None = None
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector per text."""
+        return await self._batched(texts)  # type: ignore[no-any-return]
+
+    @serve.batch(max_batch_size=EMBED_BATCH, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
+    async def _batched(self, requests: list[Sequence[str]]) -> list[list[list[float]]]:
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._embedder.start())
+        await self._loading
+        vectors = iter(await self._embedder.embed([text for texts in requests for text in texts]))
+        return [[next(vectors) for _ in texts] for texts in requests]
+
+
+class ServedSupervisor:
+    """The Supervisor, kept alive by Serve's controller."""
+
+    def __init__(self) -> None:
+        """Begin to supervise with the event loop."""
+        self._settings = settings = Settings.from_environment()
+        logs.configure(settings.log_level)
+        self._database = Database(settings.database_url or "", 2)
+        self._supervisor = Supervisor(
+            self._database, RayHosts(), settings.version_hash, settings.conversation_hosts, RayMetrics()
+        )
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        await self._database.start()
+        await self._supervisor.run()
+
+    async def health(self) -> list[dict[str, Any]]:
+        """The hosts' health, for `konstruct status`."""
+        return [
+            {"host": h.host, "version": h.version, "pid": h.pid, "shards": h.shards,
+             "conversations": h.conversations, "busy": h.busy}
+            for h in self._supervisor.health.values()
+        ]  # fmt: skip
+
+    def check_health(self) -> None:
+        """Serve replaces the replica when supervision has ended."""
+        if self._task.done():
+            raise RuntimeError("Supervision has ended.")
+
+
+class ServedIngress:
+    """The HTTP ingress: webhooks, health and readiness."""
+
+    def __init__(self, supervisor: serve.handle.DeploymentHandle, embedder: serve.handle.DeploymentHandle) -> None:
+        """Build everything; connections open with the event loop."""
+        settings = Settings.from_environment()
+        logs.configure(settings.log_level)
+        metrics = RayMetrics()
+        self._database = Database(settings.database_url or "", settings.database_connections)
+        self._router = Router(self._database, RayHosts())
+        webhooks = Webhooks(
+            self._database,
+            Directory(self._database, Vault(settings.master_keys)),
+            self._router.wake,
+            metrics,
+            failpoint_for(settings),
+        )
+        readiness = Readiness(settings, self._database, supervisor, embedder)
+        self._routes = routes(webhooks, readiness)
+
+    async def __serve_build_asgi_app__(self) -> Any:
+        """Serve's hook: open what needs the event loop, then hand out the application."""
+        await self._database.start()
+        self._router.start()
+        return self._routes
+
+
+def build(args: dict[str, Any]) -> serve.Application:
+    """Serve's builder."""
+    asked = AppArgs(**args)
+    supervisor = serve.deployment(
+        ServedSupervisor, name="Supervisor", num_replicas=1, ray_actor_options={"num_cpus": 0.1},
+        health_check_period_s=5,
+    ).bind()  # fmt: skip
+    embedder = serve.deployment(
+        ServedEmbedder, name="Embedder", num_replicas=asked.embedder_replicas, max_ongoing_requests=200,
+        ray_actor_options={"num_cpus": 0.2, "num_gpus": asked.embedder_gpus},
+    ).bind(asked.embedding_device)  # fmt: skip
+    ingress = serve.deployment(
+        serve.ingress()(ServedIngress), name="Ingress", num_replicas=asked.ingress_replicas,
+        max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0.2},
+    )  # fmt: skip
+    return ingress.bind(supervisor, embedder)

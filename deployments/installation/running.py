@@ -1,0 +1,69 @@
+"""What `up` last deployed, kept in the installation's home so that every other command finds it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from deployments.installation import keys
+from deployments.installation.layout import Layout
+from deployments.installation.serve_apps import Serve
+from konstruct.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The environment of what runs (secrets as files only), and where it listens."""
+
+    environment: dict[str, str]
+    http_host: str
+    http_port: int
+    dashboard_port: int
+    local_model: bool
+    serve_config: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def version(self) -> str:
+        """Hash of the sources that run."""
+        return self.environment["KONSTRUCT_VERSION_HASH"]
+
+
+def remember(layout: Layout, running: Running) -> None:
+    """Keep it for the commands that come."""
+    draft = layout.running_file.with_suffix(".new")
+    draft.write_text(json.dumps(asdict(running), indent=1))
+    draft.replace(layout.running_file)
+
+
+def recall(layout: Layout) -> Running | None:
+    """What `up` deployed last, None if it never did or `down` came since."""
+    try:
+        return Running(**json.loads(layout.running_file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def forget(layout: Layout) -> None:
+    """Nothing runs any more."""
+    layout.running_file.unlink(missing_ok=True)
+
+
+def known_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """`given`, completed by what the installation in its KONSTRUCT_HOME runs with."""
+    running = recall(Layout(Settings.from_environment({"KONSTRUCT_HOME": given.get("KONSTRUCT_HOME", "")}).home))
+    known = {} if running is None else running.environment
+    ours = {name: value for name, value in known.items() if name.startswith("KONSTRUCT_")}
+    overruled = {f"{name}_FILE" for name in given}
+    return {name: value for name, value in ours.items() if name not in overruled} | dict(given)
+
+
+def serve(layout: Layout, dashboard_port: int) -> Serve:
+    """Ray Serve of this installation."""
+    return Serve(dashboard_port, token(layout))
+
+
+def token(layout: Layout) -> str:
+    """Ray's token, empty before the first `up`."""
+    path: Path = keys.ray_token(layout)
+    return path.read_text().strip() if path.exists() else ""

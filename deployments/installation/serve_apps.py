@@ -1,0 +1,120 @@
+"""What Ray Serve should run: serve.yaml with this installation's ports and settings, sent to the dashboard."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import yaml
+
+from deployments.installation.layout import CHECKOUT
+from konstruct.errors import KonstructError
+
+MODELS = "models"
+SERVE_FILE = CHECKOUT / "serve.yaml"
+# Loopback only: a proxy of the operator's environment must not see these requests.
+_OPENER = build_opener(ProxyHandler({}))
+
+
+class ServeUnavailable(KonstructError):
+    """Ray Serve did not answer."""
+
+
+class ServeFailed(KonstructError):
+    """Ray Serve could not run an application."""
+
+
+class Serve:
+    """Ray Serve behind the dashboard at `port`, asked with Ray's token."""
+
+    def __init__(self, port: int, token: str) -> None:
+        """`port`: the dashboard's; `token`: content of the ray_token file."""
+        self._url = f"http://127.0.0.1:{port}/api/serve/applications/"
+        self._token = token
+
+    def deploy(self, config: Mapping[str, Any], patience: float = 30.0) -> None:
+        """Declare what should run; applications that `config` does not name are removed."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self._ask("PUT", config)
+            except ServeUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.25)
+            else:
+                return
+
+    def applications(self) -> dict[str, dict[str, Any]]:
+        """Name -> what Serve says of it (`status`, `message`, `deployments`)."""
+        found: dict[str, dict[str, Any]] = self._ask("GET").get("applications", {})
+        return found
+
+    def wait(self, name: str, patience: float, tell: Callable[[str], None]) -> None:
+        """Until the application runs; `tell` hears what still comes up. Raises ServeFailed with Serve's reason."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            application = self._peek(name)
+            status = application.get("status")
+            if status == "RUNNING":
+                return
+            if status in ("DEPLOY_FAILED", "UNHEALTHY"):
+                raise ServeFailed(f"The application {name} did not come up: {_reason(application)}")
+            tell(_missing(application))
+            time.sleep(0.25)
+        raise ServeFailed(f"The application {name} did not come up within {patience:.0f} s.")
+
+    def _peek(self, name: str) -> dict[str, Any]:
+        try:
+            return self.applications().get(name, {})
+        except ServeUnavailable:
+            return {}
+
+    def _ask(self, method: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self._url, data=data, headers=headers, method=method)  # noqa: S310 - http, loopback
+        try:
+            with _OPENER.open(request, timeout=60) as response:
+                content: dict[str, Any] = json.loads(response.read() or b"{}")
+                return content
+        except HTTPError as error:
+            words = error.read().decode(errors="replace")[:300]
+            raise ServeUnavailable(f"Ray's dashboard refused ({error.code}): {words}") from error
+        except (URLError, OSError, ValueError) as error:
+            raise ServeUnavailable(f"Ray's dashboard did not answer: {error}.") from error
+
+
+def configuration(
+    *, host: str, port: int, environment: Mapping[str, str], local_model: bool, chosen: str | None = None
+) -> dict[str, Any]:
+    """serve.yaml (or the file `chosen`) with address, environment and applications of this installation."""
+    config: dict[str, Any] = yaml.safe_load((Path(chosen) if chosen else SERVE_FILE).read_text())
+    config["http_options"] |= {"host": host, "port": port}
+    if not local_model:
+        config["applications"] = [app for app in config["applications"] if app["name"] != MODELS]
+    for application in config["applications"]:
+        given = application.setdefault("runtime_env", {}).setdefault("env_vars", {})
+        application["runtime_env"]["env_vars"] = {**environment, **given}
+    return config
+
+
+def without(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The configuration less one application."""
+    return {**config, "applications": [app for app in config["applications"] if app["name"] != name]}
+
+
+def _missing(application: Mapping[str, Any]) -> str:
+    deployments = application.get("deployments", {})
+    names = [name for name, deployment in deployments.items() if deployment.get("status") != "HEALTHY"]
+    return ", ".join(names)
+
+
+def _reason(application: Mapping[str, Any]) -> str:
+    parts = [application.get("message", "")]
+    parts += [deployment.get("message", "") for deployment in application.get("deployments", {}).values()]
+    lines = [line.strip() for part in parts for line in part.splitlines() if line.strip()]
+    return lines[-1] if lines else "Serve gives no reason."

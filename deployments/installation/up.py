@@ -1,0 +1,160 @@
+"""`konstruct up`: from whatever is there now to an installation that runs this code with these settings."""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from urllib.request import ProxyHandler, build_opener
+
+from deployments.installation import demo, keys, ports, postgres, processes, ray_head, running, serve_apps, weights
+from deployments.installation.environment import konstruct_environment, process_environment
+from deployments.installation.layout import Layout
+from deployments.installation.running import Running
+from deployments.installation.steps import Steps
+from deployments.installation.version import version_hash
+from konstruct.database import migrate
+from konstruct.errors import KonstructError
+from konstruct.settings import Settings
+
+APP_SECONDS = 120
+MODEL_SECONDS = 600
+WEBHOOK_SECONDS = 30
+_OPENER = build_opener(ProxyHandler({}))
+
+
+class PortTaken(KonstructError):
+    """A port that the installation needs belongs to another program."""
+
+
+class NotReachable(KonstructError):
+    """The installation does not answer on its own port."""
+
+
+class AlreadyStarting(KonstructError):
+    """Another `konstruct up` works on this installation; wait for it, or end it."""
+
+
+def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -> Running:
+    """Start, or bring up to date, the installation that `given` (an environment) describes; answers what runs.
+
+    Returns when webhooks are accepted and, if asked, the local model answers. Raises KonstructError.
+    """
+    settings = Settings.from_environment(given)
+    layout = Layout(settings.home)
+    layout.home.mkdir(parents=True, exist_ok=True)
+    with _alone(layout):
+        keys.prepare(layout)
+        alive = _is_alive(layout)
+        if not alive:
+            _clear(layout, settings, steps)
+        wanted = _start(given, settings, layout, steps, alive=alive)
+        _deploy(layout, settings, wanted, steps, wait_for_model=wait_for_model)
+        running.remember(layout, wanted)
+    return wanted
+
+
+@contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    with (layout.home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyStarting from None
+        yield
+
+
+def _is_alive(layout: Layout) -> bool:
+    before = running.recall(layout)
+    if before is None or not processes.find(layout):
+        return False
+    try:
+        running.serve(layout, before.dashboard_port).applications()
+    except KonstructError:
+        return False
+    return True
+
+
+def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
+    if processes.find(layout):
+        with steps.step("End what an unclean stop left") as tell:
+            count = processes.end_all(layout, patience=3, spare=postgres.tree(layout.pgdata))
+            tell(f"{count} processes")
+    running.forget(layout)
+    shutil.rmtree(layout.ray, ignore_errors=True)
+    for port, variable in ports.asked_for(settings).items():
+        if not ports.is_free(port):
+            owner = processes.describe(processes.owner_of(port))
+            raise PortTaken(f"Port {port} is taken by {owner}; stop it, or set {variable} to another port.")
+
+
+def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: Steps, *, alive: bool) -> Running:
+    """Everything below Serve; the slow ones at the same time."""
+    chosen = (ports.recall if alive else ports.choose)(layout.ports_file)
+    if chosen is None:
+        chosen = ports.choose(layout.ports_file)
+    outer = process_environment(layout, chosen, given)
+    preparing = weights.launch(layout, outer, local_model=settings.local_model)
+    head = None if alive else ray_head.launch(layout, chosen, settings.dashboard_port, outer)
+    database_url = settings.database_url
+    if database_url is None:
+        with steps.step("PostgreSQL") as tell:
+            database_url = postgres.start(layout.pgdata)
+            tell("embedded, Unix socket only")
+    with steps.step("Schema") as tell:
+        tell(f"{len(migrate.apply(database_url))} migrations applied")
+    ours = konstruct_environment(settings, layout, given, database_url=database_url, version=version_hash())
+    if settings.local_model:
+        with steps.step("Demo tenant acme") as tell:
+            tell("applied" if demo.apply(layout, ours) else "unchanged")
+    with steps.step("Model weights") as tell:
+        weights.wait(preparing, tell)
+    if head is not None:
+        with steps.step("Ray"):
+            ray_head.wait(head, layout)
+    return Running(
+        environment=ours,
+        http_host=given.get("KONSTRUCT_HTTP_HOST") or "127.0.0.1",
+        http_port=settings.http_port,
+        dashboard_port=settings.dashboard_port,
+        local_model=settings.local_model,
+        serve_config=given.get("KONSTRUCT_SERVE_CONFIG"),
+    )
+
+
+def _deploy(layout: Layout, settings: Settings, wanted: Running, steps: Steps, *, wait_for_model: bool) -> None:
+    serve = running.serve(layout, settings.dashboard_port)
+    config = serve_apps.configuration(
+        host=wanted.http_host,
+        port=wanted.http_port,
+        environment=wanted.environment,
+        local_model=wanted.local_model,
+        chosen=wanted.serve_config,
+    )
+    fresh = running.recall(layout) is None
+    with steps.step("Konstruct on Ray Serve") as tell:
+        # The model takes both cores of a laptop while it loads: at the first start webhooks come first.
+        serve.deploy(serve_apps.without(config, serve_apps.MODELS) if fresh else config)
+        running.remember(layout, wanted)
+        serve.wait("konstruct", APP_SECONDS, tell)
+        _wait_for_webhooks(wanted.http_port)
+        tell("webhooks are accepted from now on")
+    steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
+    if wanted.local_model:
+        serve.deploy(config)
+        if wait_for_model:
+            with steps.step("Local model (vLLM)") as tell:
+                serve.wait(serve_apps.MODELS, MODEL_SECONDS, tell)
+
+
+def _wait_for_webhooks(port: int) -> None:
+    """HAProxy learns of the replicas a moment after Serve calls the application running."""
+    deadline = time.monotonic() + WEBHOOK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with _OPENER.open(f"http://127.0.0.1:{port}/healthz", timeout=2):
+                return
+        except (OSError, HTTPException):
+            time.sleep(0.1)
+    raise NotReachable(f"Serve runs, but http://127.0.0.1:{port}/healthz does not answer; run `konstruct doctor`.")

@@ -1,0 +1,87 @@
+"""The OpenAI-compatible door before the local model: checks the token, passes the stream through."""
+
+import hmac
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from ray.exceptions import RayActorError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+MAX_BODY_BYTES = 512 * 1024
+RETRY_AFTER_SECONDS = 2
+SSE = "text/event-stream"
+
+Complete = Callable[[dict[str, Any]], AsyncIterator[dict[str, Any] | str]]
+
+
+class ModelGateway:
+    """Answers GET /v1/models and POST /v1/chat/completions for one model."""
+
+    def __init__(self, model_id: str, token: str, complete: Complete) -> None:
+        """`complete`: deployments.engine.Engine.complete, here or far away."""
+        self._model_id = model_id
+        self._token = token.encode()
+        self._complete = complete
+
+    def routes(self) -> FastAPI:
+        """The application to serve."""
+        app = FastAPI(openapi_url=None)
+        app.get("/v1/models")(self.models)
+        app.post("/v1/chat/completions")(self.chat)
+        return app
+
+    async def models(self, request: Request) -> Response:
+        """List the one model that there is."""
+        if not self._knows(request):
+            return _error(401, "the bearer token is missing or wrong")
+        card = {"id": self._model_id, "object": "model", "owned_by": "konstruct"}
+        return _json({"object": "list", "data": [card]})
+
+    async def chat(self, request: Request) -> Response:
+        """Complete a chat, streamed if the body says so; errors have OpenAI's shape."""
+        if not self._knows(request):
+            return _error(401, "the bearer token is missing or wrong")
+        body = await _body(request)
+        if body is None:
+            return _error(400, f"the body must be a JSON object of at most {MAX_BODY_BYTES} bytes")
+        if body.get("model") != self._model_id:
+            return _error(404, f"this is not a model of this installation; it serves {self._model_id}")
+        try:
+            parts = aiter(self._complete(body))
+            first = await anext(parts)
+        except (BackPressureError, DeploymentUnavailableError, RayActorError):
+            return _error(503, "the model has more requests than it can hold, or is starting again")
+        if not isinstance(first, dict) or first["status"] != 200:
+            return _error(*(first["status"], first["message"]) if isinstance(first, dict) else (502, "no status"))
+        if body.get("stream"):
+            return StreamingResponse(parts, media_type=SSE)
+        return Response("".join([str(part) async for part in parts]), media_type="application/json")
+
+    def _knows(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+
+
+async def _body(request: Request) -> dict[str, Any] | None:
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY_BYTES:
+            return None
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _error(status: int, message: str) -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    return _json({"error": {"message": message, "code": status}}, status, headers)
+
+
+def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")

@@ -1,0 +1,81 @@
+"""`konstruct status`: what runs and what waits, to a person or as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deployments.installation import running
+from deployments.installation.layout import Layout
+from deployments.installation.tenants import open_database
+from konstruct.database import hosting, installation
+from konstruct.errors import KonstructError
+from konstruct.settings import Settings
+
+Picture = dict[str, Any]
+
+
+async def show(environment: Mapping[str, str], console: Console, *, as_json: bool) -> bool:
+    """Print it; answers whether everything is well."""
+    settings = Settings.from_environment(environment)
+    picture: Picture = {"applications": _applications(settings), **await _stored(settings)}
+    if as_json:
+        console.print_json(json.dumps(picture, default=str))
+    else:
+        _print(picture, console)
+    running_well = all(state == "RUNNING" for state in picture["applications"].values())
+    return bool(picture["applications"]) and running_well and "database_error" not in picture
+
+
+def _applications(settings: Settings) -> dict[str, str]:
+    layout = Layout(settings.home)
+    try:
+        found = running.serve(layout, settings.dashboard_port).applications()
+    except KonstructError:
+        return {}
+    return {name: application["status"] for name, application in found.items()}
+
+
+async def _stored(settings: Settings) -> Picture:
+    try:
+        async with open_database(settings) as database:
+            return {
+                "counts": asdict(await installation.status(database)),
+                "hosting": asdict(await hosting.read(database)),
+                "tenants": await installation.tenant_names(database),
+                "dead_letters": [asdict(letter) for letter in await installation.dead_letters(database)],
+            }
+    except KonstructError as error:
+        return {"database_error": str(error)}
+
+
+def _print(picture: Picture, console: Console) -> None:
+    table = Table.grid(padding=(0, 2))
+    if not picture["applications"]:
+        table.add_row("Applications", "[red]none runs; start them with `konstruct up`[/]")
+    for name, state in picture["applications"].items():
+        table.add_row(f"Application {name}", f"[{'green' if state == 'RUNNING' else 'red'}]{state.lower()}[/]")
+    if error := picture.get("database_error"):
+        table.add_row("Database", f"[red]{error}[/]")
+        console.print(table)
+        return
+    mapping = picture["hosting"]
+    table.add_row("Conversation hosts", f"{mapping['hosts']} (wanted {mapping['wanted_hosts']})")
+    table.add_row("Tenants", ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`")
+    for name, count in picture["counts"].items():
+        if name != "tenants":
+            table.add_row(name.replace("_", " ").capitalize(), f"{count:.1f}" if isinstance(count, float) else str(count))
+    console.print(table)
+    _print_dead_letters(picture["dead_letters"], console)
+
+
+def _print_dead_letters(letters: list[Picture], console: Console) -> None:
+    if not letters:
+        return
+    table = Table("set aside at", "tenant", "what", "id", "why", title="Dead letters, newest first")
+    for letter in letters:
+        table.add_row(f"{letter['at']:%Y-%m-%d %H:%M:%S}", *(str(letter[key]) for key in ("tenant", "kind", "id", "error")))
+    console.print(table)

@@ -1,0 +1,140 @@
+"""The Supervisor: creates hosts, checks their health, replaces them on a new version, resizes while messages flow."""
+
+import asyncio
+import time
+from typing import Protocol
+
+import structlog
+
+from actors.conversation_host import DRAIN_SECONDS, HostHealth
+from konstruct.database import hosting, installation
+from konstruct.database.pool import Database
+from konstruct.errors import KonstructError
+from konstruct.metrics import Metrics
+
+CHECK_SECONDS = 0.5
+SILENT_SECONDS = 5.0
+MEASURE_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Hosts(Protocol):
+    """How the Supervisor reaches hosts."""
+
+    async def ensure(self, number: int) -> HostHealth:
+        """Create it if there is none."""
+        ...
+
+    async def check_health(self, number: int) -> HostHealth | None:
+        """None if it does not answer."""
+        ...
+
+    async def call(self, number: int, method: str, *arguments: object, seconds: float) -> object:
+        """Call a method of it."""
+        ...
+
+    def kill(self, number: int) -> None:
+        """End it."""
+        ...
+
+
+class Supervisor:
+    """Brings the hosts to what PostgreSQL says they should be, again and again."""
+
+    def __init__(self, database: Database, hosts: Hosts, version: str, default_hosts: int, metrics: Metrics) -> None:
+        """`version`: the code version that every host should run; `default_hosts`: until an operator asks otherwise."""
+        self._database = database
+        self._hosts = hosts
+        self._version = version
+        self._default_hosts = default_hosts
+        self._metrics = metrics
+        self._seen: dict[int, float] = {}
+        self._measured = 0.0
+        self.health: dict[int, HostHealth] = {}
+
+    async def run(self) -> None:
+        """Supervise until cancelled."""
+        while True:
+            try:
+                await self.check()
+                await self._measure()
+            except Exception as error:  # noqa: BLE001 - supervision must outlive whatever went wrong this time
+                log.error("supervision failed, trying again", reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def check(self) -> None:
+        """One round: resize if asked to, then look at every host."""
+        mapping = await hosting.read(self._database)
+        wanted = mapping.wanted_hosts or self._default_hosts
+        if mapping.hosts == 0:
+            await hosting.remap(self._database, wanted)
+        elif wanted != mapping.hosts:
+            await self._resize(mapping.hosts, wanted)
+        await asyncio.gather(*(self._look_after(number, wanted) for number in range(wanted)))
+
+    async def _look_after(self, number: int, hosts: int) -> None:
+        health = await self._hosts.check_health(number)
+        now = time.monotonic()
+        if health is None:
+            self.health.pop(number, None)
+            if now - self._seen.setdefault(number, now - SILENT_SECONDS) >= SILENT_SECONDS:
+                await self._replace(number)
+            return
+        self._seen[number] = now
+        self.health[number] = health
+        if health.version != self._version:
+            log.info("replacing a host of another version", host=number, version=health.version)
+            await self._drain(number)
+            await self._replace(number)
+        elif health.shards != len(hosting.shards_of(number, hosts)):
+            await self._hosts.call(number, "adopt", hosts, seconds=SILENT_SECONDS)
+
+    async def _replace(self, number: int) -> None:
+        """A silent host may be a zombie: end it, and let the new one's epochs fence it in case it lives on."""
+        log.warning("starting a host", host=number)
+        self._hosts.kill(number)
+        self.health[number] = await self._hosts.ensure(number)
+        self._seen[number] = time.monotonic()
+        await self._renew_generation()
+
+    async def _renew_generation(self) -> None:
+        # Whoever keeps handles to hosts looks at the generation and finds the new actor.
+        mapping = await hosting.read(self._database)
+        await hosting.remap(self._database, mapping.hosts)
+
+    async def _resize(self, before: int, after: int) -> None:
+        log.info("resizing", before=before, after=after)
+        if after > before:
+            await asyncio.gather(*(self._ask(number, "make_room", after) for number in range(before)))
+        else:
+            await asyncio.gather(*(self._drain(number) for number in range(after, before)))
+        await hosting.remap(self._database, after)
+        for number in range(after, before):
+            self._hosts.kill(number)
+            self.health.pop(number, None)
+            self._seen.pop(number, None)
+        await asyncio.gather(*(self._ask(number, "adopt", after) for number in range(min(before, after))))
+
+    async def _drain(self, number: int) -> None:
+        await self._ask(number, "stop")
+
+    async def _ask(self, number: int, method: str, *arguments: object) -> None:
+        try:
+            await self._hosts.call(number, method, *arguments, seconds=DRAIN_SECONDS + SILENT_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the fence makes an unwilling host harmless
+            log.warning("host did not do as asked", host=number, method=method, reason=str(error))
+
+    async def _measure(self) -> None:
+        if time.monotonic() - self._measured < MEASURE_SECONDS:
+            return
+        self._measured = time.monotonic()
+        try:
+            status = await installation.status(self._database)
+        except KonstructError as error:
+            log.warning("status not measured", reason=str(error))
+            return
+        self._metrics.gauge("konstruct_inbox_waiting", status.inbox_waiting)
+        self._metrics.gauge("konstruct_inbox_oldest_seconds", status.inbox_oldest_seconds)
+        self._metrics.gauge("konstruct_outbox_waiting", status.outbox_waiting)
+        self._metrics.gauge("konstruct_dead_letters", status.inbox_dead + status.outbox_dead)

@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, one module per subject; the SQL itself stands in `schema/`."""

@@ -1,0 +1,47 @@
+"""What an operator sees of the whole installation: counts and what was set aside, never message text."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from konstruct.database.pool import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Counts over all tenants; ages in seconds."""
+
+    tenants: int
+    conversations: int
+    inbox_waiting: int
+    inbox_oldest_seconds: float
+    inbox_dead: int
+    outbox_waiting: int
+    outbox_dead: int
+    memories_waiting: int
+    malformed: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message or reply that was set aside."""
+
+    tenant: str
+    kind: str
+    id: str
+    error: str | None
+    at: datetime
+
+
+async def status(database: Database) -> Status:
+    """The counts now."""
+    return Status(**dict(await database.run("installation_status")))
+
+
+async def dead_letters(database: Database, limit: int = 20) -> list[DeadLetter]:
+    """What was set aside, newest first."""
+    return [DeadLetter(**dict(row)) for row in await database.run("dead_letters", limit=limit)]
+
+
+async def tenant_names(database: Database) -> list[str]:
+    """Names of all tenants, sorted."""
+    return [row["name"] for row in await database.run("tenant_names")]

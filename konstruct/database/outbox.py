@@ -1,0 +1,62 @@
+"""The outbox: who may write a reply to its channel, and what became of it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from konstruct.database.pool import Database
+from konstruct.group_commit import GroupCommit
+from konstruct.messages import Reply
+
+MARK_LINGER_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The end of one reply; `error` is None when it is visible."""
+
+    tenant: UUID
+    reply: UUID
+    epoch: int
+    external_id: str | None
+    error: str | None = None
+
+
+class Outbox:
+    """Claims replies and marks them; marks of many conversations share a commit (C3)."""
+
+    def __init__(self, database: Database) -> None:
+        """Nothing is opened or started here."""
+        self._database = database
+        self._marks: GroupCommit[Sent, None] = GroupCommit(self._mark, linger=MARK_LINGER_SECONDS)
+
+    async def claim(self, reply: Reply, *, shard: int, epoch: int, seconds: float) -> float | None:
+        """0 = ours for `seconds`; more = seconds to wait first; None = nothing left to send. Raises Fenced."""
+        wait: float | None = await self._database.run(
+            "claim_reply", tenant=reply.tenant, reply=reply.id, shard=shard, epoch=epoch, claim_seconds=seconds
+        )
+        return wait
+
+    async def record_external_id(self, reply: Reply, epoch: int, external_id: str) -> None:
+        """Make the platform's message id durable. Raises Fenced when somebody else claimed the reply."""
+        await self._database.run(
+            "record_external_id", tenant=reply.tenant, reply=reply.id, epoch=epoch, external_id=external_id
+        )
+
+    def mark_later(self, sent: Sent) -> None:
+        """C3, batched. If it is lost, a successor finds the message in the channel and marks it then."""
+        self._marks.add(sent)
+
+    async def settle(self) -> None:
+        """Wait until all marks are written."""
+        await self._marks.settle()
+
+    async def _mark(self, batch: list[Sent]) -> list[None]:
+        await self._database.run(
+            "mark_sent",
+            tenants=[sent.tenant for sent in batch],
+            replies=[sent.reply for sent in batch],
+            epochs=[sent.epoch for sent in batch],
+            external_ids=[sent.external_id for sent in batch],
+            errors=[sent.error for sent in batch],
+        )
+        return [None] * len(batch)

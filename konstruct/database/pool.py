@@ -1,0 +1,131 @@
+"""The one module that speaks asyncpg: connections as `konstruct_app`, named queries, errors in our words."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiosql
+import asyncpg
+import orjson
+
+from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
+
+SCHEMA = Path(__file__).resolve().parents[2] / "schema"
+LOWEST_VERSION = 160010
+CALL_SECONDS = 10.0
+
+_QUERIES = aiosql.from_path(SCHEMA / "queries", "asyncpg", mandatory_parameters=False)
+_STATES: dict[str | None, type[KonstructError]] = {"KF001": Fenced, "KF002": StaleTurn}
+# What PostgreSQL says while it stops, starts or loses its disk: the request may work in a moment.
+_PASSING = ("08", "53", "57", "25006", "55P03", "40")
+
+
+class TenantConnection:
+    """A connection inside one tenant's transaction; the only way to run a query that reads a tenant's tables."""
+
+    def __init__(self, connection: Any, tenant: UUID) -> None:
+        """Made by `Database.tenant` only."""
+        self._connection = connection
+        self.tenant = tenant
+
+    async def run(self, query: str, /, **arguments: Any) -> Any:
+        """Run a named query of `schema/queries` in this tenant's transaction."""
+        return await _run(self._connection, query, arguments)
+
+
+class Database:
+    """A pool of connections. Every error that leaves it is a KonstructError."""
+
+    def __init__(self, url: str, connections: int = 4) -> None:
+        """`url`: PostgreSQL URL of a role that may become konstruct_app. Call `start` before use."""
+        self._url = url
+        self._connections = connections
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def start(self) -> None:
+        """Open the pool; connections themselves are made when needed, so the database may still be down."""
+        self._pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=self._connections,
+            init=_prepare,
+            reset=_leave_as_is,
+            timeout=CALL_SECONDS,
+            command_timeout=CALL_SECONDS,
+            max_inactive_connection_lifetime=0,
+            server_settings={"role": "konstruct_app", "application_name": "konstruct"},
+        )
+
+    async def stop(self) -> None:
+        """Close the pool; running calls end with an error."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def check_health(self) -> None:
+        """Raise DatabaseUnavailable or, if the role could pass row-level security, DatabaseUnfit."""
+        role = await self.run("role")
+        if role["superuser"] or role["bypass"] or role["owner"]:
+            raise DatabaseUnfit(
+                f"The application would run as role {role['name']}, which can pass row-level security; "
+                "it must be konstruct_app, neither owner nor superuser nor bypassrls."
+            )
+        if role["version"] < LOWEST_VERSION:
+            raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10 or later is needed.")
+        if role["unfenced"]:
+            raise DatabaseUnfit(f"Row-level security is not enabled and forced on: {', '.join(role['unfenced'])}.")
+
+    async def run(self, query: str, /, *, seconds: float = CALL_SECONDS, **arguments: Any) -> Any:
+        """Run a named query of `schema/queries` that sets its tenant itself, or reads no tenant table."""
+        async with self._connection(seconds) as connection:
+            return await _run(connection, query, arguments)
+
+    @asynccontextmanager
+    async def tenant(self, tenant: UUID, *, seconds: float = CALL_SECONDS) -> AsyncIterator[TenantConnection]:
+        """One transaction that sees and writes this tenant's rows only; commits when the block ends well."""
+        async with self._connection(seconds) as connection, connection.transaction():
+            await connection.fetchval("select set_config('app.current_tenant', $1, true)", str(tenant))
+            yield TenantConnection(connection, tenant)
+
+    @asynccontextmanager
+    async def _connection(self, seconds: float) -> AsyncIterator[Any]:
+        if self._pool is None:
+            raise DatabaseUnavailable("The database pool has not been started.")
+        try:
+            async with asyncio.timeout(seconds), self._pool.acquire() as connection:
+                yield connection
+        except asyncpg.PostgresError as error:
+            raise _translated(error) from error
+        except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnavailable(f"PostgreSQL did not answer: {error or type(error).__name__}.") from error
+
+
+async def _run(connection: Any, query: str, arguments: dict[str, Any]) -> Any:
+    result = getattr(_QUERIES, query)(connection, **arguments)
+    if hasattr(result, "__aiter__"):
+        return [row async for row in result]
+    return await result
+
+
+def _translated(error: asyncpg.PostgresError) -> KonstructError:
+    state = error.sqlstate
+    if state in _STATES:
+        return _STATES[state](str(error))
+    if state and state.startswith(_PASSING):
+        return DatabaseUnavailable(f"PostgreSQL could not do this now: {error}.")
+    if state and state.startswith("42"):  # unknown table, unknown function, no permission
+        return DatabaseUnfit(f"The schema is not up to date ({error}); run `konstruct migrate`.")
+    return KonstructError(f"PostgreSQL refused a statement: {error}.")
+
+
+async def _prepare(connection: Any) -> None:
+    decode: Callable[[str], Any] = orjson.loads
+    await connection.set_type_codec(
+        "jsonb", encoder=lambda value: orjson.dumps(value).decode(), decoder=decode, schema="pg_catalog"
+    )
+
+
+async def _leave_as_is(_connection: Any) -> None:
+    """Nothing to reset: every setting of ours ends with its transaction. Saves a round trip per call."""

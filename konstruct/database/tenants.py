@@ -1,0 +1,148 @@
+"""Tenants as operators configure them: applying a tenant file, and reading it back for a turn or a webhook."""
+
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+from konstruct.database.pool import Database, TenantConnection
+from konstruct.errors import SecretUnreadable
+from konstruct.identity import employee_id, tenant_id
+from konstruct.tenant_file import TenantFile
+from konstruct.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One tenant's connection to a channel; `secrets` are decrypted and never logged."""
+
+    tenant: UUID
+    kind: str
+    app: str
+    team: str
+    employee: UUID
+    account: str
+    secrets: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A hosted model with the tenant's own key, decrypted and never logged."""
+
+    name: str
+    litellm: str
+    api_base: str | None
+    api_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """Everything a host needs to know of a tenant."""
+
+    name: str
+    quiet_seconds: float
+    employees: dict[UUID, dict[str, str | None]]
+    models: dict[str, ModelRow]
+    channels: list[ChannelRow]
+
+
+async def apply_tenant(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:
+    """Make the tenant what the file says; applying it again changes nothing. Answers whether anything changed."""
+    tenant = tenant_id(tenant_file.tenant)
+    async with database.tenant(tenant) as connection:
+        if await _readable(connection, vault) == _wanted(tenant, tenant_file):
+            return False
+        await connection.run("save_tenant", name=tenant_file.tenant, quiet_seconds=tenant_file.quiet_seconds)
+        employee = employee_id(tenant, tenant_file.employee.name)
+        await connection.run("save_employee", id=employee, **tenant_file.employee.model_dump())
+        await _apply_models(connection, tenant_file, vault)
+        await _apply_channels(connection, tenant_file, vault, employee)
+        await connection.run("drop_other_employees", ids=[employee])
+    return True
+
+
+async def read_tenant(database: Database, tenant: UUID, vault: Vault) -> TenantRow | None:
+    """The tenant's configuration, None if there is no such tenant."""
+    async with database.tenant(tenant) as connection:
+        return await _read(connection, vault)
+
+
+async def find_channels(database: Database, kind: str, app: str, team: str, vault: Vault) -> list[ChannelRow]:
+    """Candidates to check a request's signature with; the event's own channel has this very app and team."""
+    rows = await database.run("find_channels", seconds=2.0, kind=kind, app=app, team=team)
+    return [_channel(row, row["tenant_id"], vault) for row in rows]
+
+
+async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | None:
+    # With a master key lost, applying the file again with its secrets is the way out.
+    try:
+        return await _read(connection, vault)
+    except SecretUnreadable:
+        return None
+
+
+async def _apply_models(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> None:
+    for model in tenant_file.models:
+        key = vault.encrypt(connection.tenant, model.api_key) if model.api_key else None
+        await connection.run(
+            "save_model", name=model.name, litellm=model.litellm, api_base=model.api_base, api_key=key
+        )
+    await connection.run("drop_other_models", names=[model.name for model in tenant_file.models])
+
+
+async def _apply_channels(
+    connection: TenantConnection, tenant_file: TenantFile, vault: Vault, employee: UUID
+) -> None:
+    channels = _wanted(connection.tenant, tenant_file).channels
+    for channel in channels:
+        await connection.run(
+            "save_channel",
+            kind=channel.kind,
+            app=channel.app,
+            team=channel.team,
+            employee=employee,
+            account=channel.account,
+            secrets=vault.encrypt(connection.tenant, json.dumps(channel.secrets)),
+        )
+    await connection.run("drop_other_channels", keys=[f"{c.kind}/{c.app}/{c.team}" for c in channels])
+
+
+def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
+    employee = employee_id(tenant, tenant_file.employee.name)
+    channels = []
+    if slack := tenant_file.channels.slack:
+        secrets = {"bot_token": slack.bot_token, "signing_secret": slack.signing_secret}
+        channels.append(ChannelRow(tenant, "slack", slack.app_id, slack.team_id, employee, slack.bot_user_id, secrets))
+    return TenantRow(
+        name=tenant_file.tenant,
+        quiet_seconds=tenant_file.quiet_seconds,
+        employees={employee: tenant_file.employee.model_dump()},
+        models={model.name: ModelRow(**model.model_dump()) for model in tenant_file.models},
+        channels=channels,
+    )
+
+
+async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
+    tenant = await connection.run("tenant")
+    if tenant is None:
+        return None
+    models = {}
+    for row in await connection.run("models"):
+        key = vault.decrypt(connection.tenant, row["api_key"]) if row["api_key"] else None
+        models[row["name"]] = ModelRow(row["name"], row["litellm"], row["api_base"], key)
+    return TenantRow(
+        name=tenant["name"],
+        quiet_seconds=tenant["quiet_seconds"],
+        employees={
+            row["id"]: {field: row[field] for field in ("name", "instructions", "model", "fallback_model")}
+            for row in await connection.run("employees")
+        },
+        models=models,
+        channels=[_channel(row, connection.tenant, vault) for row in await connection.run("channels")],
+    )
+
+
+def _channel(row: dict[str, object], tenant: UUID, vault: Vault) -> ChannelRow:
+    secrets = json.loads(vault.decrypt(tenant, bytes(row["secrets"])))  # type: ignore[call-overload]
+    return ChannelRow(
+        tenant, str(row["kind"]), str(row["app"]), str(row["team"]), row["employee_id"], str(row["account"]), secrets
+    )  # type: ignore[arg-type]

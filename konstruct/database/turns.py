@@ -1,0 +1,166 @@
+"""The turn's durable steps: C1 (hear), activation, C2 (commit), and what stands between a crash and a dead letter."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from konstruct.database.pool import Database
+from konstruct.messages import Address, Heard, Inbound, Reply, Spoken
+from konstruct.window import WINDOW_ENTRIES
+
+HEAR_SECONDS = 2.0
+ATTEMPTS_LIMIT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A conversation as PostgreSQL knows it."""
+
+    version: int
+    window: tuple[Spoken, ...]
+    contacts: frozenset[UUID]
+    waiting: list[Heard]
+    replies: list[Reply]
+    streaming: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a turn came to, ready for C2. Token counts are the provider's."""
+
+    turn: UUID
+    heard: Sequence[Heard]
+    contacts: dict[UUID, str]
+    said: list[dict[str, Any]]
+    memories: list[dict[str, Any]]
+    reply: UUID
+    text: str
+    usage: dict[str, Any] = field(default_factory=dict)
+
+
+async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None]:
+    """C1 for many messages in one commit; None for a message that was there already."""
+    rows = await database.run(
+        "hear",
+        seconds=HEAR_SECONDS,
+        tenants=[m.tenant for m in messages],
+        channels=[m.channel for m in messages],
+        events=[m.event for m in messages],
+        conversations=[m.conversation for m in messages],
+        shards=[m.shard for m in messages],
+        bodies=[_body(m) for m in messages],
+    )
+    heard: list[Heard | None] = [None] * len(messages)
+    for row in rows:
+        m = messages[row["place"]]
+        heard[row["place"]] = Heard(
+            row["id"], m.tenant, m.conversation, m.shard, row["epoch"], 0,
+            m.channel, m.address, m.contact, m.text, m.source_id,
+        )  # fmt: skip
+    return heard
+
+
+async def activate(database: Database, tenant: UUID, conversation: UUID, shard: int) -> Activation:
+    """Read a conversation: window, waiting messages and unsent replies, in one statement."""
+    row = await database.run("activate", tenant=tenant, conversation=conversation, window=WINDOW_ENTRIES)
+    return Activation(
+        version=row["version"] or 0,
+        window=tuple(Spoken(said["role"], said["text"], said["turn"]) for said in row["said"] or ()),
+        contacts=frozenset(row["contacts"] or ()),
+        waiting=[_heard(tenant, conversation, shard, waiting) for waiting in row["waiting"] or ()],
+        replies=[_reply(tenant, conversation, reply) for reply in row["replies"] or () if reply["state"] == "pending"],
+        streaming=frozenset(UUID(reply["id"]) for reply in row["replies"] or () if reply["state"] == "streaming"),
+    )
+
+
+async def commit(database: Database, outcome: Outcome, *, epoch: int, version: int, claim_seconds: float) -> None:
+    """C2. Raises Fenced or StaleTurn, and then nothing at all was written."""
+    first = outcome.heard[0]
+    await database.run(
+        "commit_turn",
+        tenant=first.tenant,
+        conversation=first.conversation,
+        shard=first.shard,
+        epoch=epoch,
+        version=version,
+        turn=outcome.turn,
+        inbox=[heard.id for heard in outcome.heard],
+        channel=first.channel,
+        address=asdict(first.address),
+        contacts=[{"id": str(id_), "external_id": external} for id_, external in outcome.contacts.items()],
+        said=outcome.said,
+        memories=outcome.memories,
+        reply=outcome.reply,
+        text=outcome.text,
+        usage=outcome.usage,
+        claim_seconds=claim_seconds,
+    )
+
+
+async def open_reply(database: Database, reply: Reply, *, shard: int, epoch: int, claim_seconds: float) -> None:
+    """Say durably that this reply is about to become visible; raises Fenced."""
+    await database.run(
+        "open_reply",
+        tenant=reply.tenant,
+        conversation=reply.conversation,
+        shard=shard,
+        epoch=epoch,
+        turn=reply.turn,
+        reply=reply.id,
+        channel=reply.channel,
+        address=asdict(reply.address),
+        claim_seconds=claim_seconds,
+    )
+
+
+async def count_attempt(database: Database, heard: Sequence[Heard], *, epoch: int, error: str | None) -> set[int]:
+    """Count one more crash for these messages; answers the ids that are dead letters now. Raises Fenced."""
+    rows = await database.run(
+        "count_attempt",
+        tenant=heard[0].tenant,
+        inbox=[h.id for h in heard],
+        shard=heard[0].shard,
+        epoch=epoch,
+        limit=ATTEMPTS_LIMIT,
+        error=error,
+    )
+    return {row["id"] for row in rows if row["state"] == "dead"}
+
+
+async def record_malformed(database: Database, channel: str, reason: str, body: bytes) -> None:
+    """Keep a signed event that cannot be read."""
+    await database.run("record_malformed", seconds=HEAR_SECONDS, channel=channel, reason=reason, body=body)
+
+
+def _body(message: Inbound) -> dict[str, Any]:
+    return {
+        "address": asdict(message.address),
+        "contact": message.contact,
+        "text": message.text,
+        "source_id": message.source_id,
+    }
+
+
+def _heard(tenant: UUID, conversation: UUID, shard: int, row: dict[str, Any]) -> Heard:
+    body = row["body"]
+    return Heard(
+        row["id"], tenant, conversation, shard, row["epoch"], row["attempts"],
+        row["channel"], Address(**body["address"]), body["contact"], body["text"], body["source_id"],
+    )  # fmt: skip
+
+
+def _reply(tenant: UUID, conversation: UUID, row: dict[str, Any]) -> Reply:
+    return Reply(
+        id=UUID(row["id"]),
+        tenant=tenant,
+        conversation=conversation,
+        turn=UUID(row["turn"]),
+        part=row["part"],
+        text=row["text"],
+        channel=row["channel"],
+        address=Address(**row["address"]),
+        external_id=row["external_id"],
+        created_at=datetime.fromtimestamp(row["created_at"], tz=UTC),
+    )

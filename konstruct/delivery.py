@@ -1,0 +1,142 @@
+"""Sending replies: each visible exactly once, in order, whatever the channel answers or does not answer."""
+
+import asyncio
+import random
+import time
+
+import structlog
+
+from konstruct.channels import Channel
+from konstruct.database.outbox import Outbox, Sent
+from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
+from konstruct.failpoints import Failpoint
+from konstruct.messages import Reply, Sighting
+from konstruct.metrics import Metrics
+
+# A request begins only while the claim outlives it, so that a successor never meets one still on its way.
+CLAIM_SECONDS = 6.0
+LONGEST_REQUEST_SECONDS = 4.5
+LONGEST_PAUSE_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+class Claim:
+    """The right to write one reply to its channel, by this process' own clock."""
+
+    def __init__(self, reply: Reply, shard: int, epoch: int, begun: float | None = None) -> None:
+        """`begun`: monotonic time before the statement that took the claim; None = not taken yet."""
+        self.reply = reply
+        self.shard = shard
+        self.epoch = epoch
+        # What has never been sent needs no search; a reply found in the outbox may have been.
+        self.uncertain = begun is None
+        self._begun = begun
+
+    @property
+    def valid(self) -> bool:
+        """Whether a request that begins now ends before the claim does."""
+        return self._begun is not None and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
+
+    def renewed(self, begun: float) -> None:
+        """The database extended the claim; `begun` is the time before it was asked."""
+        self._begun = begun
+
+
+class Delivery:
+    """Delivers replies for all conversations of a host; knows which channels asked for patience."""
+
+    def __init__(self, outbox: Outbox, metrics: Metrics, failpoint: Failpoint) -> None:
+        """Nothing is opened or started here."""
+        self._outbox = outbox
+        self._metrics = metrics
+        self._failpoint = failpoint
+        self._closed_until: dict[tuple[object, str], float] = {}
+
+    async def deliver(self, claim: Claim, channel: Channel) -> None:
+        """Bring the reply out, however long it takes. Raises Fenced when another host has taken over."""
+        reply, attempt = claim.reply, 0
+        while True:
+            await self._wait_for_gate(reply)
+            if not await self.hold(claim):
+                return
+            try:
+                external_id = await self._say(claim, channel)
+            except ChannelBusy as busy:
+                self._close_gate(reply, busy.retry_after)
+                self._metrics.count("konstruct_outbox_retries_total", "busy")
+            except ChannelOutcomeUnknown as unknown:
+                claim.uncertain = True
+                attempt += 1
+                self._metrics.count("konstruct_outbox_retries_total", "unknown")
+                log.warning("reply outcome unknown", reply=reply.id, reason=str(unknown))
+                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
+            except ChannelRefused as refused:
+                self.give_up(claim, str(refused))
+                return
+            else:
+                self._failpoint("after_send")
+                self._failpoint("before_c3")
+                self._outbox.mark_later(Sent(reply.tenant, reply.id, claim.epoch, external_id))
+                return
+
+    async def hold(self, claim: Claim) -> bool:
+        """Make sure that the claim is ours and long enough; False = nothing left to send. Raises Fenced."""
+        while not claim.valid:
+            begun = time.monotonic()
+            wait = await self._outbox.claim(
+                claim.reply, shard=claim.shard, epoch=claim.epoch, seconds=CLAIM_SECONDS
+            )
+            if wait is None:
+                return False
+            if wait == 0:
+                claim.renewed(begun)
+            else:
+                await asyncio.sleep(wait)
+        return True
+
+    def give_up(self, claim: Claim, reason: str) -> None:
+        """Set the reply aside: it can never be sent. An operator sees it in the status."""
+        log.error("reply set aside", reply=claim.reply.id, reason=reason)
+        self._outbox.mark_later(Sent(claim.reply.tenant, claim.reply.id, claim.epoch, None, reason))
+
+    async def record(self, claim: Claim) -> None:
+        """Make the visible message's platform id durable. Raises Fenced."""
+        await self._outbox.record_external_id(claim.reply, claim.epoch, claim.reply.external_id or "")
+
+    async def _say(self, claim: Claim, channel: Channel) -> str:
+        reply, external_id = claim.reply, claim.reply.external_id
+        if external_id is None and claim.uncertain:
+            seen = await self._find(reply, channel)
+            if seen is not None and not seen.partial:
+                return seen.external_id
+            external_id = seen.external_id if seen else None
+            if not claim.valid:
+                raise ChannelBusy(0.0)
+        if external_id is None:
+            return await channel.send(reply, reply.text)
+        await channel.edit(reply, external_id, reply.text)
+        return external_id
+
+    async def _find(self, reply: Reply, channel: Channel) -> Sighting | None:
+        try:
+            return await channel.find(reply)
+        except ChannelRefused as refused:
+            # Without the right to read the history, only the channel's own de-duplication stands between a
+            # repeated send and a double: counted and logged, because silence would be worse.
+            self._metrics.count("konstruct_outbox_retries_total", "unsearchable")
+            log.warning("channel history cannot be searched", reply=reply.id, reason=str(refused))
+            return None
+
+    async def _wait_for_gate(self, reply: Reply) -> None:
+        while (wait := self._closed_until.get(_gate(reply), 0.0) - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
+
+    def _close_gate(self, reply: Reply, seconds: float) -> None:
+        self._closed_until[_gate(reply)] = time.monotonic() + seconds
+        for gate in [gate for gate, until in self._closed_until.items() if until < time.monotonic()]:
+            del self._closed_until[gate]
+
+
+def _gate(reply: Reply) -> tuple[object, str]:
+    return (reply.tenant, reply.address.channel)

@@ -1,0 +1,52 @@
+"""Whose event is it? Channel look-up for webhooks, kept for a few seconds and through short database outages."""
+
+import time
+from dataclasses import dataclass
+
+from konstruct.database.pool import Database
+from konstruct.database.tenants import ChannelRow, find_channels
+from konstruct.errors import DatabaseUnavailable
+from konstruct.vault import Vault
+
+KEPT_SECONDS = 5.0
+KEPT_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """`own` is the channel of this very app and team; `secrets` may have signed the request."""
+
+    own: ChannelRow | None
+    secrets: tuple[str, ...]
+
+
+class Directory:
+    """Channels by kind, app and team. A change by an operator is seen within KEPT_SECONDS."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        """Nothing is read before it is needed."""
+        self._database = database
+        self._vault = vault
+        self._kept: dict[tuple[str, str, str], tuple[float, Candidates]] = {}
+
+    async def find(self, kind: str, app: str, team: str) -> Candidates:
+        """Candidates for an event; raises DatabaseUnavailable only for what was never seen before."""
+        key = (kind, app, team)
+        kept = self._kept.get(key)
+        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        try:
+            found = await self._read(kind, app, team)
+        except DatabaseUnavailable:
+            if kept is None:
+                raise
+            return kept[1]
+        if len(self._kept) >= KEPT_ENTRIES:
+            self._kept.clear()
+        self._kept[key] = (time.monotonic(), found)
+        return found
+
+    async def _read(self, kind: str, app: str, team: str) -> Candidates:
+        rows = await find_channels(self._database, kind, app, team, self._vault)
+        own = next((row for row in rows if (row.app, row.team) == (app, team)), None)
+        return Candidates(own, tuple({row.secrets["signing_secret"] for row in rows}))

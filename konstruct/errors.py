@@ -1,0 +1,93 @@
+"""Errors are named for the state they report; `permanent` answers "is a retry pointless?"."""
+
+
+class KonstructError(Exception):
+    """Konstruct could not do this."""
+
+    permanent = True
+
+    def __init__(self, message: str | None = None) -> None:
+        """Without a message, the first line of the class docstring is the message."""
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+class SettingsInvalid(KonstructError):
+    """A setting has a value that cannot be used."""
+
+
+class TenantFileInvalid(KonstructError):
+    """The tenant file cannot be used."""
+
+
+class SignatureRejected(KonstructError):
+    """The request is not signed by a known app, is stale, or was altered."""
+
+
+class BodyTooLarge(KonstructError):
+    """The request body is over the cap."""
+
+
+class SecretUnreadable(KonstructError):
+    """A stored secret cannot be decrypted with the master keys given."""
+
+
+class DatabaseUnavailable(KonstructError):
+    """PostgreSQL did not answer in time; try again shortly."""
+
+    permanent = False
+
+
+class DatabaseUnfit(KonstructError):
+    """PostgreSQL answers, but its role, version or schema is not what Konstruct needs."""
+
+
+class Fenced(KonstructError):
+    """Another host owns this shard now; this one must drop the conversation and do nothing more."""
+
+
+class StaleTurn(KonstructError):
+    """The conversation moved on while the turn ran; read it anew and start the turn again."""
+
+    permanent = False
+
+
+class ModelUnavailable(KonstructError):
+    """The model did not give a usable answer; a later attempt may."""
+
+    permanent = False
+
+    def __init__(self, message: str | None = None, retry_after: float | None = None) -> None:
+        """`retry_after`: seconds that the provider asked us to wait, if it did."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelRefused(KonstructError):
+    """The model will not answer this request however often it is asked (key, name or request is wrong)."""
+
+
+class ChannelRefused(KonstructError):
+    """The channel will not take this message however often it is sent."""
+
+
+class ChannelBusy(KonstructError):
+    """The channel asked us to wait."""
+
+    permanent = False
+
+    def __init__(self, retry_after: float, message: str | None = None) -> None:
+        """`retry_after`: seconds that the channel asked us to wait."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ChannelOutcomeUnknown(KonstructError):
+    """The request left, but no answer came: the message may or may not be visible."""
+
+    permanent = False
+
+
+class EmbedderUnavailable(KonstructError):
+    """The embedder did not answer; memories are embedded later, and this answer does without them."""
+
+    permanent = False

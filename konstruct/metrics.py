@@ -1,0 +1,52 @@
+"""What is measured, by name; who exports it is decided at the edge."""
+
+from typing import Protocol
+
+COUNTERS = {
+    "konstruct_webhooks_total": "Webhook requests by answer.",
+    "konstruct_turns_total": "Turns by outcome.",
+    "konstruct_outbox_retries_total": "Sends that had to be repeated, by reason.",
+    "konstruct_model_tokens_total": "Model tokens by kind.",
+    "konstruct_fenced_total": "Commits refused because another host owns the shard.",
+}
+HISTOGRAMS = {
+    "konstruct_ack_seconds": "From the request's arrival to its durable answer.",
+    "konstruct_turn_seconds": "Stages of a turn: recall, model, commit, send, whole.",
+}
+GAUGES = {
+    "konstruct_active_conversations": "Conversations loaded in this host.",
+    "konstruct_inbox_waiting": "Messages that wait for an answer.",
+    "konstruct_inbox_oldest_seconds": "Age of the oldest message that waits.",
+    "konstruct_outbox_waiting": "Replies that are not out yet.",
+    "konstruct_dead_letters": "Messages and replies set aside.",
+}
+SECONDS_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
+
+
+class Metrics(Protocol):
+    """Where measurements go. Labels are few and bounded; never a conversation or a contact."""
+
+    def count(self, name: str, label: str = "", by: float = 1) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, seconds: float, label: str = "") -> None:
+        """Add to a histogram."""
+        ...
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        ...
+
+
+class Unmeasured:
+    """Metrics that go nowhere, for tests."""
+
+    def count(self, name: str, label: str = "", by: float = 1) -> None:
+        """Ignore it."""
+
+    def observe(self, name: str, seconds: float, label: str = "") -> None:
+        """Ignore it."""
+
+    def gauge(self, name: str, value: float) -> None:
+        """Ignore it."""

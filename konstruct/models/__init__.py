@@ -1,0 +1,60 @@
+"""The seam to language models: what a model is asked, what it gives back, and how it may fail.
+
+Belongs here: the protocol, its records, one file per way to reach a model, and the retry policy. Does not: prompts.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Prompt = Sequence[Mapping[str, str]]
+
+CHARS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; `estimated` when the provider did not count them for us."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+
+    @classmethod
+    def estimate(cls, prompt: Prompt, text: str) -> "Usage":
+        """Four characters per token, rounded up: the usual rule of thumb for English."""
+        asked = sum(len(message["content"]) for message in prompt)
+        return cls(-(-asked // CHARS_PER_TOKEN), -(-len(text) // CHARS_PER_TOKEN), estimated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer. The last one carries the usage, where the provider counts it."""
+
+    text: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: never blank, well-formed, capped. `calls` counts every request that it took."""
+
+    text: str
+    model_name: str
+    usage: Usage
+    calls: int
+
+
+class Model(Protocol):
+    """Something that answers prompts ({role, content} messages)."""
+
+    @property
+    def name(self) -> str:
+        """What the tenant file calls it."""
+
+    def stream(self, prompt: Prompt, *, deadline: float) -> AsyncIterator[Delta]:
+        """Stream one answer; `deadline` is in seconds from now, for all of it.
+
+        Raises ModelUnavailable (a retry may help; also for garbage and for an answer that was cut off) or
+        ModelRefused (a retry is pointless).
+        """

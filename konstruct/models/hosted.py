@@ -1,0 +1,97 @@
+"""Hosted models through LiteLLM, whose many errors become our two."""
+
+import asyncio
+import functools
+import importlib
+import logging
+import os
+from collections.abc import AsyncGenerator
+from types import ModuleType
+from typing import Any
+
+from konstruct.errors import KonstructError, ModelUnavailable
+from konstruct.models import Delta, Prompt, Usage
+from konstruct.models.verdict import verdict
+from konstruct.wellformed import well_formed
+
+
+class HostedModel:
+    """Any model that LiteLLM can name; `name` is the tenant's name for it."""
+
+    def __init__(self, name: str, litellm: str, api_base: str | None, api_key: str | None) -> None:
+        """`litellm`: a LiteLLM model string such as openai/gpt-5-mini."""
+        self.name = name
+        self._litellm = litellm
+        self._api_base = api_base
+        self._api_key = api_key
+
+    async def stream(self, prompt: Prompt, *, deadline: float) -> AsyncGenerator[Delta]:
+        """See Model.stream."""
+        end = asyncio.get_running_loop().time() + deadline
+        finished = False
+        try:
+            async with asyncio.timeout_at(end):
+                litellm = await asyncio.to_thread(_litellm)
+                chunks = await litellm.acompletion(**self._request(prompt, deadline))
+            while True:
+                # Not one timeout around the loop: it would also fire inside the consumer, between two deltas.
+                async with asyncio.timeout_at(end):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    break
+                delta, stopped = _read(chunk)
+                finished = finished or stopped
+                yield delta
+        except KonstructError:
+            raise
+        except TimeoutError:
+            raise ModelUnavailable(f"The model {self.name} did not finish within {deadline:.0f} s.") from None
+        except Exception as error:  # noqa: BLE001 - LiteLLM lets through whatever its 100 providers raise
+            # `from None`: the cause holds the request, and the request holds the key.
+            raise self._translate(error) from None
+        if not finished:
+            raise ModelUnavailable(f"The answer of the model {self.name} was cut off.")
+
+    def _request(self, prompt: Prompt, deadline: float) -> dict[str, Any]:
+        return {
+            "model": self._litellm,
+            "messages": [{key: well_formed(value) for key, value in message.items()} for message in prompt],
+            "api_base": self._api_base,
+            "api_key": self._api_key,
+            "timeout": deadline,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "drop_params": True,
+            # The policy retries, so that one deadline and one count cover everything.
+            "num_retries": 0,
+            "max_retries": 0,
+        }
+
+    def _translate(self, error: Exception) -> KonstructError:
+        reason = str(error)
+        if self._api_key:
+            reason = reason.replace(self._api_key, "[key]")
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        return verdict(self.name, int(getattr(error, "status_code", 0) or 503), reason, headers)
+
+
+def _read(chunk: Any) -> tuple[Delta, bool]:  # noqa: ANN401 - LiteLLM's records are dynamic
+    usage = getattr(chunk, "usage", None)
+    counted = Usage(usage.prompt_tokens, usage.completion_tokens) if usage else None
+    if not chunk.choices:
+        return Delta("", counted), False
+    choice = chunk.choices[0]
+    return Delta(choice.delta.content or "", counted), bool(choice.finish_reason)
+
+
+@functools.cache
+def _litellm() -> ModuleType:
+    """Importing LiteLLM takes seconds and 150 MB, so only who uses a hosted model pays for it."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it fetches a price list
+    os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads any .env file it finds
+    litellm = importlib.import_module("litellm")
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.turn_off_message_logging = True
+    logging.getLogger("LiteLLM").setLevel(logging.ERROR)
+    return litellm

@@ -1,0 +1,95 @@
+"""Self-hosted models: the local vLLM application, reached over its OpenAI-compatible HTTP interface."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import aiohttp
+
+from konstruct.errors import ModelRefused, ModelUnavailable
+from konstruct.models import Delta, Prompt, Usage
+from konstruct.models.sse import events
+from konstruct.models.verdict import verdict
+from konstruct.wellformed import well_formed
+
+CONNECT_SECONDS = 5.0
+# Small models can ramble to the end of their context; nobody wants a chat message that long.
+MAX_ANSWER_TOKENS = 512
+
+
+class LocalModel:
+    """A model behind `{url}/chat/completions`; `name` is the tenant's name for it, such as local/smollm2."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        token: str,
+        session: aiohttp.ClientSession,
+        max_tokens: int = MAX_ANSWER_TOKENS,
+    ) -> None:
+        """`session` stays the caller's; `token` is konstruct.vault.local_model_token."""
+        self.name = name
+        self._url = f"{url.rstrip('/')}/chat/completions"
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._session = session
+        self._max_tokens = max_tokens
+
+    async def stream(self, prompt: Prompt, *, deadline: float) -> AsyncGenerator[Delta]:
+        """See Model.stream; an answer without its end mark was cut off and counts as ModelUnavailable."""
+        timeout = aiohttp.ClientTimeout(total=max(deadline, 0.001), sock_connect=CONNECT_SECONDS)
+        body = json.dumps(self._request(prompt)).encode()
+        headers = self._headers | {"Content-Type": "application/json"}
+        try:
+            async with self._session.post(self._url, data=body, headers=headers, timeout=timeout) as response:
+                await self._check(response)
+                async for delta in self._deltas(response.content.iter_any()):
+                    yield delta
+        except TimeoutError:
+            raise ModelUnavailable(f"The model {self.name} did not finish within {deadline:.0f} s.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ModelUnavailable(f"The model {self.name} cannot be reached: {error}.") from error
+
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
+        return {
+            "model": self.name.removeprefix("local/"),
+            "messages": [{key: well_formed(value) for key, value in message.items()} for message in prompt],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": self._max_tokens,
+        }
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status == 200 and response.content_type == "text/event-stream":
+            return
+        text = (await response.content.read(4096)).decode(errors="replace")
+        if response.status == 200:
+            raise ModelUnavailable(f"The model {self.name} answered {response.content_type}, not a stream.")
+        if response.status == 404 and '"error"' not in text:
+            # Not the gateway speaks but the router before it: the models application is not up yet.
+            raise ModelUnavailable(f"The model {self.name} is still starting; `konstruct status` shows how far it is.")
+        raise verdict(self.name, response.status, text, response.headers)
+
+    async def _deltas(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Delta]:
+        finished = False
+        try:
+            async for event in events(chunks):
+                if event == b"[DONE]":
+                    return
+                delta, stopped = _read(json.loads(event))
+                finished = finished or stopped
+                yield delta
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelUnavailable(f"The model {self.name} sent what is not a chat completion: {error}.") from error
+        if not finished:
+            raise ModelUnavailable(f"The answer of the model {self.name} was cut off.")
+
+
+def _read(event: dict[str, Any]) -> tuple[Delta, bool]:
+    if "error" in event:
+        error = event["error"]
+        raise ModelUnavailable(f"The model failed while answering: {error.get('message', error)}")
+    usage = event.get("usage")
+    counted = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"])) if usage else None
+    choice = next(iter(event["choices"]), {})
+    return Delta(choice.get("delta", {}).get("content") or "", counted), bool(choice.get("finish_reason"))

@@ -1,0 +1,116 @@
+"""One answer out of unreliable models: bounded retries on the first, then the fallbacks, under one deadline."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import cast
+
+from konstruct.errors import ModelRefused, ModelUnavailable
+from konstruct.models import Answer, Delta, Model, Prompt, Usage
+from konstruct.wellformed import well_formed
+
+MAX_ANSWER_CHARS = 40_000
+SILENCE_SECONDS = 30.0
+BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 8.0
+# What one try may use of the time that is left while others could still follow it.
+SHARE_OF_ONE_TRY = 0.6
+
+OnDelta = Callable[[str], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Try:
+    model: Model
+    prompt: Prompt
+    seconds: float
+    on_delta: OnDelta
+
+
+async def answer(
+    models: Sequence[Model], prompt: Prompt, *, deadline: float, on_delta: OnDelta, attempts: int = 3
+) -> Answer:
+    """Ask models[0] up to `attempts` times, then each of the others once; `deadline` is in seconds, over all.
+
+    `on_delta` receives the whole text so far, so a retry begins again from a short text. Raises ModelRefused
+    if every model refused for good, otherwise ModelUnavailable.
+    """
+    prompt = [{key: well_formed(value) for key, value in message.items()} for message in prompt]
+    end = _now() + deadline
+    tries = [models[0]] * max(attempts, 1) + list(models[1:])
+    failures: list[ModelUnavailable | ModelRefused] = []
+    calls = position = 0
+    while position < len(tries):
+        model, left = tries[position], end - _now()
+        if left <= 0:
+            break
+        share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
+        calls += 1
+        try:
+            text, usage = await _ask(_Try(model, prompt, share, on_delta))
+            return Answer(text, model.name, usage, calls)
+        except (ModelUnavailable, ModelRefused) as failure:
+            failures.append(failure)
+            position = await _next_position(tries, position, failure, end)
+    raise _verdict(failures, calls, deadline)
+
+
+async def _ask(attempt: _Try) -> tuple[str, Usage]:
+    end = _now() + attempt.seconds
+    silence = min(SILENCE_SECONDS, attempt.seconds)
+    raw, shown, usage = "", "", None
+    # Every implementation is an async generator; closing it hangs up on the model.
+    stream = cast("AsyncGenerator[Delta]", attempt.model.stream(attempt.prompt, deadline=attempt.seconds))
+    async with aclosing(stream):
+        while (delta := await _next_delta(stream, min(silence, end - _now()), attempt.model.name)) is not None:
+            usage = delta.usage or usage
+            raw += delta.text
+            text = well_formed(raw)[:MAX_ANSWER_CHARS]
+            if text != shown and text.strip():
+                shown = text
+                await attempt.on_delta(shown)
+            if len(raw) > MAX_ANSWER_CHARS:
+                break
+    if not shown.strip():
+        raise ModelUnavailable(f"The model {attempt.model.name} gave an empty answer.")
+    return shown.strip(), usage or Usage.estimate(attempt.prompt, shown)
+
+
+async def _next_delta(stream: AsyncIterator[Delta], seconds: float, name: str) -> Delta | None:
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(stream, None)
+    except TimeoutError:
+        raise ModelUnavailable(f"The model {name} was silent for {max(seconds, 0):.0f} s.") from None
+
+
+async def _next_position(
+    tries: Sequence[Model], position: int, failure: ModelUnavailable | ModelRefused, end: float
+) -> int:
+    model = tries[position]
+    others = next((index for index in range(position, len(tries)) if tries[index] is not model), len(tries))
+    if position + 1 >= others or isinstance(failure, ModelRefused):
+        return others
+    ceiling = min(BACKOFF_SECONDS * 2**position, LONGEST_BACKOFF_SECONDS)
+    wait = max(failure.retry_after or 0.0, random.uniform(ceiling / 2, ceiling))
+    if wait > (end - _now()) / 2:
+        return others
+    await asyncio.sleep(wait)
+    return position + 1
+
+
+def _verdict(failures: Sequence[ModelUnavailable | ModelRefused], calls: int, deadline: float) -> Exception:
+    if failures and all(isinstance(failure, ModelRefused) for failure in failures):
+        return failures[-1]
+    why = str(failures[-1]) if failures else "There was no time to ask."
+    hints = [failure.retry_after for failure in failures if isinstance(failure, ModelUnavailable)]
+    return ModelUnavailable(
+        f"No model answered within {deadline:.0f} s and {calls} calls; the last said: {why}",
+        max((hint for hint in hints if hint), default=None),
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

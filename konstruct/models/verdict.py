@@ -1,0 +1,28 @@
+"""What a model provider's HTTP status means for us: wait and retry, or give up on this request."""
+
+from collections.abc import Mapping
+
+from konstruct.errors import ModelRefused, ModelUnavailable
+
+RETRYABLE = frozenset({408, 409, 425, 429})
+SERVER_ERRORS = 500
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+MAX_REASON_CHARS = 300
+
+
+def verdict(
+    name: str, status: int, reason: str, headers: Mapping[str, str] | None = None
+) -> ModelUnavailable | ModelRefused:
+    """The error to raise for this status; `reason` is shown to operators, so it must hold no secret."""
+    reason = " ".join(reason.split())[:MAX_REASON_CHARS] or "no reason given"
+    if status in RETRYABLE or status >= SERVER_ERRORS:
+        return ModelUnavailable(f"The model {name} answered {status}: {reason}", _retry_after(headers or {}))
+    return ModelRefused(f"The model {name} refused with {status}: {reason}")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        seconds = float(headers.get("retry-after") or headers.get("Retry-After") or "")
+    except ValueError:
+        return None  # absent, or an HTTP date, which no model provider sends
+    return min(seconds, LONGEST_RETRY_AFTER_SECONDS) if seconds >= 0 else None

@@ -1,0 +1,85 @@
+"""Who works for a tenant: the employee with its models and channels, read from PostgreSQL and kept for a few seconds."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from konstruct.channels import CHANNELS, Channel
+from konstruct.database.pool import Database
+from konstruct.database.tenants import ModelRow, TenantRow, read_tenant
+from konstruct.errors import KonstructError
+from konstruct.models import Model
+from konstruct.tenant_file import LOCAL
+from konstruct.vault import Vault
+
+KEPT_SECONDS = 5.0
+
+OpenModel = Callable[[str, ModelRow | None], Model]
+
+
+class NobodyAssigned(KonstructError):
+    """No employee of this tenant works in that channel any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An employee at work in one channel. The first model answers, the others are its fallbacks."""
+
+    employee: UUID
+    name: str
+    instructions: str
+    models: tuple[Model, ...]
+    quiet_seconds: float
+    channel: Channel
+
+
+class Roster:
+    """Assignments by tenant, channel and team; a configuration change is seen within KEPT_SECONDS."""
+
+    def __init__(
+        self, database: Database, vault: Vault, open_model: OpenModel, api_urls: dict[str, str], session: Any
+    ) -> None:
+        """`open_model(name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
+        self._database = database
+        self._vault = vault
+        self._open_model = open_model
+        self._api_urls = api_urls
+        self._session = session
+        self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
+        self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
+
+    async def assignment(self, tenant: UUID, kind: str, team: str) -> Assignment:
+        """Who answers there; raises NobodyAssigned."""
+        read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))
+        if time.monotonic() - read_at >= KEPT_SECONDS:
+            fresh = await read_tenant(self._database, tenant, self._vault)
+            row = row if fresh == row else fresh
+            self._kept[tenant] = (time.monotonic(), row)
+        if row is None:
+            raise NobodyAssigned(f"There is no tenant {tenant} any more.")
+        opened = self._opened.get((tenant, kind, team))
+        # An unchanged row is the same object: models and their HTTP connections stay open.
+        if opened is None or opened[0] is not row:
+            opened = (row, self._open(row, kind, team))
+            self._opened[tenant, kind, team] = opened
+        return opened[1]
+
+    def _open(self, row: TenantRow, kind: str, team: str) -> Assignment:
+        for channel in row.channels:
+            if (channel.kind, channel.team) == (kind, team):
+                employee = row.employees[channel.employee]
+                names = [name for name in (employee["model"], employee["fallback_model"]) if name]
+                return Assignment(
+                    employee=channel.employee,
+                    name=employee["name"] or "",
+                    instructions=employee["instructions"] or "",
+                    models=tuple(self._model(row, name) for name in names),
+                    quiet_seconds=row.quiet_seconds,
+                    channel=CHANNELS[kind](channel.secrets, self._api_urls[kind], self._session),
+                )
+        raise NobodyAssigned(f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file.")
+
+    def _model(self, row: TenantRow, name: str) -> Model:
+        return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])

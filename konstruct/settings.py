@@ -1,0 +1,103 @@
+"""Everything an operator can set, read from `KONSTRUCT_…` variables; secrets also from `KONSTRUCT_…_FILE`."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from konstruct.errors import SettingsInvalid
+
+T = TypeVar("T")
+PREFIX = "KONSTRUCT_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One installation's settings. URLs end as given; times are seconds, sizes bytes."""
+
+    home: Path
+    database_url: str | None
+    http_port: int
+    dashboard_port: int
+    master_keys: tuple[str, ...]
+    admin_token: str | None
+    public_url: str
+    slack_api_url: str
+    local_model: bool
+    local_model_url: str
+    conversation_hosts: int
+    database_connections: int
+    log_level: str
+    version_hash: str
+    failpoints: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the environment; raises SettingsInvalid naming the variable and what it should be."""
+        read = _Reader(os.environ if environment is None else environment)
+        port = read.number("HTTP_PORT", 8000, lowest=1, highest=65535)
+        return cls(
+            home=Path(read.text("HOME", "~/.konstruct")).expanduser(),
+            database_url=read.secret("DATABASE_URL"),
+            http_port=port,
+            dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
+            master_keys=tuple(key.strip() for key in (read.secret("MASTER_KEYS") or "").split(",") if key.strip()),
+            admin_token=read.secret("ADMIN_TOKEN"),
+            public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
+            slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
+            local_model=read.switch("LOCAL_MODEL", default=True),
+            local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
+            conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),
+            database_connections=read.number("DATABASE_CONNECTIONS", 4, lowest=1, highest=200),
+            log_level=read.one_of("LOG_LEVEL", LOG_LEVELS, "info"),
+            version_hash=read.text("VERSION_HASH", "development"),
+            failpoints=read.switch("FAILPOINTS", default=False),
+        )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(PREFIX + name) or default
+
+    def secret(self, name: str) -> str | None:
+        path = self._environment.get(f"{PREFIX}{name}_FILE")
+        if path and not self._environment.get(PREFIX + name):
+            try:
+                return Path(path).read_text().strip()
+            except OSError as error:
+                raise SettingsInvalid(f"{PREFIX}{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+        return self._environment.get(PREFIX + name) or None
+
+    def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
+        def parse(raw: str) -> int:
+            value = int(raw)
+            if not lowest <= value <= highest:
+                raise ValueError
+            return value
+
+        return self._parse(name, parse, default, f"a whole number from {lowest} to {highest}")
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        return self.one_of(name, ("on", "off"), "on" if default else "off") == "on"
+
+    def one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        def parse(raw: str) -> str:
+            if raw.lower() not in allowed:
+                raise ValueError
+            return raw.lower()
+
+        return self._parse(name, parse, default, f"one of {', '.join(allowed)}")
+
+    def _parse(self, name: str, parse: Callable[[str], T], default: T, wanted: str) -> T:
+        raw = self._environment.get(PREFIX + name)
+        if not raw:
+            return default
+        try:
+            return parse(raw)
+        except ValueError:
+            raise SettingsInvalid(f"{PREFIX}{name} is {raw!r}, but must be {wanted}.") from None

@@ -1,0 +1,105 @@
+"""The declarative tenant file (`tenant.yaml`), parsed and checked; `${NAME}` reads the environment."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from konstruct.errors import TenantFileInvalid
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+LOCAL = "local/"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmployeeEntry(_Strict):
+    """The AI employee: its model is `local/<id>` or a name from `models`."""
+
+    name: str = Field(min_length=1, max_length=80)
+    instructions: str = Field(min_length=1, max_length=20_000)
+    model: str = Field(min_length=1)
+    fallback_model: str | None = None
+
+
+class ModelEntry(_Strict):
+    """A hosted model: any LiteLLM model string, with the tenant's own key."""
+
+    name: str = Field(min_length=1)
+    litellm: str = Field(min_length=1)
+    api_base: str | None = None
+    api_key: str | None = None
+
+
+class SlackEntry(_Strict):
+    """A Slack app installed in a workspace."""
+
+    team_id: str = Field(min_length=1)
+    app_id: str = Field(min_length=1)
+    bot_user_id: str = Field(min_length=1)
+    bot_token: str = Field(min_length=1)
+    signing_secret: str = Field(min_length=8)
+
+
+class ChannelEntries(_Strict):
+    """The channels this employee works in."""
+
+    slack: SlackEntry | None = None
+
+
+class TenantFile(_Strict):
+    """One tenant, as an operator describes it."""
+
+    tenant: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    quiet_seconds: float = Field(default=0.0, ge=0, le=60)
+    employee: EmployeeEntry
+    models: tuple[ModelEntry, ...] = ()
+    channels: ChannelEntries = ChannelEntries()
+
+
+def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
+    """Parse and check; raises TenantFileInvalid that names the field, what is wrong and what to do."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TenantFileInvalid(f"The tenant file is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise TenantFileInvalid("The tenant file must be a mapping that begins with `tenant: <name>`.")
+    try:
+        tenant_file = TenantFile.model_validate(_filled(raw, environment, ""))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise TenantFileInvalid(f"The tenant file cannot be used: {problems}.") from None
+    _check_models(tenant_file)
+    return tenant_file
+
+
+def _filled(value: Any, environment: Mapping[str, str], place: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, environment, f"{place}.{key}".lstrip(".")) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, environment, f"{place}[{n}]") for n, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def look_up(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise TenantFileInvalid(f"{place} needs the environment variable {match[1]}, which is not set.")
+        return environment[match[1]]
+
+    return _VARIABLE.sub(look_up, value)
+
+
+def _check_models(tenant_file: TenantFile) -> None:
+    names = [model.name for model in tenant_file.models]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise TenantFileInvalid(f"models: the name {doubled[0]} is given twice; names must differ.")
+    for field in ("model", "fallback_model"):
+        wanted = getattr(tenant_file.employee, field)
+        if wanted and not wanted.startswith(LOCAL) and wanted not in names:
+            known = ", ".join([*names, "local/smollm2"])
+            raise TenantFileInvalid(f"employee.{field} is {wanted}, which is not among the models: {known}.")

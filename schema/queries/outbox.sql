@@ -1,0 +1,11 @@
+-- name: claim_reply$
+-- Seconds to wait before this reply may be sent; 0 = claimed, null = nothing left to send.
+select claim_reply(:tenant, :reply, :shard, :epoch, :claim_seconds);
+
+-- name: record_external_id$
+-- The platform's id of a streaming reply.
+select record_external_id(:tenant, :reply, :epoch, :external_id);
+
+-- name: mark_sent$
+-- C3: replies that are out, or that the channel refused.
+select mark_sent(:tenants, :replies, :epochs, :external_ids, :errors);

@@ -1,0 +1,57 @@
+-- name: find_channels
+-- Candidates for the channel of an event: the team's own, or others of the app to check the signature with.
+select tenant_id, kind, app, team, employee_id, account, secrets from find_channels(:kind, :app, :team);
+
+-- name: save_tenant!
+-- Needs a tenant connection.
+insert into tenants (id, name, quiet_seconds) values (current_tenant(), :name, :quiet_seconds)
+on conflict (id) do update set quiet_seconds = excluded.quiet_seconds
+where tenants.quiet_seconds is distinct from excluded.quiet_seconds;
+
+-- name: save_employee!
+-- Needs a tenant connection.
+insert into employees as e (tenant_id, id, name, instructions, model, fallback_model)
+values (current_tenant(), :id, :name, :instructions, :model, :fallback_model)
+on conflict (tenant_id, id) do update set instructions = excluded.instructions, model = excluded.model,
+  fallback_model = excluded.fallback_model
+where (e.instructions, e.model, e.fallback_model) is distinct from (excluded.instructions, excluded.model, excluded.fallback_model);
+
+-- name: save_model!
+-- Needs a tenant connection.
+insert into models (tenant_id, name, litellm, api_base, api_key)
+values (current_tenant(), :name, :litellm, :api_base, :api_key)
+on conflict (tenant_id, name) do update set litellm = excluded.litellm, api_base = excluded.api_base, api_key = excluded.api_key;
+
+-- name: drop_other_models!
+-- Models that the tenant file no longer names. Needs a tenant connection.
+delete from models where tenant_id = current_tenant() and name <> all (:names);
+
+-- name: save_channel!
+-- Needs a tenant connection.
+insert into channels (tenant_id, kind, app, team, employee_id, account, secrets)
+values (current_tenant(), :kind, :app, :team, :employee, :account, :secrets)
+on conflict (tenant_id, kind, app, team) do update set employee_id = excluded.employee_id, account = excluded.account, secrets = excluded.secrets;
+
+-- name: drop_other_channels!
+-- Channels that the tenant file no longer names. Needs a tenant connection.
+delete from channels where tenant_id = current_tenant() and kind || '/' || app || '/' || team <> all (:keys);
+
+-- name: drop_other_employees!
+-- Employees that no channel needs any more. Needs a tenant connection.
+delete from employees where tenant_id = current_tenant() and id <> all (:ids);
+
+-- name: tenant^
+-- Needs a tenant connection.
+select name, quiet_seconds from tenants where id = current_tenant();
+
+-- name: employees
+-- Needs a tenant connection.
+select id, name, instructions, model, fallback_model from employees where tenant_id = current_tenant();
+
+-- name: models
+-- Needs a tenant connection.
+select name, litellm, api_base, api_key from models where tenant_id = current_tenant();
+
+-- name: channels
+-- Needs a tenant connection.
+select kind, app, team, employee_id, account, secrets from channels where tenant_id = current_tenant();

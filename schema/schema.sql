@@ -1,0 +1,517 @@
+-- The end state of the database, for reading. A test proves that migrations/ lead exactly here.
+--
+-- A message's rows: inbox (C1) -> conversations, messages, memories, usage, outbox (C2) -> outbox sent (C3).
+-- Every tenant table has tenant_id, row-level security enabled and forced, and one policy named <table>_by_tenant.
+-- Whatever must be atomic is one function; each takes the tenant as an argument and sets it for its transaction.
+-- Two roles: konstruct_app runs the product (neither owner nor superuser nor bypassrls); konstruct_lookup owns the
+-- few security definer look-ups that must see across tenants, and may read only the columns granted to it.
+
+create extension if not exists vector;
+
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'konstruct_app') then
+    create role konstruct_app login nosuperuser nobypassrls;
+  end if;
+  if not exists (select from pg_roles where rolname = 'konstruct_lookup') then
+    create role konstruct_lookup nologin nosuperuser nobypassrls;
+  end if;
+end $$;
+
+create function current_tenant() returns uuid language sql stable parallel safe
+  return nullif(current_setting('app.current_tenant', true), '')::uuid;
+
+-- Tenants and what operators configure -------------------------------------------------------------------------
+
+create table tenants (
+  id uuid primary key,
+  name text not null unique,
+  quiet_seconds real not null default 0 check (quiet_seconds between 0 and 60),
+  created_at timestamptz not null default now()
+);
+
+create table employees (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  id uuid not null,
+  name text not null,
+  instructions text not null,
+  model text not null,
+  fallback_model text,
+  primary key (tenant_id, id)
+);
+
+create table models (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  name text not null,
+  litellm text not null,
+  api_base text,
+  api_key bytea,                                  -- encrypted by the vault
+  primary key (tenant_id, name)
+);
+
+create table channels (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  kind text not null,                             -- slack
+  app text not null,                              -- Slack: api_app_id
+  team text not null,                             -- Slack: team id
+  employee_id uuid not null,
+  account text not null,                          -- Slack: the bot's user id
+  secrets bytea not null,                         -- encrypted JSON: token and signing secret
+  primary key (tenant_id, kind, app, team),
+  foreign key (tenant_id, employee_id) references employees (tenant_id, id)
+);
+-- One workspace and app belong to one tenant: an event must never have two possible owners.
+create unique index channels_for_lookup on channels (kind, app, team);
+
+-- Conversations ------------------------------------------------------------------------------------------------
+
+create table conversations (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  id uuid not null,
+  shard int not null,
+  channel text not null,
+  address jsonb not null,
+  version bigint not null default 0,              -- turns committed; compare-and-set in commit_turn
+  created_at timestamptz not null default now(),
+  last_turn_at timestamptz,
+  primary key (tenant_id, id)
+);
+
+create table contacts (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  id uuid not null,
+  channel text not null,
+  external_id text not null,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id)
+);
+
+create table messages (
+  tenant_id uuid not null,
+  id bigint generated always as identity,
+  conversation_id uuid not null,
+  turn_id uuid not null,
+  turn bigint not null,                           -- the conversation's version when this was said
+  role text not null check (role in ('contact', 'employee')),
+  contact_id uuid,
+  text text not null,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, contact_id) references contacts (tenant_id, id)
+);
+create index messages_for_window on messages (tenant_id, conversation_id, id desc);
+
+create table memories (
+  tenant_id uuid not null,
+  turn_id uuid not null,
+  contact_id uuid not null,
+  conversation_id uuid not null,
+  shard int not null,
+  turn bigint not null,
+  private boolean not null,                       -- said in a direct conversation: never recalled where others read
+  text text not null,
+  embedding vector(384),                          -- null: the memory job is still to be done
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, turn_id, contact_id),
+  foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, contact_id) references contacts (tenant_id, id) on delete cascade
+);
+-- Exact search within one contact; an approximate index would lose recall behind the filter.
+create index memories_for_recall on memories (tenant_id, contact_id);
+create index memories_for_embedding on memories (shard, created_at) where embedding is null;
+
+create table inbox (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  id bigint generated always as identity,
+  channel text not null,
+  event text not null,                            -- the provider's identity of the message
+  conversation_id uuid not null,
+  shard int not null,
+  epoch bigint not null,                          -- the shard's epoch on arrival: older than now = survived a crash
+  body jsonb not null,
+  state text not null default 'waiting' check (state in ('waiting', 'answered', 'dead')),
+  attempts int not null default 0,
+  error text,
+  turn_id uuid,
+  received_at timestamptz not null default now(),
+  primary key (tenant_id, id)
+);
+create unique index inbox_once_per_event on inbox (tenant_id, channel, event);
+create index inbox_for_sweep on inbox (shard, received_at) where state = 'waiting';
+create index inbox_for_turn on inbox (tenant_id, conversation_id, id) where state = 'waiting';
+create index inbox_dead_letters on inbox (received_at) where state = 'dead';
+
+create table outbox (
+  tenant_id uuid not null,
+  id uuid not null,                               -- uuid5(tenant, turn, part); also the channel's idempotency id
+  conversation_id uuid not null,
+  shard int not null,
+  turn_id uuid not null,
+  part int not null,
+  text text not null,
+  state text not null check (state in ('streaming', 'pending', 'sent', 'dead')),
+  claim_epoch bigint not null,                    -- who may send it ...
+  claimed_until timestamptz not null,             -- ... and until when nobody else may
+  external_id text,                               -- the platform's message id, durable before text is appended
+  attempts int not null default 0,
+  error text,
+  created_at timestamptz not null default now(),
+  sent_at timestamptz,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
+);
+create index outbox_for_sweep on outbox (shard, created_at) where state in ('streaming', 'pending');
+create index outbox_for_delivery on outbox (tenant_id, conversation_id, created_at) where state in ('streaming', 'pending');
+create index outbox_dead on outbox (created_at) where state = 'dead';
+
+create table usage (
+  tenant_id uuid not null,
+  turn_id uuid not null,
+  conversation_id uuid not null,
+  employee_id uuid not null,
+  model text not null,
+  calls int not null,                             -- model calls made for this turn, failed and repeated ones included
+  prompt_tokens int not null,
+  completion_tokens int not null,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, turn_id),
+  foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
+);
+
+-- Hosting (no tenant data) ---------------------------------------------------------------------------------------
+
+create table shards (
+  shard int primary key check (shard between 0 and 1023),
+  host int not null default 0,
+  epoch bigint not null default 0
+);
+insert into shards (shard) select generate_series(0, 1023);
+
+create table hosting (
+  single boolean primary key default true check (single),
+  generation bigint not null default 1,           -- grows whenever the mapping of shards to hosts changes
+  hosts int not null default 0,
+  wanted_hosts int not null default 0
+);
+insert into hosting default values;
+
+-- Signed, but not readable as JSON of a known shape: kept for the operator, never answered.
+create table malformed_events (
+  id bigint generated always as identity primary key,
+  channel text not null,
+  reason text not null,
+  body bytea not null,
+  received_at timestamptz not null default now()
+);
+
+-- Row-level security -----------------------------------------------------------------------------------------------
+
+do $$
+declare v_table text;
+begin
+  foreach v_table in array array['employees', 'models', 'channels', 'conversations', 'contacts', 'messages',
+                                 'memories', 'inbox', 'outbox', 'usage'] loop
+    execute format('alter table %I enable row level security', v_table);
+    execute format('alter table %I force row level security', v_table);
+    execute format('create policy %I on %I using (tenant_id = (select current_tenant()))
+                    with check (tenant_id = (select current_tenant()))', v_table || '_by_tenant', v_table);
+  end loop;
+end $$;
+alter table tenants enable row level security;
+alter table tenants force row level security;
+create policy tenants_by_tenant on tenants using (id = (select current_tenant())) with check (id = (select current_tenant()));
+
+grant select, insert, update on tenants, conversations, contacts, inbox, outbox, usage, memories, hosting to konstruct_app;
+grant select, insert, update, delete on employees, models, channels to konstruct_app;
+grant select, insert on messages to konstruct_app;
+grant select, update on shards to konstruct_app;
+grant insert on malformed_events to konstruct_app;
+
+-- What konstruct_lookup may see across tenants: routing and counting, no message text.
+grant select (id, name) on tenants to konstruct_lookup;
+grant select on channels, shards, hosting, malformed_events to konstruct_lookup;
+grant select (tenant_id, id, conversation_id, shard, state, attempts, error, received_at) on inbox to konstruct_lookup;
+grant select (tenant_id, id, conversation_id, shard, state, error, created_at) on outbox to konstruct_lookup;
+grant select (tenant_id, turn_id, contact_id, shard, embedding, created_at) on memories to konstruct_lookup;
+grant select (tenant_id, id) on conversations to konstruct_lookup;
+create policy tenants_lookup on tenants for select to konstruct_lookup using (true);
+create policy channels_lookup on channels for select to konstruct_lookup using (true);
+create policy inbox_lookup on inbox for select to konstruct_lookup using (true);
+create policy outbox_lookup on outbox for select to konstruct_lookup using (true);
+create policy memories_lookup on memories for select to konstruct_lookup using (true);
+create policy conversations_lookup on conversations for select to konstruct_lookup using (true);
+
+-- Look-ups across tenants (security definer) ----------------------------------------------------------------------
+
+-- The channel of an event. Where the team is unknown, one channel of the same app, so that the signature can still
+-- be checked; where the app is unknown or absent (url_verification), one channel of every app.
+create function find_channels(p_kind text, p_app text, p_team text)
+  returns setof channels language plpgsql stable security definer set search_path = public, pg_temp as $$
+begin
+  return query select * from channels where kind = p_kind and app = p_app and team = p_team;
+  if found then return; end if;
+  return query select * from channels where kind = p_kind and app = p_app limit 1;
+  if found then return; end if;
+  return query select distinct on (app) * from channels where kind = p_kind order by app limit 50;
+end $$;
+
+-- Conversations of a host with something left to do, that nobody has touched for p_older_than.
+create function waiting_conversations(p_host int, p_older_than interval)
+  returns table (tenant_id uuid, conversation_id uuid, shard int)
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select distinct i.tenant_id, i.conversation_id, i.shard from inbox i join shards s using (shard)
+    where s.host = p_host and i.state = 'waiting' and i.received_at <= now() - p_older_than
+  union
+  select distinct o.tenant_id, o.conversation_id, o.shard from outbox o join shards s using (shard)
+    where s.host = p_host and o.state in ('streaming', 'pending') and o.created_at <= now() - p_older_than
+  limit 2000;
+$$;
+
+-- Memory jobs of a host that are still to be done.
+create function waiting_memories(p_host int, p_older_than interval)
+  returns table (tenant_id uuid, turn_id uuid, contact_id uuid)
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select m.tenant_id, m.turn_id, m.contact_id from memories m join shards s using (shard)
+  where s.host = p_host and m.embedding is null and m.created_at <= now() - p_older_than
+  order by m.created_at limit 256;
+$$;
+
+create function installation_status()
+  returns table (tenants bigint, conversations bigint, inbox_waiting bigint, inbox_oldest_seconds double precision,
+                 inbox_dead bigint, outbox_waiting bigint, outbox_dead bigint, memories_waiting bigint, malformed bigint)
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select (select count(*) from tenants),
+         (select count(*) from conversations),
+         (select count(*) from inbox where state = 'waiting'),
+         (select coalesce(extract(epoch from now() - min(received_at)), 0)::double precision from inbox where state = 'waiting'),
+         (select count(*) from inbox where state = 'dead'),
+         (select count(*) from outbox where state in ('streaming', 'pending')),
+         (select count(*) from outbox where state = 'dead'),
+         (select count(*) from memories where embedding is null),
+         (select count(*) from malformed_events);
+$$;
+
+create function dead_letters(p_limit int)
+  returns table (tenant text, kind text, id text, error text, at timestamptz)
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select t.name, d.kind, d.id, d.error, d.at from (
+    select tenant_id, 'inbox' as kind, id::text, error, received_at as at from inbox where state = 'dead'
+    union all
+    select tenant_id, 'outbox', id::text, error, created_at from outbox where state = 'dead'
+  ) d join tenants t on t.id = d.tenant_id order by d.at desc limit p_limit;
+$$;
+
+create function tenant_names()
+  returns setof text language sql stable security definer set search_path = public, pg_temp
+  as 'select name from tenants order by name';
+
+-- Functions on p_older_than and p_limit are for the product only.
+do $$
+declare v_function regprocedure;
+begin
+  execute format('grant konstruct_lookup to %I', current_user);
+  grant create on schema public to konstruct_lookup;
+  foreach v_function in array array[
+    'find_channels(text, text, text)', 'waiting_conversations(int, interval)', 'waiting_memories(int, interval)',
+    'installation_status()', 'dead_letters(int)', 'tenant_names()']::regprocedure[] loop
+    execute format('revoke execute on function %s from public', v_function);
+    execute format('grant execute on function %s to konstruct_app', v_function);
+    execute format('alter function %s owner to konstruct_lookup', v_function);
+  end loop;
+  revoke create on schema public from konstruct_lookup;
+end $$;
+
+-- The turn -----------------------------------------------------------------------------------------------------
+
+-- C1: make messages durable, several tenants in one commit. A message already there gets no row back.
+create function hear(p_tenants uuid[], p_channels text[], p_events text[], p_conversations uuid[], p_shards int[], p_bodies jsonb[])
+  returns table (place int, id bigint, epoch bigint) language plpgsql as $$
+declare v_tenant uuid;
+begin
+  for v_tenant in select distinct t from unnest(p_tenants) t loop
+    perform set_config('app.current_tenant', v_tenant::text, true);
+    return query
+      with heard as (
+        insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)
+        select v_tenant, e.channel, e.event, e.conversation, e.shard, s.epoch, e.body
+        from unnest(p_tenants, p_channels, p_events, p_conversations, p_shards, p_bodies) with ordinality
+             as e (tenant, channel, event, conversation, shard, body, n)
+        join shards s on s.shard = e.shard
+        where e.tenant = v_tenant order by e.n
+        on conflict (tenant_id, channel, event) do nothing
+        returning inbox.id, inbox.event, inbox.channel, inbox.epoch)
+      select min(e.n)::int - 1, h.id, h.epoch
+      from heard h join unnest(p_tenants, p_channels, p_events) with ordinality as e (tenant, channel, event, n)
+        on e.tenant = v_tenant and e.channel = h.channel and e.event = h.event
+      group by h.id, h.epoch;
+  end loop;
+end $$;
+
+-- A starting host takes all its shards: from now on no older host can commit for them.
+create function take_shards(p_host int, p_shards int[])
+  returns table (shard int, epoch bigint) language sql as $$
+  update shards set epoch = shards.epoch + 1, host = p_host where shards.shard = any (p_shards)
+  returning shards.shard, shards.epoch;
+$$;
+
+-- Everything a host needs to take up a conversation.
+create function activate(p_tenant uuid, p_conversation uuid, p_window int)
+  returns table (version bigint, said jsonb, contacts uuid[], waiting jsonb, replies jsonb) language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  return query select
+    (select c.version from conversations c where c.tenant_id = p_tenant and c.id = p_conversation),
+    (select jsonb_agg(jsonb_build_object('role', w.role, 'text', w.text, 'turn', w.turn) order by w.id)
+       from (select m.id, m.role, m.text, m.turn from messages m where m.tenant_id = p_tenant
+              and m.conversation_id = p_conversation order by m.id desc limit p_window) w),
+    (select array_agg(distinct m.contact_id) from messages m where m.tenant_id = p_tenant
+        and m.conversation_id = p_conversation and m.contact_id is not null),
+    (select jsonb_agg(jsonb_build_object('id', i.id, 'epoch', i.epoch, 'attempts', i.attempts,
+              'channel', i.channel, 'body', i.body) order by i.id)
+       from inbox i where i.tenant_id = p_tenant and i.conversation_id = p_conversation and i.state = 'waiting'),
+    (select jsonb_agg(jsonb_build_object('id', o.id, 'turn', o.turn_id, 'part', o.part, 'text', o.text, 'state', o.state,
+              'external_id', o.external_id, 'created_at', extract(epoch from o.created_at),
+              'channel', c.channel, 'address', c.address) order by o.created_at, o.part)
+       from outbox o join conversations c on c.tenant_id = o.tenant_id and c.id = o.conversation_id
+       where o.tenant_id = p_tenant and o.conversation_id = p_conversation and o.state in ('streaming', 'pending'));
+end $$;
+
+-- Fails unless this host still owns the shard; the shared lock makes a take-over wait for the commit.
+create function check_fence(p_shard int, p_epoch bigint) returns void language plpgsql as $$
+begin
+  perform 1 from shards where shard = p_shard and epoch = p_epoch for share;
+  if not found then
+    raise exception 'shard % is owned under a newer epoch than %', p_shard, p_epoch using errcode = 'KF001';
+  end if;
+end $$;
+
+-- C2: one turn, all or nothing. KF001 = fenced; KF002 = the conversation moved on, read it anew.
+create function commit_turn(
+  p_tenant uuid, p_conversation uuid, p_shard int, p_epoch bigint, p_version bigint, p_turn uuid, p_inbox bigint[],
+  p_channel text, p_address jsonb, p_contacts jsonb, p_said jsonb, p_memories jsonb, p_reply uuid, p_text text,
+  p_usage jsonb, p_claim_seconds double precision)
+  returns void language plpgsql as $$
+declare v_consumed int;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform check_fence(p_shard, p_epoch);
+  insert into conversations as c (tenant_id, id, shard, channel, address, version, last_turn_at)
+    values (p_tenant, p_conversation, p_shard, p_channel, p_address, 1, now())
+    on conflict (tenant_id, id) do update set version = c.version + 1, last_turn_at = now() where c.version = p_version;
+  if not found then
+    raise exception 'conversation is not at version %', p_version using errcode = 'KF002';
+  end if;
+  update inbox set state = 'answered', turn_id = p_turn
+    where tenant_id = p_tenant and id = any (p_inbox) and conversation_id = p_conversation and state = 'waiting';
+  get diagnostics v_consumed = row_count;
+  if v_consumed <> cardinality(p_inbox) or exists (
+      select from inbox where tenant_id = p_tenant and conversation_id = p_conversation and state = 'waiting'
+        and id < p_inbox[cardinality(p_inbox)]) then
+    raise exception 'the inbox of the conversation is not as the turn saw it' using errcode = 'KF002';
+  end if;
+  insert into contacts (tenant_id, id, channel, external_id)
+    select p_tenant, (e ->> 'id')::uuid, p_channel, e ->> 'external_id' from jsonb_array_elements(p_contacts) e
+    on conflict do nothing;
+  insert into messages (tenant_id, conversation_id, turn_id, turn, role, contact_id, text)
+    select p_tenant, p_conversation, p_turn, p_version + 1, e ->> 'role', (e ->> 'contact')::uuid, e ->> 'text'
+    from jsonb_array_elements(p_said) e;
+  insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private, text)
+    select p_tenant, p_turn, (e ->> 'contact')::uuid, p_conversation, p_shard, p_version + 1,
+           (e ->> 'private')::boolean, e ->> 'text' from jsonb_array_elements(p_memories) e;
+  insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens)
+    select p_tenant, p_turn, p_conversation, (p_usage ->> 'employee')::uuid, p_usage ->> 'model', (p_usage ->> 'calls')::int,
+           (p_usage ->> 'prompt_tokens')::int, (p_usage ->> 'completion_tokens')::int;
+  insert into outbox as o (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch, claimed_until)
+    values (p_tenant, p_reply, p_conversation, p_shard, p_turn, 0, p_text, 'pending', p_epoch,
+            clock_timestamp() + make_interval(secs => p_claim_seconds))
+    on conflict (tenant_id, id) do update set text = excluded.text, state = 'pending', claim_epoch = excluded.claim_epoch,
+      claimed_until = excluded.claimed_until where o.state = 'streaming';
+end $$;
+
+-- A streaming answer becomes visible: durable before the first word, so that a successor continues the same message.
+create function open_reply(
+  p_tenant uuid, p_conversation uuid, p_shard int, p_epoch bigint, p_turn uuid, p_reply uuid, p_channel text,
+  p_address jsonb, p_claim_seconds double precision)
+  returns void language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform check_fence(p_shard, p_epoch);
+  insert into conversations (tenant_id, id, shard, channel, address)
+    values (p_tenant, p_conversation, p_shard, p_channel, p_address) on conflict do nothing;
+  insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch, claimed_until)
+    values (p_tenant, p_reply, p_conversation, p_shard, p_turn, 0, '', 'streaming', p_epoch,
+            clock_timestamp() + make_interval(secs => p_claim_seconds))
+    on conflict (tenant_id, id) do update set claim_epoch = excluded.claim_epoch, claimed_until = excluded.claimed_until;
+end $$;
+
+-- The right to write to the channel for one reply, for p_claim_seconds. Answers the seconds to wait until an earlier
+-- owner's right has run out; 0 = claimed; null = nothing left to send.
+create function claim_reply(p_tenant uuid, p_reply uuid, p_shard int, p_epoch bigint, p_claim_seconds double precision)
+  returns double precision language plpgsql as $$
+declare v_wait double precision;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform check_fence(p_shard, p_epoch);
+  select case when claim_epoch = p_epoch then 0
+              else greatest(0, extract(epoch from claimed_until - clock_timestamp())) end into v_wait
+    from outbox where tenant_id = p_tenant and id = p_reply and state in ('streaming', 'pending') for update;
+  if v_wait = 0 then
+    update outbox set claim_epoch = p_epoch, attempts = attempts + 1,
+        claimed_until = clock_timestamp() + make_interval(secs => p_claim_seconds)
+      where tenant_id = p_tenant and id = p_reply;
+  end if;
+  return v_wait;
+end $$;
+
+-- The platform's id of a streaming reply, before any text is appended to it.
+create function record_external_id(p_tenant uuid, p_reply uuid, p_epoch bigint, p_external_id text)
+  returns void language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  update outbox set external_id = p_external_id
+    where tenant_id = p_tenant and id = p_reply and claim_epoch = p_epoch and state in ('streaming', 'pending');
+  if not found then
+    raise exception 'reply % is claimed under another epoch', p_reply using errcode = 'KF001';
+  end if;
+end $$;
+
+-- C3: replies that are out, several tenants in one commit. Only the holder of the claim may say so.
+create function mark_sent(p_tenants uuid[], p_replies uuid[], p_epochs bigint[], p_external_ids text[], p_errors text[])
+  returns void language plpgsql as $$
+declare v_tenant uuid;
+begin
+  for v_tenant in select distinct t from unnest(p_tenants) t loop
+    perform set_config('app.current_tenant', v_tenant::text, true);
+    update outbox o set state = case when e.error is null then 'sent' else 'dead' end, error = e.error,
+        external_id = coalesce(e.external_id, o.external_id), sent_at = case when e.error is null then now() end
+      from unnest(p_tenants, p_replies, p_epochs, p_external_ids, p_errors) as e (tenant, reply, epoch, external_id, error)
+      where e.tenant = v_tenant and o.tenant_id = v_tenant and o.id = e.reply and o.claim_epoch = e.epoch
+        and o.state in ('streaming', 'pending');
+  end loop;
+end $$;
+
+-- A message whose turn crashed counts the crash; from p_limit on it is a dead letter.
+create function count_attempt(p_tenant uuid, p_inbox bigint[], p_shard int, p_epoch bigint, p_limit int, p_error text)
+  returns table (id bigint, state text, attempts int) language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform check_fence(p_shard, p_epoch);
+  return query
+    update inbox i set attempts = i.attempts + 1, error = coalesce(p_error, i.error),
+        state = case when i.attempts + 1 >= p_limit then 'dead' else i.state end
+      where i.tenant_id = p_tenant and i.id = any (p_inbox) and i.state = 'waiting'
+      returning i.id, i.state, i.attempts;
+end $$;
+
+-- Memory jobs done, several tenants in one commit.
+create function store_embeddings(p_tenants uuid[], p_turns uuid[], p_contacts uuid[], p_embeddings text[])
+  returns void language plpgsql as $$
+declare v_tenant uuid;
+begin
+  for v_tenant in select distinct t from unnest(p_tenants) t loop
+    perform set_config('app.current_tenant', v_tenant::text, true);
+    update memories m set embedding = e.embedding::vector
+      from unnest(p_tenants, p_turns, p_contacts, p_embeddings) as e (tenant, turn, contact, embedding)
+      where e.tenant = v_tenant and m.tenant_id = v_tenant and m.turn_id = e.turn and m.contact_id = e.contact;
+  end loop;
+end $$;

@@ -1,0 +1,17 @@
+"""One installed Slack app: the ids and secrets that Slack and the app share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app installed in one workspace. `tenant` is our word for whose app it is; Slack never sees it."""
+
+    tenant: str = "acme"
+    name: str = "Ada"
+    team: str = "T0ACME"
+    app: str = "A0ACME"
+    bot_user: str = "U0BOT"
+    bot: str = "B0BOT"
+    bot_token: str = "xoxb-demo-acme"  # noqa: S105 - a made-up token of a made-up workspace
+    signing_secret: str = "simulated-signing-secret"  # noqa: S105 - the same

@@ -1,0 +1,5 @@
+"""Slack's way to say no: HTTP 200 with `ok: false` and the name of the error."""
+
+
+class Refused(Exception):
+    """Slack answers `ok: false`; the message is the error's name, like "channel_not_found"."""

@@ -195,7 +195,7 @@ class Conversation:
         answered = {heard.id for heard in turn.heard}
         self._waiting = [waiting for waiting in self._waiting if waiting.id not in answered]
         self._answered_through = max(answered)
-        self._replies.append(turn.claim)
+        self._replies.extend(turn.claims)
 
     async def _fail(self, heard: list[Heard], error: Exception) -> None:
         log.error("turn failed", tenant=self.tenant, conversation=self.id, exc_info=error)

@@ -46,6 +46,7 @@ class Showing:
         self._begun = self._begun or now
         if now - self._begun < SHOW_AFTER_SECONDS or now < self._next:
             return
+        text = channel.split(text)[0]
         try:
             if self.visible:
                 await self._grow(text, channel)
@@ -81,7 +82,7 @@ class Showing:
                 return
             claim.reply = replace(claim.reply, external_id=seen.external_id)
             await self._delivery.record(claim)
-        await channel.edit(claim.reply, claim.reply.external_id or "", text)
+        await channel.edit(claim.reply, claim.reply.external_id or "", text, partial=True)
 
     async def _keep_status(self, channel: Channel, source_id: str) -> None:
         await asyncio.sleep(STATUS_AFTER_SECONDS)

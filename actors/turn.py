@@ -80,8 +80,9 @@ class Turn:
         self._reply = Reply(
             reply_id(first.tenant, turn, 0), first.tenant, first.conversation, turn, 0, "", first.channel, first.address
         )
-        self.claim = Claim(self._reply, first.shard, epoch)
-        self._showing = Showing(office.database, office.delivery, self.claim, continued=self._reply.id in streaming)
+        self.claims: list[Claim] = []
+        self._claim = Claim(self._reply, first.shard, epoch)
+        self._showing = Showing(office.database, office.delivery, self._claim, continued=self._reply.id in streaming)
         self._thinking: asyncio.Task[Answer] | None = None
         self._interruptible = True
 
@@ -148,7 +149,8 @@ class Turn:
 
     async def _commit(self, assignment: Assignment, result: Answer) -> None:
         self.spoken.append(Spoken("employee", result.text, self._version + 1))
-        outcome = self._outcome(assignment, result)
+        parts = enumerate(assignment.channel.split(result.text))
+        outcome = self._outcome(assignment, result, [self._part(number, text) for number, text in parts])
         self._office.failpoint("before_c2")
         begun = time.monotonic()
         with self._office.measure("commit"):
@@ -156,9 +158,7 @@ class Turn:
                 self._office.database, outcome, epoch=self._epoch, version=self._version, claim_seconds=CLAIM_SECONDS
             )
         self._office.failpoint("after_c2")
-        self.claim.reply = replace(self.claim.reply, text=result.text)
-        self.claim.renewed(begun)
-        self.claim.uncertain = self._showing.visible and self.claim.reply.external_id is None
+        self.claims = self._claims(outcome.replies, begun)
         for contact, text in _memories(self, result.text):
             self._office.embedding.embed_later(
                 memories.MemoryKey(self._reply.tenant, self._reply.turn, contact), text
@@ -167,7 +167,16 @@ class Turn:
         self._office.metrics.count("konstruct_model_tokens_total", "prompt", result.usage.prompt_tokens)
         self._office.metrics.count("konstruct_model_tokens_total", "completion", result.usage.completion_tokens)
 
-    def _outcome(self, assignment: Assignment, result: Answer) -> turns.Outcome:
+    def _part(self, number: int, text: str) -> Reply:
+        id_ = reply_id(self._reply.tenant, self._reply.turn, number)
+        return replace(self._claim.reply if number == 0 else self._reply, id=id_, part=number, text=text)
+
+    def _claims(self, replies: Sequence[Reply], begun: float) -> list[Claim]:
+        claims = [Claim(reply, self._claim.shard, self._epoch, begun) for reply in replies]
+        claims[0].uncertain = self._showing.visible and replies[0].external_id is None
+        return claims
+
+    def _outcome(self, assignment: Assignment, result: Answer, replies: Sequence[Reply]) -> turns.Outcome:
         said: list[dict[str, Any]] = [
             {"role": "contact", "contact": str(contact_id(h.tenant, h.channel, h.contact)), "text": h.text}
             for h in self.heard
@@ -183,8 +192,7 @@ class Turn:
                 {"contact": str(contact), "private": private, "text": text}
                 for contact, text in _memories(self, result.text)
             ],
-            reply=self._reply.id,
-            text=result.text,
+            replies=replies,
             usage={
                 "employee": str(assignment.employee),
                 "model": result.model_name,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -27,16 +27,22 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> None:
     """Entry point of the installed command."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        # Wrong usage; its classes have no public name, unlike their root.
+        words = getattr(error, "format_message", lambda: str(error))()
+        console.print(words, markup=False) if len(sys.argv) == 1 else _fail(f"{words} Add --help to see what is possible.", 2)
+        code = 2
     except KonstructError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("Interrupted.", code=130)
     except Exception as error:
         if os.environ.get("KONSTRUCT_LOG_LEVEL", "").lower() == "debug":
             raise
         kind = type(error).__name__
         _fail(f"Unexpected {kind}: {error} (KONSTRUCT_LOG_LEVEL=debug shows where; please report it.)")
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 @app.command()
@@ -147,7 +153,7 @@ def _environment() -> dict[str, str]:
     return known_environment(os.environ)
 
 
-def _fail(sentence: str, code: int = 1) -> None:
+def _fail(sentence: str, code: int = 1) -> NoReturn:
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{escape(sentence)}[/]")
     sys.exit(code)
 

@@ -13,12 +13,13 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest
 NICENESS = 4
 
 
-class Engine(LLMServer):  # type: ignore[misc]
+class Engine(LLMServer):
     """LLMServer that takes plain dicts, so that its callers need no vLLM."""
 
-    async def __init__(self, llm_config: LLMConfig) -> None:
+    async def __init__(self, llm_config: LLMConfig) -> None:  # type: ignore[misc]  # Serve awaits it
         """Start the engine and warm it up."""
-        on_cpu = not llm_config.get_engine_config().accelerator.requires_remote_initialization
+        engine: Any = llm_config.get_engine_config()
+        on_cpu = not engine.accelerator.requires_remote_initialization
         await super().__init__(llm_config, engine_cls=OneProcess if on_cpu else None)
         # The first answer is slower than all that follow, so nobody should be waiting for it.
         messages = [{"role": "user", "content": "Hello"}]
@@ -26,13 +27,14 @@ class Engine(LLMServer):  # type: ignore[misc]
             pass
 
     async def complete(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | str]:
-        """A chat completion. First {"status", "message"}; then, if status is 200, the response's text in pieces."""
+        """Yield {"status", "message"} first; then, if status is 200, the response's text in pieces."""
         try:
             request = ChatCompletionRequest(**body)
         except (ValidationError, TypeError) as error:
             yield {"status": 400, "message": str(error)[:500]}
             return
         begun = False
+        item: Any
         async for item in await self.chat(request):
             for part in item if isinstance(item, list) else [item]:
                 if hasattr(part, "error"):
@@ -44,15 +46,16 @@ class Engine(LLMServer):  # type: ignore[misc]
                 yield part if isinstance(part, str) else part.model_dump_json()
 
 
-class OneProcess(VLLMEngine):  # type: ignore[misc]
+class OneProcess(VLLMEngine):
     """vLLM whose scheduler and only worker share a process: on CPUs, Ray's choice of two costs 0.5 GB more."""
 
-    def _start_async_llm_engine(self, engine_args: Any, engine_config: Any, placement_group: Any) -> Any:  # noqa: ANN401
+    def _start_async_llm_engine(self, engine_args: Any, engine_config: Any, *others: Any) -> Any:
         if engine_config.parallel_config.world_size == 1:
             engine_config.parallel_config.distributed_executor_backend = "uni"
         os.nice(NICENESS)  # inherited by the engine's process; this one only passes text through
-        return super()._start_async_llm_engine(engine_args, engine_config, placement_group)
+        return super()._start_async_llm_engine(engine_args, engine_config, *others)
 
 
-def _refusal(error: Any) -> dict[str, Any]:  # noqa: ANN401 - the class differs between vLLM's and Ray's own errors
+def _refusal(error: Any) -> dict[str, Any]:
+    # Any: vLLM and Ray each have a class of their own for it.
     return {"status": error.code if isinstance(error.code, int) else 400, "message": error.message}

@@ -1,4 +1,4 @@
-"""The `models` application: vLLM under ray.serve.llm behind our gateway. CPU by default, GPUs by its arguments."""
+"""The `models` application: vLLM behind our gateway, on CPUs by default, on GPUs by its arguments."""
 
 import os
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ KV_CACHE_BYTES = 512 * 1024 * 1024
 
 
 class LocalModelArgs(BaseModel):
-    """`args` of the application in serve.yaml. Everything has a default that suits a small machine without a GPU."""
+    """`args` of the application in serve.yaml; the defaults suit a small machine without a GPU."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -41,35 +41,37 @@ class LocalModelArgs(BaseModel):
 
 
 def build(args: dict[str, Any]) -> serve.Application:
-    """Serve's builder. Raises SettingsInvalid when the model's files or the master keys are missing."""
+    """Build it for Serve. Raises SettingsInvalid when the model's files are missing."""
     asked, settings = LocalModelArgs(**args), Settings.from_environment()
     source = asked.model_source or str(settings.home / SMOLLM_FOLDER)
     if asked.model_source is None and not Path(source).is_dir():
-        raise SettingsInvalid(f"The local model's files are not in {source}; run `python -m deployments.weights`.")
-    gateway = serve.deployment(
+        raise SettingsInvalid(f"The local model is not in {source}; run `python -m deployments.weights`.")
+    gateway: Any = serve.deployment(
         serve.ingress()(ServedGateway),
         name="ModelGateway",
         num_replicas=asked.gateway_replicas,
         max_ongoing_requests=1000,
         ray_actor_options={"num_cpus": 0.1},
     )
-    return gateway.bind(asked.model_id, _engine(asked, source))
+    application: serve.Application = gateway.bind(asked.model_id, _engine(asked, source))
+    return application
 
 
 class ServedGateway:
     """ModelGateway as Serve wants it: built in the replica, in front of a handle."""
 
-    def __init__(self, model_id: str, engine: DeploymentHandle) -> None:
+    def __init__(self, model_id: str, engine: DeploymentHandle[Any]) -> None:
         """Read the token here, so that it never travels in the application's arguments."""
-        complete = engine.options(stream=True, method_name="complete")
+        complete: Any = engine.options(stream=True, method_name="complete")
 
         def ask(body: dict[str, Any]) -> AsyncIterator[Any]:
             return aiter(complete.remote(body))
 
-        self._gateway = ModelGateway(model_id, local_model_token(Settings.from_environment().master_keys), ask)
+        token = local_model_token(Settings.from_environment().master_keys)
+        self._gateway = ModelGateway(model_id, token, ask)
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
-        """Serve's hook for an application that exists only in the replica."""
+        """Give Serve an application that exists only in the replica."""
         return self._gateway.routes()
 
 
@@ -117,7 +119,7 @@ def _cpu_environment() -> dict[str, str]:
     return {
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": threads,
-        # vLLM's sampler would otherwise call a C++ compiler on the first request: 16 s, and g++ may be missing.
+        # vLLM's sampler would else call a C++ compiler on the first request: 16 s, and it may be missing.
         "TORCHDYNAMO_DISABLE": "1",
         "TQDM_DISABLE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",

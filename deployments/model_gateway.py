@@ -1,18 +1,21 @@
 """The OpenAI-compatible door before the local model: checks the token, passes the stream through."""
 
 import hmac
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
-from ray.exceptions import RayActorError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 MAX_BODY_BYTES = 512 * 1024
 RETRY_AFTER_SECONDS = 2
 SSE = "text/event-stream"
+OK = 200
+UNAVAILABLE = 503
+
+log = logging.getLogger(__name__)
 
 Complete = Callable[[dict[str, Any]], AsyncIterator[dict[str, Any] | str]]
 
@@ -27,7 +30,7 @@ class ModelGateway:
         self._complete = complete
 
     def routes(self) -> FastAPI:
-        """The application to serve."""
+        """Build the application to serve."""
         app = FastAPI(openapi_url=None)
         app.get("/v1/models")(self.models)
         app.post("/v1/chat/completions")(self.chat)
@@ -49,13 +52,17 @@ class ModelGateway:
             return _error(400, f"the body must be a JSON object of at most {MAX_BODY_BYTES} bytes")
         if body.get("model") != self._model_id:
             return _error(404, f"this is not a model of this installation; it serves {self._model_id}")
+        return await self._answer(body)
+
+    async def _answer(self, body: dict[str, Any]) -> Response:
         try:
-            parts = aiter(self._complete(body))
+            parts: AsyncIterator[Any] = aiter(self._complete(body))
             first = await anext(parts)
-        except (BackPressureError, DeploymentUnavailableError, RayActorError):
-            return _error(503, "the model has more requests than it can hold, or is starting again")
-        if not isinstance(first, dict) or first["status"] != 200:
-            return _error(*(first["status"], first["message"]) if isinstance(first, dict) else (502, "no status"))
+        except Exception as error:  # noqa: BLE001 - queue full, replica gone, engine dead: for a caller all one
+            log.warning("the engine cannot answer: %s", type(error).__name__)
+            return _error(UNAVAILABLE, "the model holds more requests than it can, or is starting again")
+        if first["status"] != OK:
+            return _error(first["status"], first["message"])
         if body.get("stream"):
             return StreamingResponse(parts, media_type=SSE)
         return Response("".join([str(part) async for part in parts]), media_type="application/json")
@@ -79,9 +86,9 @@ async def _body(request: Request) -> dict[str, Any] | None:
 
 
 def _error(status: int, message: str) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == UNAVAILABLE else {}
     return _json({"error": {"message": message, "code": status}}, status, headers)
 
 
-def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _json(content: dict[str, Any], status: int = OK, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, media_type="application/json")

@@ -113,7 +113,7 @@ def _inbound(event: slack.Message, channel: ChannelRow) -> Inbound:
         shard=shard_of(conversation),
         address=event.address,
         contact=event.user,
-        text=event.text.replace(f"<@{channel.account}>", "").strip() or event.text,
+        text=slack.unescape(event.text.replace(f"<@{channel.account}>", "").strip() or event.text),
         source_id=event.ts,
     )
 

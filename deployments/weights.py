@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from konstruct.embedding import MODEL_PACKAGE, ONNX_FILE, TOKENIZER_FILE
 from konstruct.errors import KonstructError
@@ -31,7 +32,7 @@ class WeightsUnavailable(KonstructError):
 def prepare(home: Path, progress: Progress, *, local_model: bool = True) -> None:
     """Write what is missing under `home`/models; does nothing when all is there.
 
-    Takes about 20 s and 1.5 GB of memory the first time, so prefer a process of its own. Raises WeightsUnavailable.
+    Takes half a minute and 1.4 GB of memory once, so prefer a process of its own. Raises WeightsUnavailable.
     """
     embedding, language = home / ONNX_FILE, home / SMOLLM_FOLDER
     embedding.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _workplace(folder: Path) -> Iterator[Path]:
-    """A temporary folder on the same file system, gone afterwards."""
+    """Lend a temporary folder on the same file system, gone afterwards."""
     path = Path(tempfile.mkdtemp(prefix=".preparing-", dir=folder))
     try:
         yield path
@@ -116,9 +117,10 @@ def _export_language(folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415 - heavy
 
     source = _package(SMOLLM_PACKAGE)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         source, gguf_file=SMOLLM_GGUF, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-    ).to(torch.bfloat16)
+    )
+    model = model.to(torch.bfloat16)
     # What the model card recommends; vLLM takes its sampling defaults from here.
     model.generation_config.update(do_sample=True, temperature=0.2, top_p=0.9)
     model.save_pretrained(folder)
@@ -137,7 +139,8 @@ def _package(name: str) -> Path:
     # The package's own __init__ would import a second inference engine that we do not install.
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise WeightsUnavailable(f"The package {name.replace('_', '-')} is not installed; run `make up` to install it.")
+        distribution = name.replace("_", "-")
+        raise WeightsUnavailable(f"The package {distribution} is not installed; run `make up` to install it.")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

@@ -32,7 +32,7 @@ class Encoder(Protocol):
 
 
 def encoder_for(device: str, home: Path) -> Encoder:
-    """The encoder for a device: "cpu", or what torch calls a GPU ("cuda"). `home`: the installation's folder."""
+    """Choose by device: "cpu", or what torch calls a GPU ("cuda"). `home`: the installation's folder."""
     return OnnxEncoder(home / ONNX_FILE) if device == "cpu" else SentenceTransformerEncoder(device)
 
 

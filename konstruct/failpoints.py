@@ -1,4 +1,4 @@
-"""Named places where a crash test may kill the process; off unless KONSTRUCT_FAILPOINTS is on."""
+"""Named places where a crash test may kill or stop the process; off unless KONSTRUCT_FAILPOINTS is on."""
 
 import os
 import signal
@@ -11,14 +11,20 @@ Failpoint = Callable[[str], None]
 
 
 def armed(folder: Path) -> Failpoint:
-    """A failpoint that ends this process with kill -9 when a file named after it lies in `folder` (used up by it)."""
+    """A failpoint for processes under test.
+
+    Where a file named after it lies in `folder`, reaching it uses the file up and ends the process with kill -9;
+    if the file says "stop", the process is stopped instead, as a zombie that may come back.
+    """
 
     def reach(name: str) -> None:
+        path = folder / name
         try:
-            (folder / name).unlink()
+            wish = path.read_text().strip()
+            path.unlink()
         except FileNotFoundError:
             return
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSTOP if wish == "stop" else signal.SIGKILL)
 
     return reach
 

@@ -1,8 +1,8 @@
-"""Text as the rest of the world will take it: PostgreSQL refuses NUL, JSON encoders refuse lone surrogates."""
+"""Text as others will take it: PostgreSQL refuses NUL, JSON encoders refuse lone surrogates."""
 
 
 def well_formed(text: str) -> str:
-    """The text without NUL; surrogate pairs are joined, lone surrogates become U+FFFD."""
+    """Drop NUL; surrogate pairs are joined, lone surrogates become U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:

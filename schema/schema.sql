@@ -388,7 +388,7 @@ end $$;
 -- C2: one turn, all or nothing. KF001 = fenced; KF002 = the conversation moved on, read it anew.
 create function commit_turn(
   p_tenant uuid, p_conversation uuid, p_shard int, p_epoch bigint, p_version bigint, p_turn uuid, p_inbox bigint[],
-  p_channel text, p_address jsonb, p_contacts jsonb, p_said jsonb, p_memories jsonb, p_reply uuid, p_text text,
+  p_channel text, p_address jsonb, p_contacts jsonb, p_said jsonb, p_memories jsonb, p_replies jsonb,
   p_usage jsonb, p_claim_seconds double precision)
   returns void language plpgsql as $$
 declare v_consumed int;
@@ -422,8 +422,8 @@ begin
     select p_tenant, p_turn, p_conversation, (p_usage ->> 'employee')::uuid, p_usage ->> 'model', (p_usage ->> 'calls')::int,
            (p_usage ->> 'prompt_tokens')::int, (p_usage ->> 'completion_tokens')::int;
   insert into outbox as o (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch, claimed_until)
-    values (p_tenant, p_reply, p_conversation, p_shard, p_turn, 0, p_text, 'pending', p_epoch,
-            clock_timestamp() + make_interval(secs => p_claim_seconds))
+    select p_tenant, (e ->> 'id')::uuid, p_conversation, p_shard, p_turn, (e ->> 'part')::int, e ->> 'text', 'pending',
+           p_epoch, clock_timestamp() + make_interval(secs => p_claim_seconds) from jsonb_array_elements(p_replies) e
     on conflict (tenant_id, id) do update set text = excluded.text, state = 'pending', claim_epoch = excluded.claim_epoch,
       claimed_until = excluded.claimed_until where o.state = 'streaming';
 end $$;

@@ -1,7 +1,7 @@
 """A real OpenAI-compatible server on loopback that fails on demand; imports nothing of ours.
 
-    async with StubModel() as stub: stub.fault("429", retry_after=1)
-    python -m tests.stub_model --port 8799 --words 20 --word-seconds 0.02
+In a test: `async with StubModel() as stub: stub.fault("429", retry_after=1)`; alone:
+`python -m tests.stub_model --port 8799 --words 20 --word-seconds 0.02`.
 """
 
 import argparse
@@ -38,15 +38,15 @@ class Fault:
 
 
 def echo(messages: list[dict[str, str]]) -> str:
-    """The default reply: what the contact said last."""
+    """Reply with what the contact said last: the default."""
     return f"You said: {messages[-1]['content']}" if messages else "You said nothing."
 
 
 class StubModel:
-    """Counts `calls`, keeps the last bodies in `requests`, takes one fault per request, first in, first out."""
+    """Counts `calls`, keeps the last bodies in `requests`, spends one fault per request, oldest first."""
 
     def __init__(self, port: int = 0, reply: Reply = echo, word_seconds: float = 0.0) -> None:
-        """`port` 0 finds a free one; `word_seconds` is the pause between two words of a streamed answer."""
+        """`port` 0 finds a free one; `word_seconds` is the pause between two streamed words."""
         self.calls = 0
         self.running = 0
         self.requests: deque[dict[str, Any]] = deque(maxlen=1000)
@@ -56,7 +56,9 @@ class StubModel:
         self._word_seconds = word_seconds
         self._faults: deque[Fault] = deque()
 
-    def fault(self, kind: str, *, times: int = 1, seconds: float = 0.2, retry_after: float | None = None) -> None:
+    def fault(
+        self, kind: str, *, times: int = 1, seconds: float = 0.2, retry_after: float | None = None
+    ) -> None:
         """Let the next `times` requests fail in this way; raises ValueError for an unknown kind."""
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is no fault; there are {', '.join(sorted(KINDS))}.")
@@ -98,7 +100,7 @@ class StubModel:
             self.fault(wanted.pop("kind"), **wanted)
         return web.json_response({"waiting": len(self._faults)})
 
-    async def _report(self, request: web.Request) -> web.Response:
+    async def _report(self, _: web.Request) -> web.Response:
         return web.json_response({"calls": self.calls, "running": self.running})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -179,7 +181,13 @@ def _pieces(text: str, kind: str) -> list[str]:
 
 def _event(text: str | None, finish: str | None = None, usage: dict[str, int] | None = None) -> bytes:
     choices = [] if text is None else [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]
-    event = {"id": "stub", "object": "chat.completion.chunk", "created": 0, "model": "stub", "choices": choices}
+    event = {
+        "id": "stub",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "stub",
+        "choices": choices,
+    }
     if usage:
         event["usage"] = usage | {"total_tokens": sum(usage.values())}
     return b"data: " + json.dumps(event).encode() + b"\n\n"
@@ -205,16 +213,16 @@ def _abort(request: web.Request) -> None:
         request.transport.abort()
 
 
-async def _models(request: web.Request) -> web.Response:
+async def _models(_: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": [{"id": "stub", "object": "model"}]})
 
 
 async def _serve(port: int, words: int, word_seconds: float) -> None:
-    def fixed(messages: list[dict[str, str]]) -> str:
+    def fixed(_: list[dict[str, str]]) -> str:
         return " ".join(["word"] * words)
 
     async with StubModel(port, fixed if words else echo, word_seconds) as stub:
-        print(stub.url, flush=True)
+        print(stub.url, flush=True)  # noqa: T201 - who starts it wants to know
         await asyncio.Event().wait()
 
 

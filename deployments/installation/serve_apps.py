@@ -13,7 +13,7 @@ import yaml
 from deployments.installation.layout import CHECKOUT
 from konstruct.errors import KonstructError
 
-MODELS = "models"
+KONSTRUCT, MODELS = "konstruct", "models"
 SERVE_FILE = CHECKOUT / "serve.yaml"
 # Loopback only: a proxy of the operator's environment must not see these requests.
 _OPENER = build_opener(ProxyHandler({}))
@@ -47,6 +47,11 @@ class Serve:
                 time.sleep(0.25)
             else:
                 return
+
+    def ensure(self, config: Mapping[str, Any], name: str) -> None:
+        """Declare `config` unless the application `name` is known already."""
+        if name not in self.applications():
+            self.deploy(config)
 
     def applications(self) -> dict[str, dict[str, Any]]:
         """Name -> what Serve says of it (`status`, `message`, `deployments`)."""

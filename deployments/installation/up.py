@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from deployments.installation import demo, keys, ports, postgres, processes, ray_head, running, serve_apps, weights
@@ -50,8 +51,7 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
         if not alive:
             _clear(layout, settings, steps)
         wanted = _start(given, settings, layout, steps, alive=alive)
-        _deploy(layout, settings, wanted, steps, wait_for_model=wait_for_model)
-        running.remember(layout, wanted)
+        _deploy(layout, wanted, steps, wait_for_model=wait_for_model)
     return wanted
 
 
@@ -103,7 +103,8 @@ def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: 
             database_url = postgres.start(layout.pgdata)
             tell("embedded, Unix socket only")
     with steps.step("Schema") as tell:
-        tell(f"{len(migrate.apply(database_url))} migrations applied")
+        applied = migrate.apply(database_url)
+        tell(f"{len(applied)} migrations applied" if applied else "up to date")
     ours = konstruct_environment(settings, layout, given, database_url=database_url, version=version_hash())
     if settings.local_model:
         with steps.step("Demo tenant acme") as tell:
@@ -123,29 +124,42 @@ def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: 
     )
 
 
-def _deploy(layout: Layout, settings: Settings, wanted: Running, steps: Steps, *, wait_for_model: bool) -> None:
-    serve = running.serve(layout, settings.dashboard_port)
-    config = serve_apps.configuration(
+def _deploy(layout: Layout, wanted: Running, steps: Steps, *, wait_for_model: bool) -> None:
+    serve = running.serve(layout, wanted.dashboard_port)
+    before = running.recall(layout)
+    if before == wanted and all(app["status"] == "RUNNING" for app in serve.applications().values()):
+        steps.say(f"  [bold]Already running[/] with this code and these settings (version {wanted.version}).")
+    else:
+        _declare(serve, layout, wanted, steps, first=before is None)
+    with steps.step("Webhooks"):
+        _wait_for_webhooks(wanted.http_port)
+    steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
+    if wanted.local_model:
+        serve.ensure(_configuration(wanted), serve_apps.MODELS)
+        if wait_for_model:
+            with steps.step("Local model (vLLM)") as tell:
+                serve.wait(serve_apps.MODELS, MODEL_SECONDS, tell)
+                tell("")
+
+
+def _declare(serve: serve_apps.Serve, layout: Layout, wanted: Running, steps: Steps, *, first: bool) -> None:
+    config = _configuration(wanted)
+    with steps.step("Konstruct on Ray Serve") as tell:
+        # The model takes both cores of a laptop while it loads: at the first start webhooks come first.
+        serve.deploy(serve_apps.without(config, serve_apps.MODELS) if first else config)
+        running.remember(layout, wanted)
+        serve.wait(serve_apps.KONSTRUCT, APP_SECONDS, tell)
+        tell("")
+
+
+def _configuration(wanted: Running) -> dict[str, Any]:
+    return serve_apps.configuration(
         host=wanted.http_host,
         port=wanted.http_port,
         environment=wanted.environment,
         local_model=wanted.local_model,
         chosen=wanted.serve_config,
     )
-    fresh = running.recall(layout) is None
-    with steps.step("Konstruct on Ray Serve") as tell:
-        # The model takes both cores of a laptop while it loads: at the first start webhooks come first.
-        serve.deploy(serve_apps.without(config, serve_apps.MODELS) if fresh else config)
-        running.remember(layout, wanted)
-        serve.wait("konstruct", APP_SECONDS, tell)
-        _wait_for_webhooks(wanted.http_port)
-        tell("webhooks are accepted from now on")
-    steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
-    if wanted.local_model:
-        serve.deploy(config)
-        if wait_for_model:
-            with steps.step("Local model (vLLM)") as tell:
-                serve.wait(serve_apps.MODELS, MODEL_SECONDS, tell)
 
 
 def _wait_for_webhooks(port: int) -> None:

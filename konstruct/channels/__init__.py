@@ -10,11 +10,15 @@ from konstruct.messages import Address, Reply, Sighting
 class Channel(Protocol):
     """One tenant's connection to a channel. Raises ChannelBusy, ChannelRefused or ChannelOutcomeUnknown."""
 
+    def split(self, text: str) -> list[str]:
+        """Parts that fit into one message each, also when it is edited."""
+        ...
+
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
         """Make the reply visible under its id; answers the platform's message id. `partial`: edits will follow."""
         ...
 
-    async def edit(self, reply: Reply, external_id: str, text: str) -> None:
+    async def edit(self, reply: Reply, external_id: str, text: str, *, partial: bool = False) -> None:
         """Replace the visible text of a reply."""
         ...
 

@@ -35,8 +35,7 @@ class Outcome:
     contacts: dict[UUID, str]
     said: list[dict[str, Any]]
     memories: list[dict[str, Any]]
-    reply: UUID
-    text: str
+    replies: Sequence[Reply]
     usage: dict[str, Any] = field(default_factory=dict)
 
 
@@ -92,8 +91,7 @@ async def commit(database: Database, outcome: Outcome, *, epoch: int, version: i
         contacts=[{"id": str(id_), "external_id": external} for id_, external in outcome.contacts.items()],
         said=outcome.said,
         memories=outcome.memories,
-        reply=outcome.reply,
-        text=outcome.text,
+        replies=[{"id": str(reply.id), "part": reply.part, "text": reply.text} for reply in outcome.replies],
         usage=outcome.usage,
         claim_seconds=claim_seconds,
     )

@@ -1,6 +1,6 @@
 """The seam to language models: what a model is asked, what it gives back, and how it may fail.
 
-Belongs here: the protocol, its records, one file per way to reach a model, and the retry policy. Does not: prompts.
+Belongs here: the protocol, its records, one file per way to reach a model, the retry policy. Not: prompts.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -56,5 +56,5 @@ class Model(Protocol):
         """Stream one answer; `deadline` is in seconds from now, for all of it.
 
         Raises ModelUnavailable (a retry may help; also for garbage and for an answer that was cut off) or
-        ModelRefused (a retry is pointless).
+        ModelRefused (a retry is pointless). A blank answer is for the policy to judge.
         """

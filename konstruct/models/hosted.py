@@ -6,7 +6,6 @@ import importlib
 import logging
 import os
 from collections.abc import AsyncGenerator
-from types import ModuleType
 from typing import Any
 
 from konstruct.errors import KonstructError, ModelUnavailable
@@ -71,7 +70,7 @@ class HostedModel:
         reason = str(error)
         if self._api_key:
             reason = reason.replace(self._api_key, "[key]")
-        headers = getattr(getattr(error, "response", None), "headers", None)
+        headers = getattr(error, "litellm_response_headers", None)
         return verdict(self.name, int(getattr(error, "status_code", 0) or 503), reason, headers)
 
 
@@ -85,11 +84,11 @@ def _read(chunk: Any) -> tuple[Delta, bool]:  # noqa: ANN401 - LiteLLM's records
 
 
 @functools.cache
-def _litellm() -> ModuleType:
-    """Importing LiteLLM takes seconds and 150 MB, so only who uses a hosted model pays for it."""
+def _litellm() -> Any:  # noqa: ANN401 - a module whose switches are attributes
+    """Import LiteLLM; it takes seconds and 150 MB, so only who uses a hosted model pays for it."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it fetches a price list
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads any .env file it finds
-    litellm = importlib.import_module("litellm")
+    litellm: Any = importlib.import_module("litellm")
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.turn_off_message_logging = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from konstruct.errors import ModelRefused, ModelUnavailable
+from konstruct.errors import ModelUnavailable
 from konstruct.models import Delta, Prompt, Usage
 from konstruct.models.sse import events
 from konstruct.models.verdict import verdict
@@ -67,7 +67,7 @@ class LocalModel:
             raise ModelUnavailable(f"The model {self.name} answered {response.content_type}, not a stream.")
         if response.status == 404 and '"error"' not in text:
             # Not the gateway speaks but the router before it: the models application is not up yet.
-            raise ModelUnavailable(f"The model {self.name} is still starting; `konstruct status` shows how far it is.")
+            raise ModelUnavailable(f"The model {self.name} is still starting; `konstruct status` shows it.")
         raise verdict(self.name, response.status, text, response.headers)
 
     async def _deltas(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Delta]:
@@ -80,7 +80,7 @@ class LocalModel:
                 finished = finished or stopped
                 yield delta
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelUnavailable(f"The model {self.name} sent what is not a chat completion: {error}.") from error
+            raise ModelUnavailable(f"The model {self.name} sent no chat completion: {error}.") from error
         if not finished:
             raise ModelUnavailable(f"The answer of the model {self.name} was cut off.")
 
@@ -91,5 +91,5 @@ def _read(event: dict[str, Any]) -> tuple[Delta, bool]:
         raise ModelUnavailable(f"The model failed while answering: {error.get('message', error)}")
     usage = event.get("usage")
     counted = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"])) if usage else None
-    choice = next(iter(event["choices"]), {})
+    choice: dict[str, Any] = next(iter(event["choices"]), {})
     return Delta(choice.get("delta", {}).get("content") or "", counted), bool(choice.get("finish_reason"))

@@ -1,4 +1,4 @@
-"""One answer out of unreliable models: bounded retries on the first, then the fallbacks, under one deadline."""
+"""One answer from unreliable models: bounded retries on the first, then the fallbacks, one deadline."""
 
 import asyncio
 import random
@@ -64,7 +64,8 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
     # Every implementation is an async generator; closing it hangs up on the model.
     stream = cast("AsyncGenerator[Delta]", attempt.model.stream(attempt.prompt, deadline=attempt.seconds))
     async with aclosing(stream):
-        while (delta := await _next_delta(stream, min(silence, end - _now()), attempt.model.name)) is not None:
+        name = attempt.model.name
+        while (delta := await _next_delta(stream, min(silence, end - _now()), name)) is not None:
             usage = delta.usage or usage
             raw += delta.text
             text = well_formed(raw)[:MAX_ANSWER_CHARS]
@@ -74,7 +75,7 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
             if len(raw) > MAX_ANSWER_CHARS:
                 break
     if not shown.strip():
-        raise ModelUnavailable(f"The model {attempt.model.name} gave an empty answer.")
+        raise ModelUnavailable(f"The model {name} gave an empty answer.")
     return shown.strip(), usage or Usage.estimate(attempt.prompt, shown)
 
 
@@ -94,7 +95,7 @@ async def _next_position(
     if position + 1 >= others or isinstance(failure, ModelRefused):
         return others
     ceiling = min(BACKOFF_SECONDS * 2**position, LONGEST_BACKOFF_SECONDS)
-    wait = max(failure.retry_after or 0.0, random.uniform(ceiling / 2, ceiling))
+    wait = max(failure.retry_after or 0.0, random.uniform(ceiling / 2, ceiling))  # noqa: S311 - jitter
     if wait > (end - _now()) / 2:
         return others
     await asyncio.sleep(wait)

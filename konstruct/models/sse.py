@@ -6,7 +6,7 @@ MAX_EVENT_BYTES = 1_000_000
 
 
 async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The payload of each `data:` line. Raises ValueError for a line over MAX_EVENT_BYTES."""
+    """Yield the payload of each `data:` line. Raises ValueError for a line over MAX_EVENT_BYTES."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

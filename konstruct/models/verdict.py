@@ -13,7 +13,7 @@ MAX_REASON_CHARS = 300
 def verdict(
     name: str, status: int, reason: str, headers: Mapping[str, str] | None = None
 ) -> ModelUnavailable | ModelRefused:
-    """The error to raise for this status; `reason` is shown to operators, so it must hold no secret."""
+    """Choose the error for this status; operators see `reason`, so it must hold no secret."""
     reason = " ".join(reason.split())[:MAX_REASON_CHARS] or "no reason given"
     if status in RETRYABLE or status >= SERVER_ERRORS:
         return ModelUnavailable(f"The model {name} answered {status}: {reason}", _retry_after(headers or {}))

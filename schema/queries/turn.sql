@@ -9,7 +9,7 @@ select version, said, contacts, waiting, replies from activate(:tenant, :convers
 -- name: commit_turn$
 -- C2: one turn, all or nothing, under the fence.
 select commit_turn(:tenant, :conversation, :shard, :epoch, :version, :turn, :inbox, :channel, :address, :contacts,
-                   :said, :memories, :reply, :text, :usage, :claim_seconds);
+                   :said, :memories, :replies, :usage, :claim_seconds);
 
 -- name: open_reply$
 -- A streaming answer is about to become visible.

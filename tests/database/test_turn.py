@@ -177,3 +177,13 @@ async def test_wrong_requests_are_rejected_and_store_nothing(database_url: str, 
         status = await installation.status(k.database)
         assert (status.inbox_waiting, status.malformed) == (0, 0)
         assert APP.team == "T0ACME"
+
+
+async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(20))
+        await k.slack.say("tell me everything")
+        texts = await k.replies(3)
+        assert all(len(text.encode()) <= 3_900 for text in texts)
+        assert "\n\n".join(texts).count("paragraph") == 20
+        assert [text.split(" ")[0] for text in texts] == ["paragraph"] * len(texts)

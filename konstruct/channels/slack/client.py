@@ -6,10 +6,14 @@ from typing import Any
 import aiohttp
 import orjson
 
+from konstruct.channels.slack.escaping import escape
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from konstruct.messages import Address, Reply, Sighting
+from konstruct.parts import split
 
 SEND_SECONDS = 4.0
+# chat.update refuses more than 4,000 bytes, counted after the escaping of & < >.
+LONGEST_BYTES = 3_900
 METADATA_TYPE = "konstruct_reply"
 HISTORY_LIMIT = 100
 HTTP_TOO_MANY = 429
@@ -22,6 +26,7 @@ _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 class SlackChannel:
     """One workspace's Web API under one bot token."""
 
+
     def __init__(self, secrets: dict[str, str], api_url: str, session: aiohttp.ClientSession) -> None:
         """`api_url` ends with a slash; the session is shared by all tenants of a process."""
         self._url = api_url
@@ -31,28 +36,28 @@ class SlackChannel:
             "Content-Type": "application/json; charset=utf-8",
         }
 
+    def split(self, text: str) -> list[str]:
+        """Parts of at most LONGEST_BYTES on the wire."""
+        return split(text, LONGEST_BYTES, lambda part: len(escape(part).encode()))
+
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
         """chat.postMessage under the reply's id; answers the message's ts."""
         message = {
             "channel": reply.address.channel,
-            "text": text,
+            "text": escape(text),
             "client_msg_id": str(reply.id),
             "unfurl_links": False,
-            "metadata": {
-                "event_type": METADATA_TYPE,
-                "event_payload": {
-                    "reply": str(reply.id), "turn": str(reply.turn), "part": reply.part, "partial": partial,
-                },
-            },
+            "metadata": _metadata(reply, partial=partial),
         }
         if reply.address.thread:
             message["thread_ts"] = reply.address.thread
         answer = await self._post("chat.postMessage", message)
         return str(answer["ts"])
 
-    async def edit(self, reply: Reply, external_id: str, text: str) -> None:
+    async def edit(self, reply: Reply, external_id: str, text: str, *, partial: bool = False) -> None:
         """chat.update: harmless to repeat."""
-        await self._post("chat.update", {"channel": reply.address.channel, "ts": external_id, "text": text})
+        message = {"channel": reply.address.channel, "ts": external_id, "text": escape(text)}
+        await self._post("chat.update", message | {"metadata": _metadata(reply, partial=partial)})
 
     async def find(self, reply: Reply) -> Sighting | None:
         """Look for the reply's metadata among the latest messages of its channel or thread."""
@@ -70,7 +75,7 @@ class SlackChannel:
             if metadata.get("event_type") == METADATA_TYPE:
                 payload = metadata.get("event_payload") or {}
                 if payload.get("reply") == str(reply.id):
-                    return Sighting(str(message["ts"]), bool(payload.get("partial")))
+                    return Sighting(str(message["ts"]), not payload.get("final", True))
         return None
 
     async def show_status(self, address: Address, source_id: str, status: str) -> None:
@@ -96,6 +101,11 @@ class SlackChannel:
             raise ChannelBusy(1.0, f"Slack cannot be reached: {error}.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ChannelOutcomeUnknown(f"{method} got no answer: {error or type(error).__name__}.") from error
+
+
+def _metadata(reply: Reply, *, partial: bool) -> dict[str, Any]:
+    payload = {"reply": str(reply.id), "turn": str(reply.turn), "part": reply.part, "final": not partial}
+    return {"event_type": METADATA_TYPE, "event_payload": payload}
 
 
 def _since(reply: Reply) -> dict[str, str]:

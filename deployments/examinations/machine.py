@@ -1,0 +1,94 @@
+"""The machine below an installation: versions, ports, disk, memory, clock, files with secrets."""
+
+import shutil
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from deployments.examinations.finding import Finding, Patient, odd, well, wrong
+from deployments.installation import ports, postgres, processes
+
+LEAST_FREE_BYTES = 2 * 1024**3
+# No clock is right that shows a time before this code was written.
+EARLIEST = time.mktime((2026, 6, 1, 0, 0, 0, 0, 0, 0))
+
+
+def versions(_patient: Patient) -> list[Finding]:
+    """Whether the packages are those that the lock names."""
+    wrongs = []
+    try:
+        wanted = [Requirement(line) for line in requires("konstruct") or []]
+    except PackageNotFoundError:
+        return [odd("versions", "Konstruct is not installed in this environment", "run `make up`")]
+    for requirement in wanted:
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            wrongs.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            wrongs.append(f"{requirement.name} is {found}, not {requirement.specifier}")
+    if wrongs:
+        return [wrong("versions", "; ".join(wrongs), "remove .venv and run `make up`")]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return [well("versions", f"Python {python}, Ray {version('ray')}, {len(wanted)} packages as wanted")]
+
+
+def open_ports(patient: Patient) -> list[Finding]:
+    """Whether our ports are ours, and nothing of ours can be reached from other machines."""
+    ours = processes.find(patient.layout) + postgres.tree(patient.layout.pgdata)
+    listeners = processes.listeners(ours)
+    findings = [_own_port(port, name, listeners, patient) for port, name in ports.asked_for(patient.settings).items()]
+    wide = [listener for listener in listeners if not listener.on_loopback]
+    for listener in wide:
+        whose = processes.describe(listener.process)
+        said = f"port {listener.port} can be reached from other machines ({whose})"
+        if patient.running and listener.port == patient.running.http_port and patient.running.http_host != "127.0.0.1":
+            findings.append(odd("reach", f"{said}, as KONSTRUCT_HTTP_HOST asks", "put a proxy with TLS before it"))
+        else:
+            findings.append(wrong("reach", said, "run `konstruct down` and `konstruct up`; close the port in the firewall"))
+    if listeners and not wide:
+        findings.append(well("reach", f"all {len(listeners)} ports of ours listen on loopback only"))
+    return findings
+
+
+def room(patient: Patient) -> list[Finding]:
+    """Disk and memory."""
+    home = patient.layout.home
+    usage = shutil.disk_usage(home if home.exists() else "/")
+    said = f"{usage.free / 1024**3:.0f} GiB free at {home}"
+    if usage.free < LEAST_FREE_BYTES:
+        return [wrong("disk", said, "make room, or move KONSTRUCT_HOME to a larger disk")]
+    return [well("disk", said)]
+
+
+def secret_files(patient: Patient) -> list[Finding]:
+    """Whether files with secrets are for their owner only."""
+    folder = patient.layout.secrets
+    if not folder.exists():
+        return [odd("secrets", "there are none yet", "run `konstruct up`")]
+    readable = [path for path in [folder, *folder.iterdir()] if path.stat().st_mode & 0o077]
+    if readable:
+        names = ", ".join(str(path) for path in readable)
+        return [wrong("secrets", f"others may read {names}", f"run `chmod -R go= {folder}`, and replace what may be known")]
+    return [well("secrets", f"{folder} is for its owner only")]
+
+
+def clock(_patient: Patient) -> list[Finding]:
+    """Slack's signatures carry a time: a clock that is minutes off rejects every webhook."""
+    if time.time() < EARLIEST:
+        return [wrong("clock", time.strftime("the clock says %Y-%m-%d %H:%M"), "set the clock, and let NTP keep it")]
+    return [well("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))]
+
+
+def _own_port(port: int, name: str, ours: list[processes.Listener], patient: Patient) -> Finding:
+    if any(listener.port == port for listener in ours):
+        return well("ports", f"{port} is ours ({name})")
+    if not ports.is_free(port):
+        whose = processes.describe(processes.owner_of(port))
+        return wrong("ports", f"{port} is taken by {whose}", f"stop it, or set {name} to another port")
+    if patient.running is not None:
+        return wrong("ports", f"nothing listens on {port}, though Konstruct should", "run `konstruct up`")
+    return well("ports", f"{port} is free ({name})")

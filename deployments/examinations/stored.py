@@ -1,0 +1,108 @@
+"""What an installation keeps and asks: database, master keys, applications, model."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import psycopg
+
+from deployments.examinations.finding import Finding, Patient, odd, well, wrong
+from deployments.installation import running
+from deployments.installation.tenants import open_database
+from konstruct.database import installation, migrate
+from konstruct.database.tenants import read_tenant
+from konstruct.errors import DatabaseUnavailable, KonstructError, SecretUnreadable, SettingsInvalid
+from konstruct.identity import tenant_id
+from konstruct.settings import Settings
+from konstruct.vault import Vault
+
+# Slack refuses what is five minutes old, and so do we.
+MOST_CLOCK_SECONDS = 60.0
+
+
+def database(patient: Patient) -> list[Finding]:
+    """Reachable, new enough, migrated, our role unable to pass row-level security, clocks alike."""
+    url = patient.settings.database_url
+    if url is None:
+        return [odd("database", "none is known yet", "run `konstruct up`, or set KONSTRUCT_DATABASE_URL")]
+    try:
+        asyncio.run(_check_role(patient.settings))
+        missing = migrate.pending(url)
+        off = _clock_difference(url)
+    except DatabaseUnavailable as error:
+        return [wrong("database", str(error), "start PostgreSQL, or correct KONSTRUCT_DATABASE_URL")]
+    except KonstructError as error:
+        return [wrong("database", str(error), "correct the role or run `konstruct migrate`")]
+    findings = [well("database", "answers; role konstruct_app cannot pass row-level security")]
+    if missing:
+        findings.append(wrong("schema", f"{len(missing)} migrations are missing", "run `konstruct migrate`"))
+    if abs(off) > MOST_CLOCK_SECONDS:
+        findings.append(wrong("clock", f"PostgreSQL's clock is {off:.0f} s ahead", "let NTP keep both clocks"))
+    return findings
+
+
+def master_keys(patient: Patient) -> list[Finding]:
+    """Whether there are any, and whether they open what is stored."""
+    try:
+        vault = Vault(patient.settings.master_keys)
+        locked = asyncio.run(_locked_tenants(patient.settings, vault))
+    except SettingsInvalid as error:
+        return [wrong("master keys", str(error), "run `konstruct up`, or set KONSTRUCT_MASTER_KEYS")]
+    except KonstructError as error:
+        return [odd("master keys", f"not tried, for the database fails: {error}", "mend the database first")]
+    if locked:
+        said = f"secrets of {', '.join(locked)} do not open"
+        return [wrong("master keys", said, "add the earlier key to KONSTRUCT_MASTER_KEYS, or apply these tenants again")]
+    return [well("master keys", f"{len(patient.settings.master_keys)} in use, and they open every tenant's secrets")]
+
+
+def applications(patient: Patient) -> list[Finding]:
+    """What Ray Serve says of our applications, the local model among them."""
+    if patient.running is None:
+        return [odd("applications", "Konstruct is down", "run `konstruct up`")]
+    try:
+        found = running.serve(patient.layout, patient.settings.dashboard_port).applications()
+    except KonstructError as error:
+        return [wrong("applications", str(error), "run `konstruct up`, which ends what is left and starts anew")]
+    mend = f"look into Ray's dashboard and {patient.layout.ray}/session_latest/logs/serve, then run `konstruct up`"
+    return [
+        well(f"application {name}", "runs")
+        if application["status"] == "RUNNING"
+        else wrong(f"application {name}", f"{application['status'].lower()}: {application.get('message', '')}", mend)
+        for name, application in sorted(found.items())
+    ]
+
+
+def weights(patient: Patient) -> list[Finding]:
+    """Whether the model files are there."""
+    wanted = ["minilm-int8.onnx", *(["smollm2"] if patient.settings.local_model else [])]
+    folder: Path = patient.layout.home / "models"
+    missing = [name for name in wanted if not (folder / name).exists()]
+    if missing:
+        return [odd("model files", f"{', '.join(missing)} not prepared yet", "run `konstruct up`")]
+    return [well("model files", f"{', '.join(wanted)} in {folder}")]
+
+
+async def _check_role(settings: Settings) -> None:
+    async with open_database(settings) as opened:
+        await opened.check_health()
+
+
+async def _locked_tenants(settings: Settings, vault: Vault) -> list[str]:
+    locked = []
+    async with open_database(settings) as opened:
+        for name in await installation.tenant_names(opened):
+            try:
+                await read_tenant(opened, tenant_id(name), vault)
+            except SecretUnreadable:
+                locked.append(name)
+    return locked
+
+
+def _clock_difference(url: str) -> float:
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            row = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
+    except psycopg.Error as error:
+        raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {error}") from error
+    return float(row[0]) - time.time() if row else 0.0

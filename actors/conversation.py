@@ -25,8 +25,24 @@ class Conversation:
     """Runs turns while there is something to answer; holds no task and no connection when idle."""
 
     __slots__ = (
-        "_activated", "_answered_through", "_contacts", "_epoch", "_on_end", "_office", "_replies", "_shard",
-        "_recollection", "_streaming", "_task", "_turn", "_version", "_waiting", "_window", "id", "tenant", "touched",
+        "_activated",
+        "_answered_through",
+        "_contacts",
+        "_epoch",
+        "_office",
+        "_on_end",
+        "_recollection",
+        "_replies",
+        "_shard",
+        "_streaming",
+        "_task",
+        "_turn",
+        "_version",
+        "_waiting",
+        "_window",
+        "id",
+        "tenant",
+        "touched",
     )  # fmt: skip
 
     def __init__(

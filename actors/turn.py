@@ -33,7 +33,7 @@ MEMORY_CHARS = 1_000
 log = structlog.get_logger()
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: another message joins the turn
+class Interrupted(Exception):
     """Another message arrived before anything of the answer was visible."""
 
 

@@ -14,8 +14,10 @@ from actors.conversation_host import HostHealth
 from actors.wiring import HostParts, build_host
 from konstruct import logs
 from konstruct.database import hosting
+from konstruct.database.tenants import any_hosted_model
 from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
+from konstruct.models import hosted
 from konstruct.settings import Settings
 
 NAMESPACE = "konstruct"
@@ -101,6 +103,8 @@ class HostActor:
         parts = await build_host(self._settings, self._number, embed, RayMetrics())
         mapping = await hosting.read(parts.database)
         await parts.host.start(mapping.hosts)
+        if await any_hosted_model(parts.database):
+            self._warming = asyncio.create_task(hosted.warm())
         log.info("host started", host=self._number, shards=parts.host.shards)
         return parts
 

@@ -29,10 +29,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        # Wrong usage; its classes have no public name, unlike their root.
-        words = getattr(error, "format_message", lambda: str(error))()
-        console.print(words, markup=False) if len(sys.argv) == 1 else _fail(f"{words} Add --help to see what is possible.", 2)
-        code = 2
+        _fail(f"{error.format_message()} Add --help to see what is possible.", code=2)
     except KonstructError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -94,7 +91,7 @@ def apply(file: Annotated[Path, typer.Option("--file", "-f", help="The tenant fi
 def chat(
     tenant: Annotated[str, typer.Option(help="Whose employee to talk to.")] = "acme",
     user: Annotated[str, typer.Option("--as", help="Slack user id to speak as.")] = "U0ALICE",
-    channel: Annotated[str | None, typer.Option(help="Mention the employee there; default: direct message.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Mention the employee there.")] = None,
     once: Annotated[str | None, typer.Option(help="Say this, print the reply, leave.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for a reply.")] = 120.0,
 ) -> None:

@@ -13,7 +13,7 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest
 NICENESS = 4
 
 
-class Engine(LLMServer):
+class Engine(LLMServer):  # type: ignore[misc]
     """LLMServer that takes plain dicts, so that its callers need no vLLM."""
 
     async def __init__(self, llm_config: LLMConfig) -> None:  # type: ignore[misc]  # Serve awaits it
@@ -28,15 +28,9 @@ class Engine(LLMServer):
 
     async def complete(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | str]:
         """Yield {"status", "message"} first; then, if status is 200, the response's text in pieces."""
-        try:
-            request = ChatCompletionRequest(**body)
-        except (ValidationError, TypeError) as error:
-            yield {"status": 400, "message": str(error)[:500]}
-            return
         begun = False
-        item: Any
-        async for item in await self.chat(request):
-            for part in item if isinstance(item, list) else [item]:
+        try:
+            async for part in self._parts(ChatCompletionRequest(**body)):
                 if hasattr(part, "error"):
                     yield f"data: {part.model_dump_json()}\n\n" if begun else _refusal(part.error)
                     return
@@ -44,10 +38,23 @@ class Engine(LLMServer):
                     begun = True
                     yield {"status": 200, "message": ""}
                 yield part if isinstance(part, str) else part.model_dump_json()
+        except (ValidationError, TypeError) as error:
+            yield {"status": 400, "message": str(error)[:500]}
+        except Exception as error:  # noqa: BLE001
+            # vLLM's exceptions must not travel: unpickling one imports vLLM (0.4 GB) into the caller. After
+            # `begun` the stream just ends, without its end mark.
+            if not begun:
+                yield {"status": 503, "message": f"the engine failed: {type(error).__name__}"}
+
+    async def _parts(self, request: ChatCompletionRequest) -> AsyncGenerator[Any]:
+        item: Any
+        async for item in await self.chat(request):
+            for part in item if isinstance(item, list) else [item]:
+                yield part
 
 
-class OneProcess(VLLMEngine):
-    """vLLM whose scheduler and only worker share a process: on CPUs, Ray's choice of two costs 0.5 GB more."""
+class OneProcess(VLLMEngine):  # type: ignore[misc]
+    """vLLM with scheduler and worker in one process; on CPUs, Ray's choice of two costs 0.5 GB more."""
 
     def _start_async_llm_engine(self, engine_args: Any, engine_config: Any, *others: Any) -> Any:
         if engine_config.parallel_config.world_size == 1:

@@ -58,7 +58,7 @@ class Readiness:
         headers = {"Authorization": f"Bearer {local_model_token(self._settings.master_keys)}"}
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{self._settings.local_model_url}/models", headers=headers) as response:
-                if response.status != 200:  # noqa: PLR2004
+                if response.status != 200:
                     raise RuntimeError(f"the local model's gateway answers with status {response.status}")
         return "the local model is up"
 

@@ -18,7 +18,7 @@ class NotScaled(KonstructError):
 
 
 async def scale_hosts(environment: Mapping[str, str], hosts: int, patience: float, console: Console) -> None:
-    """Want `hosts` conversation hosts; returns once the mapping says so, raises NotScaled after `patience` seconds."""
+    """Want `hosts` conversation hosts, and wait up to `patience` seconds; raises NotScaled."""
     async with open_database(Settings.from_environment(environment)) as database:
         before = await hosting.read(database)
         await hosting.want(database, hosts)
@@ -28,8 +28,8 @@ async def scale_hosts(environment: Mapping[str, str], hosts: int, patience: floa
             while (now := await hosting.read(database)).hosts != hosts:
                 if loop.time() > deadline:
                     raise NotScaled(
-                        f"There are still {now.hosts} hosts after {patience:.0f} s, not {hosts}; the wish stays recorded, "
-                        "and `konstruct status` shows whether the Supervisor runs."
+                        f"There are still {now.hosts} hosts after {patience:.0f} s, not {hosts}; "
+                        "the wish stays recorded, and `konstruct status` shows whether the Supervisor runs."
                     )
                 await asyncio.sleep(LOOK_SECONDS)
     console.print(f"{hosts} conversation hosts (before: {before.hosts}).")

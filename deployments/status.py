@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deployments.installation import running
@@ -57,17 +58,21 @@ def _print(picture: Picture, console: Console) -> None:
     if not picture["applications"]:
         table.add_row("Applications", "[red]none runs; start them with `konstruct up`[/]")
     for name, state in picture["applications"].items():
-        table.add_row(f"Application {name}", f"[{'green' if state == 'RUNNING' else 'red'}]{state.lower()}[/]")
+        table.add_row(
+            f"Application {name}", f"[{'green' if state == 'RUNNING' else 'red'}]{state.lower()}[/]"
+        )
     if error := picture.get("database_error"):
-        table.add_row("Database", f"[red]{error}[/]")
+        table.add_row("Database", f"[red]{escape(error)}[/]")
         console.print(table)
         return
     mapping = picture["hosting"]
     table.add_row("Conversation hosts", f"{mapping['hosts']} (wanted {mapping['wanted_hosts']})")
-    table.add_row("Tenants", ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`")
+    tenants = ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`"
+    table.add_row("Tenants", tenants)
     for name, count in picture["counts"].items():
         if name != "tenants":
-            table.add_row(name.replace("_", " ").capitalize(), f"{count:.1f}" if isinstance(count, float) else str(count))
+            shown = f"{count:.1f}" if isinstance(count, float) else str(count)
+            table.add_row(name.replace("_", " ").capitalize(), shown)
     console.print(table)
     _print_dead_letters(picture["dead_letters"], console)
 
@@ -77,5 +82,6 @@ def _print_dead_letters(letters: list[Picture], console: Console) -> None:
         return
     table = Table("set aside at", "tenant", "what", "id", "why", title="Dead letters, newest first")
     for letter in letters:
-        table.add_row(f"{letter['at']:%Y-%m-%d %H:%M:%S}", *(str(letter[key]) for key in ("tenant", "kind", "id", "error")))
+        what = [str(letter[key]) for key in ("tenant", "kind", "id", "error")]
+        table.add_row(f"{letter['at']:%Y-%m-%d %H:%M:%S}", *what)
     console.print(table)

@@ -206,7 +206,7 @@ def check_accepted(said: dict[str, Any]) -> None:
         raise TalkFailed(
             "Konstruct does not answer on its webhook: run `konstruct up`, or `konstruct status` to see why."
         )
-    if status is not None and 300 <= status < SLACK_TRIES_AGAIN:  # noqa: PLR2004 - HTTP's refusals
+    if status is not None and 300 <= status < SLACK_TRIES_AGAIN:
         raise TalkFailed(
             f"Konstruct refused the message with status {status}: the employee's Slack secrets are not the "
             "simulator's. `konstruct up` applies the demo tenant's, `konstruct apply` another tenant's."

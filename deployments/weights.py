@@ -60,7 +60,7 @@ def _quiet() -> Iterator[None]:
         try:
             from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - heavy
 
-            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            transformers_logging.disable_progress_bar()
             yield
         finally:
             logging.disable(logging.NOTSET)
@@ -85,7 +85,7 @@ def _export_embedding(folder: Path) -> None:
     source = _package(MODEL_PACKAGE) / "model"
     model = AutoModel.from_pretrained(source, attn_implementation="eager").eval()
 
-    class Pooled(torch.nn.Module):
+    class Pooled(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model

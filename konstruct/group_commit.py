@@ -47,12 +47,13 @@ class GroupCommit(Generic[Item, Result]):
     async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._flush([item for item, _ in batch])
+            answered = list(zip(batch, results, strict=True))
         except Exception as error:  # noqa: BLE001 - every waiting caller must learn of it, whatever it is
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
                     future.exception()  # a caller that no longer waits is not a reason for a warning
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future), result in answered:
             if not future.done():
                 future.set_result(result)

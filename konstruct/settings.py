@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,11 +18,11 @@ class Settings:
     """One installation's settings. URLs end as given; times are seconds, sizes bytes."""
 
     home: Path
-    database_url: str | None
+    database_url: str | None = field(repr=False)
     http_port: int
     dashboard_port: int
-    master_keys: tuple[str, ...]
-    admin_token: str | None
+    master_keys: tuple[str, ...] = field(repr=False)
+    admin_token: str | None = field(repr=False)
     public_url: str
     slack_api_url: str
     local_model: bool
@@ -69,8 +69,9 @@ class _Reader:
         if path and not self._environment.get(PREFIX + name):
             try:
                 return Path(path).read_text().strip()
-            except OSError as error:
-                raise SettingsInvalid(f"{PREFIX}{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+                raise SettingsInvalid(f"{PREFIX}{name}_FILE names {path}, which cannot be read: {why}.") from error
         return self._environment.get(PREFIX + name) or None
 
     def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:

@@ -32,7 +32,7 @@ class ModelEntry(_Strict):
     name: str = Field(min_length=1)
     litellm: str = Field(min_length=1)
     api_base: str | None = None
-    api_key: str | None = None
+    api_key: str | None = Field(default=None, repr=False)
 
 
 class SlackEntry(_Strict):
@@ -41,8 +41,8 @@ class SlackEntry(_Strict):
     team_id: str = Field(min_length=1)
     app_id: str = Field(min_length=1)
     bot_user_id: str = Field(min_length=1)
-    bot_token: str = Field(min_length=1)
-    signing_secret: str = Field(min_length=8)
+    bot_token: str = Field(min_length=1, repr=False)
+    signing_secret: str = Field(min_length=8, repr=False)
 
 
 class ChannelEntries(_Strict):

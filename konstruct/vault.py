@@ -56,6 +56,6 @@ def _decode(key: str) -> bytes:
         raw = urlsafe_b64decode(key)
     except ValueError:
         raw = b""
-    if len(raw) != 32:  # noqa: PLR2004 - a Fernet key is 32 bytes by definition
+    if len(raw) != 32:
         raise SettingsInvalid("KONSTRUCT_MASTER_KEYS holds a malformed key; each is 32 bytes in URL-safe base64.")
     return raw

@@ -96,7 +96,7 @@ class Courier:
             ) as answer:
                 status = answer.status
                 no_retry = answer.headers.get("X-Slack-No-Retry") == "1"
-                why = "" if 200 <= status < 300 else "http_error"  # noqa: PLR2004 - HTTP's success
+                why = "" if 200 <= status < 300 else "http_error"
         except TimeoutError:
             why = "http_timeout"
         except (aiohttp.ClientError, OSError):

@@ -37,7 +37,7 @@ class Said:
 class SlackSimulator:
     """`async with SlackSimulator(webhook=…) as slack:` serves the Web API at `slack.url` meanwhile."""
 
-    def __init__(  # noqa: PLR0913 - every one is an independent choice with a default
+    def __init__(
         self,
         apps: Sequence[App] = (App(),),
         *,
@@ -118,7 +118,7 @@ class SlackSimulator:
         """Every event sent to the webhook, with its attempts, in order."""
         return self.courier.deliveries
 
-    async def say(  # noqa: PLR0913 - the parts of a message
+    async def say(
         self,
         text: str,
         *,

@@ -50,7 +50,7 @@ class Workspaces:
             found = self._channels[team, channel] = Channel()
         return found
 
-    def post(  # noqa: PLR0913 - the parts of a message
+    def post(
         self,
         team: str,
         channel: str,

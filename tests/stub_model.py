@@ -18,8 +18,8 @@ from typing import Any, Self
 from aiohttp import web
 
 KINDS = frozenset({
-    "delay", "hang", "drip", "cut", "429", "500", "503", "401", "400", "404", "empty", "blank", "html", "truncated",
-    "nul", "surrogates", "split_surrogates", "huge", "huge_line", "error_event", "hang_up",
+    "delay", "hang", "drip", "cut", "hang_up", "429", "500", "503", "401", "400", "404", "error_event",
+    "empty", "blank", "html", "truncated", "nul", "surrogates", "split_surrogates", "huge", "huge_line",
 })  # fmt: skip
 STATUSES = {"429", "500", "503", "401", "400", "404"}
 HUGE_CHARS = 2_000_000
@@ -133,8 +133,8 @@ class StubModel:
 
     def _text(self, messages: list[dict[str, str]], kind: str) -> str:
         special = {
-            "empty": "", "blank": " \n ", "nul": "be\0fore", "surrogates": "bro\ud83dken", "split_surrogates": "😀",
-            "huge": "ha " * (HUGE_CHARS // 3), "huge_line": "x" * HUGE_CHARS,
+            "empty": "", "blank": " \n ", "nul": "be\0fore", "surrogates": "bro\ud83dken",
+            "split_surrogates": "😀", "huge": "ha " * (HUGE_CHARS // 3), "huge_line": "x" * HUGE_CHARS,
         }  # fmt: skip
         return special[kind] if kind in special else self.reply(messages)
 
@@ -198,7 +198,8 @@ def _whole(text: str, prompt_tokens: int) -> dict[str, Any]:
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": len(text.split())}
     usage["total_tokens"] = sum(usage.values())
     return {
-        "id": "stub", "object": "chat.completion", "created": 0, "model": "stub", "choices": [choice], "usage": usage
+        "id": "stub", "object": "chat.completion", "created": 0, "model": "stub",
+        "choices": [choice], "usage": usage,
     }  # fmt: skip
 
 
@@ -222,7 +223,7 @@ async def _serve(port: int, words: int, word_seconds: float) -> None:
         return " ".join(["word"] * words)
 
     async with StubModel(port, fixed if words else echo, word_seconds) as stub:
-        print(stub.url, flush=True)  # noqa: T201 - who starts it wants to know
+        print(stub.url, flush=True)
         await asyncio.Event().wait()
 
 

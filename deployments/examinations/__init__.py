@@ -1,1 +1,1 @@
-"""What `konstruct doctor` looks at: one function an examination, each answers findings and changes nothing."""
+"""What `konstruct doctor` looks at: one function each, which changes nothing."""

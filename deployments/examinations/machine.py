@@ -40,15 +40,18 @@ def open_ports(patient: Patient) -> list[Finding]:
     """Whether our ports are ours, and nothing of ours can be reached from other machines."""
     ours = processes.find(patient.layout) + postgres.tree(patient.layout.pgdata)
     listeners = processes.listeners(ours)
-    findings = [_own_port(port, name, listeners, patient) for port, name in ports.asked_for(patient.settings).items()]
+    asked = ports.asked_for(patient.settings)
+    findings = [_own_port(port, name, listeners, patient) for port, name in asked.items()]
     wide = [listener for listener in listeners if not listener.on_loopback]
     for listener in wide:
         whose = processes.describe(listener.process)
         said = f"port {listener.port} can be reached from other machines ({whose})"
-        if patient.running and listener.port == patient.running.http_port and patient.running.http_host != "127.0.0.1":
-            findings.append(odd("reach", f"{said}, as KONSTRUCT_HTTP_HOST asks", "put a proxy with TLS before it"))
+        if listener.port == _widened_port(patient):
+            said += ", as KONSTRUCT_HTTP_HOST asks"
+            findings.append(odd("reach", said, "put a proxy with TLS before it"))
         else:
-            findings.append(wrong("reach", said, "run `konstruct down` and `konstruct up`; close the port in the firewall"))
+            mend = "run `konstruct down` and `konstruct up`; until then close the port in the firewall"
+            findings.append(wrong("reach", said, mend))
     if listeners and not wide:
         findings.append(well("reach", f"all {len(listeners)} ports of ours listen on loopback only"))
     return findings
@@ -72,15 +75,22 @@ def secret_files(patient: Patient) -> list[Finding]:
     readable = [path for path in [folder, *folder.iterdir()] if path.stat().st_mode & 0o077]
     if readable:
         names = ", ".join(str(path) for path in readable)
-        return [wrong("secrets", f"others may read {names}", f"run `chmod -R go= {folder}`, and replace what may be known")]
+        mend = f"run `chmod -R go= {folder}`, and replace what may be known"
+        return [wrong("secrets", f"others may read {names}", mend)]
     return [well("secrets", f"{folder} is for its owner only")]
 
 
 def clock(_patient: Patient) -> list[Finding]:
     """Slack's signatures carry a time: a clock that is minutes off rejects every webhook."""
     if time.time() < EARLIEST:
-        return [wrong("clock", time.strftime("the clock says %Y-%m-%d %H:%M"), "set the clock, and let NTP keep it")]
+        said = time.strftime("the clock says %Y-%m-%d %H:%M")
+        return [wrong("clock", said, "set the clock, and let NTP keep it")]
     return [well("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))]
+
+
+def _widened_port(patient: Patient) -> int | None:
+    running = patient.running
+    return None if running is None or running.http_host == "127.0.0.1" else running.http_port
 
 
 def _own_port(port: int, name: str, ours: list[processes.Listener], patient: Patient) -> Finding:

@@ -24,7 +24,8 @@ def database(patient: Patient) -> list[Finding]:
     """Reachable, new enough, migrated, our role unable to pass row-level security, clocks alike."""
     url = patient.settings.database_url
     if url is None:
-        return [odd("database", "none is known yet", "run `konstruct up`, or set KONSTRUCT_DATABASE_URL")]
+        mend = "run `konstruct up`, or set KONSTRUCT_DATABASE_URL"
+        return [odd("database", "none is known yet", mend)]
     try:
         asyncio.run(_check_role(patient.settings))
         missing = migrate.pending(url)
@@ -35,9 +36,12 @@ def database(patient: Patient) -> list[Finding]:
         return [wrong("database", str(error), "correct the role or run `konstruct migrate`")]
     findings = [well("database", "answers; role konstruct_app cannot pass row-level security")]
     if missing:
-        findings.append(wrong("schema", f"{len(missing)} migrations are missing", "run `konstruct migrate`"))
+        said = f"{len(missing)} migrations are missing"
+        findings.append(wrong("schema", said, "run `konstruct migrate`"))
     if abs(off) > MOST_CLOCK_SECONDS:
-        findings.append(wrong("clock", f"PostgreSQL's clock is {off:.0f} s ahead", "let NTP keep both clocks"))
+        findings.append(
+            wrong("clock", f"PostgreSQL's clock is {off:.0f} s ahead", "let NTP keep both clocks")
+        )
     return findings
 
 
@@ -49,11 +53,13 @@ def master_keys(patient: Patient) -> list[Finding]:
     except SettingsInvalid as error:
         return [wrong("master keys", str(error), "run `konstruct up`, or set KONSTRUCT_MASTER_KEYS")]
     except KonstructError as error:
-        return [odd("master keys", f"not tried, for the database fails: {error}", "mend the database first")]
+        return [odd("master keys", f"not tried, for the database fails: {error}", "mend that first")]
     if locked:
         said = f"secrets of {', '.join(locked)} do not open"
-        return [wrong("master keys", said, "add the earlier key to KONSTRUCT_MASTER_KEYS, or apply these tenants again")]
-    return [well("master keys", f"{len(patient.settings.master_keys)} in use, and they open every tenant's secrets")]
+        mend = "add the earlier key to KONSTRUCT_MASTER_KEYS, or apply these tenants again"
+        return [wrong("master keys", said, mend)]
+    count = len(patient.settings.master_keys)
+    return [well("master keys", f"{count} in use, and they open every tenant's secrets")]
 
 
 def applications(patient: Patient) -> list[Finding]:
@@ -63,12 +69,15 @@ def applications(patient: Patient) -> list[Finding]:
     try:
         found = running.serve(patient.layout, patient.settings.dashboard_port).applications()
     except KonstructError as error:
-        return [wrong("applications", str(error), "run `konstruct up`, which ends what is left and starts anew")]
-    mend = f"look into Ray's dashboard and {patient.layout.ray}/session_latest/logs/serve, then run `konstruct up`"
+        return [wrong("applications", str(error), "run `konstruct up`, which ends the rest and starts anew")]
+    logs = patient.layout.ray / "session_latest" / "logs" / "serve"
+    mend = f"look into Ray's dashboard and {logs}, then run `konstruct up`"
     return [
         well(f"application {name}", "runs")
         if application["status"] == "RUNNING"
-        else wrong(f"application {name}", f"{application['status'].lower()}: {application.get('message', '')}", mend)
+        else wrong(
+            f"application {name}", f"{application['status'].lower()}: {application.get('message', '')}", mend
+        )
         for name, application in sorted(found.items())
     ]
 

@@ -1,4 +1,4 @@
-"""The demo tenant acme: an employee on the local model, in a Slack workspace that only the simulator knows."""
+"""The demo tenant acme: an employee on the local model, in a workspace that only the simulator knows."""
 
 import asyncio
 from collections.abc import Mapping

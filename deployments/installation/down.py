@@ -4,10 +4,8 @@ import shutil
 from collections.abc import Mapping
 
 from deployments.installation import postgres, processes, running
-from deployments.installation.layout import Layout
 from deployments.installation.steps import Steps
 from konstruct.errors import KonstructError
-from konstruct.settings import Settings
 
 
 class StillRunning(KonstructError):
@@ -16,7 +14,7 @@ class StillRunning(KonstructError):
 
 def down(given: Mapping[str, str], steps: Steps) -> int:
     """End it; answers how many processes there were. Raises StillRunning, naming them, if some remain."""
-    layout = Layout(Settings.from_environment({"KONSTRUCT_HOME": given.get("KONSTRUCT_HOME", "")}).home)
+    layout = running.layout_of(given)
     database = postgres.tree(layout.pgdata)
     count = len(database)
     if processes.find(layout):

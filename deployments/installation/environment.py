@@ -19,7 +19,7 @@ SIMULATOR_URL = "http://127.0.0.1:8790/api/"
 def konstruct_environment(
     settings: Settings, layout: Layout, given: Mapping[str, str], *, database_url: str, version: str
 ) -> dict[str, str]:
-    """Every KONSTRUCT_ variable that actors and deployments see. Secrets go as files: Ray shows environments."""
+    """Every KONSTRUCT_ variable that actors and deployments see. Secrets go as files."""
     secrets = {
         "DATABASE_URL": keys.hand_over(layout, "database_url", database_url),
         "MASTER_KEYS": keys.hand_over(layout, "master_keys", ",".join(settings.master_keys))
@@ -32,15 +32,19 @@ def konstruct_environment(
     plain = {name: value for name, value in given.items() if name.startswith("KONSTRUCT_")}
     for name in secrets:
         plain.pop(f"KONSTRUCT_{name}", None)
-    return plain | {f"KONSTRUCT_{name}_FILE": str(path) for name, path in secrets.items()} | {
-        "KONSTRUCT_HOME": str(layout.home),
-        "KONSTRUCT_HTTP_PORT": str(settings.http_port),
-        "KONSTRUCT_DASHBOARD_PORT": str(settings.dashboard_port),
-        "KONSTRUCT_SLACK_API_URL": slack_api_url(settings, given),
-        "KONSTRUCT_VERSION_HASH": version,
-        MARK: layout.mark,
-        "PYTHONPATH": python_path(given),
-    }
+    return (
+        plain
+        | {f"KONSTRUCT_{name}_FILE": str(path) for name, path in secrets.items()}
+        | {
+            "KONSTRUCT_HOME": str(layout.home),
+            "KONSTRUCT_HTTP_PORT": str(settings.http_port),
+            "KONSTRUCT_DASHBOARD_PORT": str(settings.dashboard_port),
+            "KONSTRUCT_SLACK_API_URL": slack_api_url(settings, given),
+            "KONSTRUCT_VERSION_HASH": version,
+            MARK: layout.mark,
+            "PYTHONPATH": python_path(given),
+        }
+    )
 
 
 def slack_api_url(settings: Settings, given: Mapping[str, str]) -> str:
@@ -51,14 +55,19 @@ def slack_api_url(settings: Settings, given: Mapping[str, str]) -> str:
 def process_environment(layout: Layout, ports: Ports, given: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of `ray start`, and so of every Ray process; without KONSTRUCT_ settings."""
     kept = {name: value for name, value in given.items() if not name.startswith(("KONSTRUCT_", "RAY_"))}
-    return kept | _ray(layout, ports) | _haproxy(layout, ports) | {
-        MARK: layout.mark,
-        "KONSTRUCT_HOME": str(layout.home),
-        "PYTHONPATH": python_path(given),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)]),
-        "HF_HUB_OFFLINE": "1",
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    }
+    return (
+        kept
+        | _ray(layout, ports)
+        | _haproxy(layout, ports)
+        | {
+            MARK: layout.mark,
+            "KONSTRUCT_HOME": str(layout.home),
+            "PYTHONPATH": python_path(given),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)]),
+            "HF_HUB_OFFLINE": "1",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        }
+    )
 
 
 def python_path(given: Mapping[str, str]) -> str:
@@ -80,6 +89,7 @@ def _ray(layout: Layout, ports: Ports) -> dict[str, str]:
         # Our processes carry their own environment, so a worker started in advance would only take memory.
         "RAY_enable_worker_prestart": "0",
         "RAY_prestart_worker_first_driver": "0",
+        "RAY_num_workers_soft_limit": "0",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback_proxy),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replicas),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replicas + REPLICA_PORTS - 1),

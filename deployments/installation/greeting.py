@@ -22,7 +22,10 @@ def greet(steps: Steps, running: Running) -> None:
     table.add_row("  its token", escape(f"cat {keys.ray_token(layout)}"))
     table.add_row("Slack API", escape(_slack(settings)))
     if running.local_model:
-        table.add_row("[bold]Talk to Ada[/]", "[bold green]konstruct chat[/]  (in this checkout: .venv/bin/konstruct chat)")
+        table.add_row(
+            "[bold]Talk to Ada[/]",
+            "[bold green]konstruct chat[/]  (in this checkout: .venv/bin/konstruct chat)",
+        )
     table.add_row("More", "konstruct status · doctor · apply -f tenant.yaml · down")
     steps.say("")
     steps.console.print(table)
@@ -31,5 +34,6 @@ def greet(steps: Steps, running: Running) -> None:
 
 def _slack(settings: Settings) -> str:
     if settings.slack_api_url == SIMULATOR_URL:
-        return f"{SIMULATOR_URL} (the simulator of `konstruct chat`; for Slack set KONSTRUCT_SLACK_API_URL=https://slack.com/api/)"
+        real = "KONSTRUCT_SLACK_API_URL=https://slack.com/api/"
+        return f"{SIMULATOR_URL} (the simulator of `konstruct chat`; for Slack set {real})"
     return settings.slack_api_url

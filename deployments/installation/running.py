@@ -49,9 +49,14 @@ def forget(layout: Layout) -> None:
     layout.running_file.unlink(missing_ok=True)
 
 
+def layout_of(given: Mapping[str, str]) -> Layout:
+    """The installation that an environment means, whatever its other settings are worth."""
+    return Layout(Settings.from_environment({"KONSTRUCT_HOME": given.get("KONSTRUCT_HOME", "")}).home)
+
+
 def known_environment(given: Mapping[str, str]) -> dict[str, str]:
     """`given`, completed by what the installation in its KONSTRUCT_HOME runs with."""
-    running = recall(Layout(Settings.from_environment({"KONSTRUCT_HOME": given.get("KONSTRUCT_HOME", "")}).home))
+    running = recall(layout_of(given))
     known = {} if running is None else running.environment
     ours = {name: value for name, value in known.items() if name.startswith("KONSTRUCT_")}
     overruled = {f"{name}_FILE" for name in given}

@@ -1,4 +1,4 @@
-"""What Ray Serve should run: serve.yaml with this installation's ports and settings, sent to the dashboard."""
+"""What Ray Serve should run: serve.yaml with this installation's settings, sent to the dashboard."""
 
 import json
 import time
@@ -59,7 +59,7 @@ class Serve:
         return found
 
     def wait(self, name: str, patience: float, tell: Callable[[str], None]) -> None:
-        """Until the application runs; `tell` hears what still comes up. Raises ServeFailed with Serve's reason."""
+        """Until the application runs; `tell` hears what still comes up. Raises ServeFailed with a reason."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             application = self._peek(name)

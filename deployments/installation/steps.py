@@ -11,7 +11,7 @@ Tell = Callable[[str], None]
 
 
 class Steps:
-    """Prints steps to a console; on a terminal the running one spins, in a pipe each line is printed once done."""
+    """Prints steps; on a terminal the running one spins, in a pipe each is printed once done."""
 
     def __init__(self, console: Console | None = None) -> None:
         """Without a console, to standard output."""

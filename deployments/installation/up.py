@@ -9,7 +9,17 @@ from http.client import HTTPException
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
-from deployments.installation import demo, keys, ports, postgres, processes, ray_head, running, serve_apps, weights
+from deployments.installation import (
+    demo,
+    keys,
+    ports,
+    postgres,
+    processes,
+    ray_head,
+    running,
+    serve_apps,
+    weights,
+)
 from deployments.installation.environment import konstruct_environment, process_environment
 from deployments.installation.layout import Layout
 from deployments.installation.running import Running
@@ -38,9 +48,9 @@ class AlreadyStarting(KonstructError):
 
 
 def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -> Running:
-    """Start, or bring up to date, the installation that `given` (an environment) describes; answers what runs.
+    """Start, or bring up to date, the installation that `given` (an environment) describes.
 
-    Returns when webhooks are accepted and, if asked, the local model answers. Raises KonstructError.
+    Answers what runs once webhooks are accepted and, if asked, the local model answers.
     """
     settings = Settings.from_environment(given)
     layout = Layout(settings.home)
@@ -89,7 +99,9 @@ def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
             raise PortTaken(f"Port {port} is taken by {owner}; stop it, or set {variable} to another port.")
 
 
-def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: Steps, *, alive: bool) -> Running:
+def _start(
+    given: Mapping[str, str], settings: Settings, layout: Layout, steps: Steps, *, alive: bool
+) -> Running:
     """Everything below Serve; the slow ones at the same time."""
     chosen = (ports.recall if alive else ports.choose)(layout.ports_file)
     if chosen is None:
@@ -133,7 +145,9 @@ def _deploy(layout: Layout, wanted: Running, steps: Steps, *, wait_for_model: bo
         _declare(serve, layout, wanted, steps, first=before is None)
     with steps.step("Webhooks"):
         _wait_for_webhooks(wanted.http_port)
-    steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
+    steps.say(
+        f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}"
+    )
     if wanted.local_model:
         serve.ensure(_configuration(wanted), serve_apps.MODELS)
         if wait_for_model:
@@ -171,4 +185,5 @@ def _wait_for_webhooks(port: int) -> None:
                 return
         except (OSError, HTTPException):
             time.sleep(0.1)
-    raise NotReachable(f"Serve runs, but http://127.0.0.1:{port}/healthz does not answer; run `konstruct doctor`.")
+    url = f"http://127.0.0.1:{port}/healthz"
+    raise NotReachable(f"Serve runs, but {url} does not answer; run `konstruct doctor`.")

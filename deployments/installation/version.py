@@ -13,7 +13,8 @@ _SUFFIXES = (".py", ".sql", ".yaml")
 def version_hash(checkout: Path = CHECKOUT) -> str:
     """12 hex digits over every source file's path and content."""
     digest = blake2b(digest_size=6)
-    files = [path for folder in _FOLDERS for path in (checkout / folder).rglob("*") if path.suffix in _SUFFIXES]
+    found = (path for folder in _FOLDERS for path in (checkout / folder).rglob("*"))
+    files = [path for path in found if path.suffix in _SUFFIXES]
     for path in sorted([*files, *checkout.glob("serve.yaml")]):
         digest.update(str(path.relative_to(checkout)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

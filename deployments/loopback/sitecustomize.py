@@ -1,7 +1,7 @@
-"""Runs first in every Python process of an installation: binds the gRPC servers of Serve's replicas to loopback.
+"""Runs first in every Python process of an installation: binds the gRPC servers of replicas to loopback.
 
-Ray Serve 2.60 binds them to every interface (`[::]:0` in serve/_private/replica.py), unauthenticated, and has no
-setting for it. See decisions/0002-loopback.md.
+Ray Serve 2.60 binds them to every interface (`[::]:0` in serve/_private/replica.py), unauthenticated, and has
+no setting for it. See decisions/0002-loopback.md.
 """
 
 import sys

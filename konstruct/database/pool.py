@@ -16,6 +16,7 @@ from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, Konstru
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 LOWEST_VERSION = 160010
 CALL_SECONDS = 10.0
+STOP_SECONDS = 2.0
 
 _QUERIES = aiosql.from_path(SCHEMA / "queries", "asyncpg", mandatory_parameters=False)
 _STATES: dict[str | None, type[KonstructError]] = {"KF001": Fenced, "KF002": StaleTurn}
@@ -60,8 +61,13 @@ class Database:
         )
 
     async def stop(self) -> None:
-        """Close the pool; running calls end with an error."""
-        if self._pool is not None:
+        """Close the pool; calls that still run after STOP_SECONDS end with an error."""
+        if self._pool is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
             self._pool.terminate()
 
     async def check_health(self) -> None:

@@ -1,7 +1,7 @@
 """Tenants as operators configure them: applying a tenant file, and reading it back for a turn or a webhook."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from konstruct.database.pool import Database, TenantConnection
@@ -21,7 +21,7 @@ class ChannelRow:
     team: str
     employee: UUID
     account: str
-    secrets: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ModelRow:
     name: str
     litellm: str
     api_base: str | None
-    api_key: str | None
+    api_key: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ async def read_tenant(database: Database, tenant: UUID, vault: Vault) -> TenantR
     """The tenant's configuration, None if there is no such tenant."""
     async with database.tenant(tenant) as connection:
         return await _read(connection, vault)
+
+
+async def any_hosted_model(database: Database) -> bool:
+    """Whether any tenant uses a model through LiteLLM."""
+    return bool(await database.run("has_hosted_models"))
 
 
 async def find_channels(database: Database, kind: str, app: str, team: str, vault: Vault) -> list[ChannelRow]:

@@ -56,7 +56,8 @@ class HostedModel:
             "model": self._litellm,
             "messages": [{key: well_formed(value) for key, value in message.items()} for message in prompt],
             "api_base": self._api_base,
-            "api_key": self._api_key,
+            # Without one LiteLLM would use whatever key its process has in the environment.
+            "api_key": self._api_key or "none",
             "timeout": deadline,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -74,7 +75,12 @@ class HostedModel:
         return verdict(self.name, int(getattr(error, "status_code", 0) or 503), reason, headers)
 
 
-def _read(chunk: Any) -> tuple[Delta, bool]:  # noqa: ANN401 - LiteLLM's records are dynamic
+async def warm() -> None:
+    """Import LiteLLM beside the event loop, so that no contact waits for it."""
+    await asyncio.to_thread(_litellm)
+
+
+def _read(chunk: Any) -> tuple[Delta, bool]:
     usage = getattr(chunk, "usage", None)
     counted = Usage(usage.prompt_tokens, usage.completion_tokens) if usage else None
     if not chunk.choices:
@@ -84,7 +90,7 @@ def _read(chunk: Any) -> tuple[Delta, bool]:  # noqa: ANN401 - LiteLLM's records
 
 
 @functools.cache
-def _litellm() -> Any:  # noqa: ANN401 - a module whose switches are attributes
+def _litellm() -> Any:
     """Import LiteLLM; it takes seconds and 150 MB, so only who uses a hosted model pays for it."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it fetches a price list
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads any .env file it finds

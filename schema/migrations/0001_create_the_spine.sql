@@ -234,11 +234,13 @@ grant select (tenant_id, id, conversation_id, shard, state, attempts, error, rec
 grant select (tenant_id, id, conversation_id, shard, state, error, created_at) on outbox to konstruct_lookup;
 grant select (tenant_id, turn_id, contact_id, shard, embedding, created_at) on memories to konstruct_lookup;
 grant select (tenant_id, id) on conversations to konstruct_lookup;
+grant select (tenant_id) on models to konstruct_lookup;
 create policy tenants_lookup on tenants for select to konstruct_lookup using (true);
 create policy channels_lookup on channels for select to konstruct_lookup using (true);
 create policy inbox_lookup on inbox for select to konstruct_lookup using (true);
 create policy outbox_lookup on outbox for select to konstruct_lookup using (true);
 create policy memories_lookup on memories for select to konstruct_lookup using (true);
+create policy models_lookup on models for select to konstruct_lookup using (true);
 create policy conversations_lookup on conversations for select to konstruct_lookup using (true);
 
 -- Look-ups across tenants (security definer) ----------------------------------------------------------------------
@@ -305,7 +307,11 @@ create function tenant_names()
   returns setof text language sql stable security definer set search_path = public, pg_temp
   as 'select name from tenants order by name';
 
--- Functions on p_older_than and p_limit are for the product only.
+create function has_hosted_models()
+  returns boolean language sql stable security definer set search_path = public, pg_temp
+  as 'select exists (select tenant_id from models)';
+
+-- Nobody but the product may call them.
 do $$
 declare v_function regprocedure;
 begin
@@ -313,7 +319,7 @@ begin
   grant create on schema public to konstruct_lookup;
   foreach v_function in array array[
     'find_channels(text, text, text)', 'waiting_conversations(int, interval)', 'waiting_memories(int, interval)',
-    'installation_status()', 'dead_letters(int)', 'tenant_names()']::regprocedure[] loop
+    'installation_status()', 'dead_letters(int)', 'tenant_names()', 'has_hosted_models()']::regprocedure[] loop
     execute format('revoke execute on function %s from public', v_function);
     execute format('grant execute on function %s to konstruct_app', v_function);
     execute format('alter function %s owner to konstruct_lookup', v_function);

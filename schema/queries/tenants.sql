@@ -55,3 +55,7 @@ select name, litellm, api_base, api_key from models where tenant_id = current_te
 -- name: channels
 -- Needs a tenant connection.
 select kind, app, team, employee_id, account, secrets from channels where tenant_id = current_tenant();
+
+-- name: has_hosted_models$
+-- Whether any tenant uses a model through LiteLLM.
+select has_hosted_models();

@@ -72,7 +72,7 @@ async def test_the_checker_counts_what_it_should() -> None:
 
 
 async def test_the_checker_catches_a_missing_fence(postgres_server, database_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    name = database_url.split("/")[3].split("?")[0]
+    name = database_url.split("/")[3].split("?", maxsplit=1)[0]
     for function in ("commit_turn", "claim_reply", "check_fence"):
         body = postgres_server.execute(f"select pg_get_functiondef('{function}'::regproc)", name)[0][0]
         assert "raise exception" in body or "check_fence" in body
@@ -83,7 +83,7 @@ async def test_the_checker_catches_a_missing_fence(postgres_server, database_url
 
 
 async def test_the_checker_catches_a_missing_unique_key(postgres_server, database_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    name = database_url.split("/")[3].split("?")[0]
+    name = database_url.split("/")[3].split("?", maxsplit=1)[0]
     hear = postgres_server.execute("select pg_get_functiondef('hear'::regproc)", name)[0][0]
     postgres_server.execute("drop index inbox_once_per_event", name)
     postgres_server.execute(hear.replace("on conflict (tenant_id, channel, event) do nothing", ""), name)

@@ -39,7 +39,7 @@ async def test_what_left_the_window_is_recalled_for_the_same_contact_only(databa
             await k.slack.say(f"filler {n}")
         await k.replies(13)
         for parts in k.hosts:
-            await parts.host._memory_job.settle()  # noqa: SLF001 - the job's linger is not under test
+            await parts.host._memory_job.settle()
         await k.slack.say("zzyzx what is the name of my dog")
         await k.replies(14)
         assert "zzyzx" in k.model.requests[-1]["messages"][0]["content"]
@@ -78,13 +78,13 @@ async def test_a_burst_joins_the_running_turn(database_url: str, tmp_path: Path)
 async def test_a_long_answer_grows_and_later_messages_make_the_next_turn(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda messages: f"{messages[-1]['content']} " + "word " * 40
-        k.model._word_seconds = 0.08  # noqa: SLF001
+        k.model._word_seconds = 0.08
         await k.slack.say("tell me")
         async with asyncio.timeout(10):
             while not await k.texts():
                 await asyncio.sleep(0.02)
         assert len((await k.texts())[0]) < 200
-        k.model._word_seconds = 0  # noqa: SLF001
+        k.model._word_seconds = 0
         await k.slack.say("more")
         texts = await k.replies(2)
         assert texts[0].startswith("tell me") and texts[0].count("word") == 40

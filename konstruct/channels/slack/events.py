@@ -8,6 +8,8 @@ from typing import Any
 from konstruct.messages import Address
 
 MAX_TEXT_CHARS = 40_000
+# Slack's ids have some 12 characters; longer ones would fit no index, and are remembered before they are verified.
+MAX_ID_CHARS = 64
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -59,10 +61,10 @@ def parse(body: bytes) -> Challenge | Message | Ignored | Unreadable:
         return Unreadable("", "", "the body is not JSON")
     if not isinstance(payload, dict):
         return Unreadable("", "", "the body is not a JSON object")
-    app, team = _text(payload.get("api_app_id")), _team(payload)
+    app, team = _id(payload.get("api_app_id")), _team(payload)
     match payload.get("type"):
         case "url_verification" if isinstance(payload.get("challenge"), str):
-            return Challenge(app, team, payload["challenge"])
+            return Challenge(app, team, _text(payload["challenge"]))
         case "event_callback" if isinstance(payload.get("event"), dict):
             return _event(app, team, payload["event"])
         case "app_rate_limited":
@@ -75,10 +77,10 @@ def _team(payload: dict[str, Any]) -> str:
     # In Slack Connect the top-level team is the sender's; the installation is in authorizations.
     authorizations = payload.get("authorizations")
     if isinstance(authorizations, list) and authorizations and isinstance(authorizations[0], dict):
-        found = _text(authorizations[0].get("team_id"))
+        found = _id(authorizations[0].get("team_id"))
         if found:
             return found
-    return _text(payload.get("team_id"))
+    return _id(payload.get("team_id"))
 
 
 def _event(app: str, team: str, event: dict[str, Any]) -> Message | Ignored | Unreadable:
@@ -89,7 +91,7 @@ def _event(app: str, team: str, event: dict[str, Any]) -> Message | Ignored | Un
         return Ignored(app, team, f"message subtype {str(event.get('subtype'))[:80]!r}")
     if event.get("bot_id") or event.get("bot_profile") or event.get("user") == "USLACKBOT":
         return Ignored(app, team, "written by a bot")
-    channel, user, ts = _text(event.get("channel")), _text(event.get("user")), _text(event.get("ts"))
+    channel, user, ts = _id(event.get("channel")), _id(event.get("user")), _id(event.get("ts"))
     if not (channel and user and ts):
         return Unreadable(app, team, "a message without channel, user or ts")
     direct = event.get("channel_type") == "im" or channel.startswith("D")
@@ -98,8 +100,13 @@ def _event(app: str, team: str, event: dict[str, Any]) -> Message | Ignored | Un
     text = _text(event.get("text"))[:MAX_TEXT_CHARS].strip()
     if not text:
         return Ignored(app, team, "a message without text")
-    thread = _text(event.get("thread_ts")) or (None if direct else ts)
+    thread = _id(event.get("thread_ts")) or (None if direct else ts)
     return Message(app, team, Address(team, channel, thread, private=direct), user, text, ts)
+
+
+def _id(value: Any) -> str:
+    text = _text(value)
+    return text if len(text) <= MAX_ID_CHARS else ""
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,124 @@
+"""Faults on the real installation: kills, zombies, restarts, resizing, upgrades; judged by the history checker."""
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+
+from deployments.installation import postgres
+from konstruct.failpoints import NAMES
+from simulator import SlackSimulator
+from tests.acceptance.conftest import Installation
+from tests.acceptance.people import People
+from tests.stub_model import StubModel
+
+
+async def hosts_up(installation: Installation, count: int, *, without: frozenset[int] = frozenset()) -> list[int]:
+    """Pids of the hosts, once there are `count` and none of them is in `without`."""
+    async with asyncio.timeout(60):
+        while True:
+            pids = [host["pid"] for host in (await installation.ready())["hosts"]]
+            if len(pids) == count and not without & set(pids):
+                return pids
+            await asyncio.sleep(0.2)
+
+
+async def test_ten_kills_lose_double_and_misorder_nothing(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    people = People(slack)
+    await hosts_up(installation, 2)
+    talking = asyncio.create_task(people.talk(channels=6, messages=60, pause=0.6))
+    for name in NAMES:
+        armed = installation.arm(name)
+        async with asyncio.timeout(60):
+            while armed.exists():
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(3)
+    for _ in range(3):
+        os.kill(random.choice(await hosts_up(installation, 2)), signal.SIGKILL)  # noqa: S311
+        await asyncio.sleep(random.uniform(2, 5))  # noqa: S311
+    await talking
+    verdict = await people.verdict()
+    assert verdict.clean, verdict
+    assert model.calls
+
+
+async def test_a_zombie_host_is_replaced_and_harmless(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    people = People(slack)
+    pids = await hosts_up(installation, 2)
+    talking = asyncio.create_task(people.talk(channels=8, messages=30, pause=0.5))
+    await asyncio.sleep(2)
+    os.kill(pids[0], signal.SIGSTOP)
+    try:
+        await hosts_up(installation, 2, without=frozenset(pids[:1]))
+    finally:
+        if Path(f"/proc/{pids[0]}").exists():
+            os.kill(pids[0], signal.SIGCONT)
+    await talking
+    verdict = await people.verdict()
+    assert verdict.clean, verdict
+    assert model.calls
+
+
+async def test_hosts_are_resized_while_messages_flow(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    people = People(slack)
+    talking = asyncio.create_task(people.talk(channels=6, messages=50, pause=0.5))
+    await asyncio.to_thread(installation.konstruct, "scale", "hosts", "3")
+    assert len(await hosts_up(installation, 3)) == 3
+    await asyncio.to_thread(installation.konstruct, "scale", "hosts", "2")
+    assert len(await hosts_up(installation, 2)) == 2
+    await talking
+    verdict = await people.verdict()
+    assert verdict.clean, verdict
+    assert model.calls
+
+
+async def test_another_version_replaces_the_hosts_while_messages_flow(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    people = People(slack)
+    before = await hosts_up(installation, 2)
+    talking = asyncio.create_task(people.talk(channels=6, messages=80, pause=0.5))
+    await asyncio.to_thread(installation.konstruct, "up", KONSTRUCT_LOG_LEVEL="warning", KONSTRUCT_VERSION_HASH="next")
+    await hosts_up(installation, 2, without=frozenset(before))
+    await talking
+    verdict = await people.verdict()
+    assert verdict.clean, verdict
+    assert model.calls
+
+
+async def test_a_thousand_unanswered_messages_survive_the_end_of_everything(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    people = People(slack)
+    model.fault("hang", times=100_000, seconds=600)
+    for _ in range(20):
+        await asyncio.gather(*(people.say(f"D0Q{number}") for number in range(50)))
+    assert not people.judge().doubled
+    installation.konstruct("down")
+    model._faults.clear()  # noqa: SLF001 - the model is well again
+    await asyncio.to_thread(installation.konstruct, "up")
+    verdict = await people.verdict(timeout=120)
+    assert verdict.clean, verdict
+
+
+async def test_postgresql_restarts_under_load_and_nothing_needs_a_restart_but_it(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    people = People(slack)
+    talking = asyncio.create_task(people.talk(channels=6, messages=40, pause=0.5))
+    for _ in range(2):
+        await asyncio.sleep(4)
+        await asyncio.to_thread(postgres.stop, installation.home / "postgres")
+        await asyncio.sleep(1)
+        await asyncio.to_thread(postgres.start, installation.home / "postgres")
+    await talking
+    verdict = await people.verdict()
+    assert verdict.clean, verdict
+    assert model.calls

@@ -1,0 +1,68 @@
+"""What a new user does: up, chat, apply, look."""
+
+import asyncio
+import time
+
+import aiohttp
+
+from simulator import SlackSimulator
+from tests.acceptance.conftest import GLOBEX, Installation
+from tests.stub_model import StubModel
+
+
+async def test_the_shipped_model_answers_over_the_real_path(installation: Installation, slack: SlackSimulator) -> None:
+    said = await asyncio.to_thread(installation.konstruct, "chat", "--once", "What is the capital of France?")
+    assert said.stdout.strip()
+    assert "sorry" not in said.stdout.lower()
+    assert any(entry.kind == "message" and entry.by_app for entry in slack.log)
+
+
+async def test_an_applied_tenant_with_a_hosted_model_answers(
+    installation: Installation, slack: SlackSimulator, model: StubModel
+) -> None:
+    again = installation.konstruct("apply", "-f", str(installation.home / "globex.yaml"))
+    assert "already" in again.stdout or "unchanged" in again.stdout or "nothing" in again.stdout.lower()
+    await slack.say("hello", team=GLOBEX.team)
+    answer = await slack.expect(lambda entry: entry.kind == "message" and bool(entry.by_app), timeout=60)
+    assert answer.text == "You said: hello"
+    assert model.headers[-1]["Authorization"] == "Bearer sk-planted-model-key"
+
+
+async def test_health_and_readiness_are_told(installation: Installation) -> None:
+    report = await installation.ready()
+    assert report["ready"]
+    assert all(check["ok"] for check in report["checks"].values()), report
+    assert [host["host"] for host in sorted(report["hosts"], key=lambda host: host["host"])] == [0, 1]
+
+
+async def test_status_and_doctor_find_nothing_to_mend(installation: Installation) -> None:
+    status = installation.konstruct("status").stdout
+    assert "acme" in status
+    assert "globex" in status
+    doctor = installation.konstruct("doctor", check=False)
+    assert doctor.returncode == 0, doctor.stdout
+
+
+async def test_our_metrics_are_on_rays_prometheus_endpoint(installation: Installation, slack: SlackSimulator) -> None:
+    targets = sorted((installation.home / "ray").rglob("prom_metrics_service_discovery.json")) or sorted(
+        installation.home.rglob("prom_metrics_service_discovery.json")
+    )
+    assert targets, "Ray wrote no service discovery file"
+    wanted = {"konstruct_ack_seconds", "konstruct_turn_seconds", "konstruct_active_conversations", "konstruct_inbox_waiting"}
+    deadline = time.monotonic() + 40
+    text = ""
+    while time.monotonic() < deadline and not all(name in text for name in wanted):
+        await asyncio.sleep(2)
+        text = await _scrape(targets[0].read_text())
+    assert [name for name in wanted if name not in text] == []
+
+
+async def _scrape(discovery: str) -> str:
+    import json  # noqa: PLC0415
+
+    text = ""
+    async with aiohttp.ClientSession() as session:
+        for address in json.loads(discovery)[0]["targets"]:
+            async with session.get(f"http://{address}/metrics") as answer:
+                text += await answer.text()
+    return text

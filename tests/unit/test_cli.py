@@ -1,0 +1,83 @@
+"""The `konstruct` command: help everywhere, errors as one sentence and a non-zero exit."""
+
+import sys
+
+import pytest
+
+from deployments import cli
+
+
+@pytest.fixture
+def konstruct(monkeypatch, capsys, tmp_path):
+    """Runs the command in an empty home; answers (exit code, output, errors)."""
+    monkeypatch.setenv("KONSTRUCT_HOME", str(tmp_path))
+    monkeypatch.delenv("KONSTRUCT_DATABASE_URL", raising=False)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["konstruct", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err.strip()
+
+    return run
+
+
+COMMANDS = ("up", "down", "status", "apply", "chat", "migrate", "doctor", "scale", "version")
+
+
+def test_help_names_every_command(konstruct):
+    code, out, _ = konstruct("--help")
+    assert code == 0
+    assert all(command in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "scale hosts"])
+def test_every_command_has_help(konstruct, command):
+    code, out, _ = konstruct(*command.split(), "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("apply -f nowhere.yaml", "cannot be read"),
+        ("apply", "--file"),
+        ("migrate", "konstruct up"),
+        ("scale hosts 3", "konstruct up"),
+        ("scale hosts none", "number"),
+        ("scale hosts 0", "number"),
+        ("dance", "dance"),
+    ],
+)
+def test_errors_are_one_line_and_a_non_zero_exit(konstruct, command, words):
+    code, _, error = konstruct(*command.split())
+    assert code not in (0, None)
+    assert words in error
+    assert "\n" not in error
+    assert "Traceback" not in error
+
+
+def test_a_wrong_setting_is_named(konstruct, monkeypatch):
+    monkeypatch.setenv("KONSTRUCT_HTTP_PORT", "http")
+    code, _, error = konstruct("up")
+    assert code == 1
+    assert "KONSTRUCT_HTTP_PORT is 'http', but must be" in error
+
+
+def test_down_says_so_if_nothing_runs(konstruct):
+    assert konstruct("down")[:2] == (0, "Konstruct was not running.\n")
+
+
+def test_status_of_nothing_says_what_to_do(konstruct):
+    code, out, _ = konstruct("status")
+    assert code == 1
+    assert "konstruct up" in out
+
+
+def test_version_begins_with_ours(konstruct):
+    code, out, _ = konstruct("version")
+    assert code == 0
+    assert out.startswith("konstruct")
+    assert "ray" in out

@@ -1,0 +1,127 @@
+"""Group commit: company shares a flush, order is kept, and a failure reaches exactly those who shared it."""
+
+import asyncio
+
+import pytest
+
+from konstruct.group_commit import GroupCommit
+
+
+class Flushes:
+    """A flush that can be held and made to fail; doubles every number."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.running = 0
+        self.most_at_once = 0
+        self.failing = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, items: list[int]) -> list[int]:
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        self.batches.append(items)
+        try:
+            await self.gate.wait()
+            await asyncio.sleep(0)
+            if self.failing:
+                self.failing -= 1
+                raise OSError("no disk")
+            return [2 * item for item in items]
+        finally:
+            self.running -= 1
+
+
+async def test_a_lone_item_goes_at_once() -> None:
+    flushes = Flushes()
+    assert await GroupCommit(flushes).add(1) == 2
+    assert flushes.batches == [[1]]
+
+
+async def test_what_arrives_during_a_flush_goes_out_together_with_the_next() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes)
+    flushes.gate.clear()
+    first = commits.add(1)
+    await asyncio.sleep(0.01)
+    others = [commits.add(n) for n in range(2, 7)]
+    await asyncio.sleep(0.01)
+    flushes.gate.set()
+    assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10, 12]
+    assert flushes.batches == [[1], [2, 3, 4, 5, 6]]
+
+
+async def test_two_flushes_never_run_at_once_and_a_batch_never_exceeds_its_limit() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, limit=7)
+
+    async def caller(start: int) -> None:
+        for n in range(start, start + 10):
+            assert await commits.add(n) == 2 * n
+
+    await asyncio.gather(*(caller(100 * n) for n in range(20)))
+    assert flushes.most_at_once == 1
+    assert max(len(batch) for batch in flushes.batches) <= 7
+    assert sorted(n for batch in flushes.batches for n in batch) == sorted(100 * a + b for a in range(20) for b in range(10))
+
+
+async def test_order_of_arrival_is_kept_across_batches() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, limit=3)
+    await asyncio.gather(*(commits.add(n) for n in range(10)))
+    assert [n for batch in flushes.batches for n in batch] == list(range(10))
+
+
+async def test_a_failed_flush_reaches_all_its_callers_and_no_later_one() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes)
+    flushes.failing = 1
+    outcomes = await asyncio.gather(commits.add(1), commits.add(2), return_exceptions=True)
+    assert all(isinstance(outcome, OSError) for outcome in outcomes)
+    assert await commits.add(3) == 6
+
+
+async def test_a_caller_that_gives_up_disturbs_nobody() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes)
+    flushes.gate.clear()
+    impatient, patient = commits.add(1), commits.add(2)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(impatient, 0.01)
+    flushes.gate.set()
+    assert await patient == 4
+    assert flushes.batches == [[1, 2]]
+
+
+async def test_settling_waits_for_what_is_queued_and_for_what_comes_meanwhile() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, limit=1)
+    flushes.gate.clear()
+    futures = [commits.add(n) for n in range(3)]
+    settled = asyncio.create_task(commits.settle())
+    await asyncio.sleep(0.01)
+    assert not settled.done()
+    futures.append(commits.add(3))
+    flushes.gate.set()
+    await settled
+    assert all(future.done() for future in futures)
+    await commits.settle()
+
+
+async def test_lingering_gathers_company() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, linger=0.02)
+    first = commits.add(1)
+    await asyncio.sleep(0.005)
+    second = commits.add(2)
+    assert await asyncio.gather(first, second) == [2, 4]
+    assert flushes.batches == [[1, 2]]
+
+
+async def test_a_flush_that_answers_for_too_few_fails_loudly_for_those_that_wait() -> None:
+    async def short(items: list[int]) -> list[int]:
+        return items[:-1]
+
+    with pytest.raises(ValueError, match="zip"):
+        await asyncio.wait_for(GroupCommit(short).add(1), 0.5)

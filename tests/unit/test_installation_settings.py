@@ -1,0 +1,116 @@
+"""What `up` puts into files and environments."""
+
+import json
+
+import pytest
+
+from deployments.installation import keys, ports, running, version
+from deployments.installation.environment import (
+    SIMULATOR_URL,
+    konstruct_environment,
+    process_environment,
+    python_path,
+)
+from deployments.installation.layout import CHECKOUT, Layout
+from deployments.installation.running import Running
+from konstruct.settings import Settings
+
+
+@pytest.fixture
+def layout(tmp_path):
+    made = Layout(tmp_path)
+    keys.prepare(made)
+    return made
+
+
+def environment_of(layout, **given):
+    named = {"KONSTRUCT_HOME": str(layout.home), **given}
+    settings = Settings.from_environment(named)
+    return konstruct_environment(settings, layout, named, database_url="postgresql://x/y", version="1")
+
+
+def test_secrets_are_for_their_owner_only(layout):
+    assert layout.secrets.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in layout.secrets.iterdir())
+
+
+def test_existing_secrets_are_never_replaced(layout):
+    before = {path: path.read_text() for path in layout.secrets.iterdir()}
+    keys.prepare(layout)
+    assert {path: path.read_text() for path in layout.secrets.iterdir()} == before
+
+
+def test_the_demo_tenants_secrets_are_complete_and_its_signing_secret_random(layout, tmp_path):
+    other = Layout(tmp_path / "other")
+    keys.prepare(other)
+    assert set(keys.demo(layout)) == {"signing_secret", "bot_token"}
+    assert keys.demo(layout)["signing_secret"] != keys.demo(other)["signing_secret"]
+
+
+def test_no_secret_stands_in_an_environment(layout):
+    given = {"KONSTRUCT_ADMIN_TOKEN": "hush-1", "KONSTRUCT_MASTER_KEYS": "hush-2"}
+    environment = environment_of(layout, **given)
+    assert "hush" not in json.dumps({name: environment[name] for name in environment if "_FILE" not in name})
+    settings = Settings.from_environment(environment)
+    assert (settings.admin_token, settings.master_keys) == ("hush-1", ("hush-2",))
+    assert settings.database_url == "postgresql://x/y"
+
+
+def test_a_changed_secret_changes_the_environment(layout):
+    first = environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one")
+    assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one") == first
+    assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="two") != first
+
+
+def test_without_a_choice_slack_is_the_simulator(layout):
+    assert environment_of(layout)["KONSTRUCT_SLACK_API_URL"] == SIMULATOR_URL
+    chosen = environment_of(layout, KONSTRUCT_SLACK_API_URL="https://slack.com/api/")
+    assert chosen["KONSTRUCT_SLACK_API_URL"] == "https://slack.com/api/"
+
+
+def test_rays_processes_take_no_ray_setting_from_outside(layout, tmp_path):
+    chosen = ports.choose(tmp_path / "ports.json")
+    environment = process_environment(layout, chosen, {"RAY_ADDRESS": "elsewhere", "HOME": "h"})
+    assert environment["RAY_ADDRESS"] == f"127.0.0.1:{chosen.gcs}"
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert environment["HOME"] == "h"
+
+
+def test_our_sources_come_first_on_the_path():
+    assert python_path({"PYTHONPATH": "theirs"}).split(":")[1:] == [str(CHECKOUT), "theirs"]
+
+
+def test_socket_paths_fit_whatever_the_home(tmp_path):
+    layout = Layout(tmp_path / ("deep/" * 40))
+    socket = layout.haproxy_config.parent / ("n" * 56) / "s"
+    assert len(str(socket)) <= 97
+
+
+def test_other_commands_find_what_runs_and_the_operators_word_goes_first(layout):
+    environment = environment_of(layout, KONSTRUCT_LOG_LEVEL="debug")
+    running.remember(layout, Running(environment, "127.0.0.1", 8000, 8265, local_model=True))
+    given = {"KONSTRUCT_HOME": str(layout.home), "KONSTRUCT_HTTP_PORT": "9000"}
+    known = running.known_environment(given)
+    assert known["KONSTRUCT_LOG_LEVEL"] == "debug"
+    assert known["KONSTRUCT_HTTP_PORT"] == "9000"
+    assert known["KONSTRUCT_MASTER_KEYS_FILE"] == str(keys.master_keys(layout))
+    running.forget(layout)
+    assert running.known_environment(given) == given
+
+
+def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):
+    environment = environment_of(layout)
+    one = Running(environment, "127.0.0.1", 8000, 8265, local_model=True, seconds={"Ray": 4.0})
+    assert one == Running(environment, "127.0.0.1", 8000, 8265, local_model=True)
+
+
+def test_the_version_follows_sources_and_nothing_else(tmp_path):
+    (tmp_path / "konstruct").mkdir()
+    source = tmp_path / "konstruct" / "a.py"
+    source.write_text("1")
+    first = version.version_hash(tmp_path)
+    (tmp_path / "konstruct" / "a.pyc").write_text("compiled")
+    (tmp_path / "README.md").write_text("words")
+    assert version.version_hash(tmp_path) == first
+    source.write_text("2")
+    assert version.version_hash(tmp_path) != first

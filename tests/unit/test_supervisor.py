@@ -1,0 +1,253 @@
+"""The Supervisor with hosts that are plain objects: create, replace, upgrade, grow, shrink, and survive failures."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from actors.conversation_host import HostHealth
+from deployments import supervisor as supervising
+from deployments.supervisor import Supervisor
+from konstruct.database.hosting import shards_of
+from konstruct.database.pool import Database
+from konstruct.identity import SHARDS
+from konstruct.metrics import Unmeasured
+
+
+class Mapping:
+    """The hosting row, and what `hosting` asks of a database."""
+
+    def __init__(self, hosts: int = 0, wanted: int = 0) -> None:
+        self.row = {"generation": 1, "hosts": hosts, "wanted_hosts": wanted}
+
+    async def run(self, query: str, /, **arguments: Any) -> Any:
+        if query == "hosting":
+            return dict(self.row)
+        assert query == "set_hosts"
+        self.row["generation"] += 1
+        self.row["hosts"] = arguments["hosts"]
+        return self.row["generation"]
+
+
+class PlainHosts:
+    """Hosts by number; `silent` ones do not answer, `journal` keeps what was asked of whom."""
+
+    def __init__(self, mapping: Mapping, version: str = "v1") -> None:
+        self.mapping = mapping
+        self.version = version
+        self.alive: dict[int, tuple[str, set[int]]] = {}
+        self.silent: set[int] = set()
+        self.failing: set[int] = set()
+        self.journal: list[tuple[str, int]] = []
+        self.stopping = 0
+        self.most_stopping = 0
+
+    async def ensure(self, number: int) -> HostHealth:
+        self.journal.append(("ensure", number))
+        await asyncio.sleep(0)
+        if number in self.failing:
+            raise RuntimeError("no room for another actor")
+        self.silent.discard(number)
+        if number not in self.alive:
+            self.alive[number] = (self.version, set(shards_of(number, self.mapping.row["hosts"])))
+        return self._health(number)
+
+    async def check_health(self, number: int) -> HostHealth | None:
+        await asyncio.sleep(0)
+        return None if number in self.silent or number not in self.alive else self._health(number)
+
+    async def call(self, number: int, method: str, *arguments: object, seconds: float) -> object:
+        self.journal.append((method, number))
+        if number in self.silent or number not in self.alive:
+            raise TimeoutError
+        version, shards = self.alive[number]
+        if method == "stop":
+            self.stopping += 1
+            self.most_stopping = max(self.most_stopping, self.stopping)
+            await asyncio.sleep(0.01)
+            self.stopping -= 1
+            shards.clear()
+        else:
+            mine = set(shards_of(number, cast("int", arguments[0])))
+            self.alive[number] = (version, shards & mine if method == "make_room" else shards | mine)
+        return None
+
+    def kill(self, number: int) -> None:
+        self.journal.append(("kill", number))
+        self.alive.pop(number, None)
+
+    def _health(self, number: int) -> HostHealth:
+        version, shards = self.alive[number]
+        return HostHealth(number, version, 1000 + number, len(shards), 0, 0)
+
+    def asked(self, method: str) -> list[int]:
+        return [number for what, number in self.journal if what == method]
+
+
+def office(hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2) -> tuple[Supervisor, PlainHosts]:
+    mapping = Mapping(hosts, wanted)
+    plain = PlainHosts(mapping)
+    return Supervisor(cast("Database", mapping), plain, version, default, Unmeasured()), plain
+
+
+def owned(plain: PlainHosts) -> list[int]:
+    return sorted(shard for _, shards in plain.alive.values() for shard in shards)
+
+
+async def test_the_first_round_creates_the_default_hosts_and_every_shard_has_one_owner() -> None:
+    supervisor, plain = office(default=3)
+    await supervisor.check()
+    assert sorted(plain.alive) == [0, 1, 2]
+    assert owned(plain) == list(range(SHARDS))
+    assert sorted(supervisor.health) == [0, 1, 2]
+
+
+async def test_a_quiet_round_touches_nothing() -> None:
+    supervisor, plain = office()
+    await supervisor.check()
+    plain.journal.clear()
+    generation = plain.mapping.row["generation"]
+    await supervisor.check()
+    assert plain.journal == []
+    assert plain.mapping.row["generation"] == generation
+
+
+async def test_hosts_that_run_already_are_kept_by_a_new_supervisor() -> None:
+    first, plain = office()
+    await first.check()
+    plain.journal.clear()
+    await Supervisor(cast("Database", plain.mapping), plain, "v1", 2, Unmeasured()).check()
+    assert plain.journal == []
+
+
+async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
+    supervisor, plain = office()
+    await supervisor.check()
+    generation = plain.mapping.row["generation"]
+    plain.journal.clear()
+    plain.silent.add(1)
+    await supervisor.check()
+    assert plain.journal == []
+    assert sorted(supervisor.health) == [0]
+    await asyncio.sleep(0.12)
+    await supervisor.check()
+    assert plain.journal == [("kill", 1), ("ensure", 1)]
+    assert plain.mapping.row["generation"] > generation
+    assert sorted(supervisor.health) == [0, 1]
+
+
+async def test_a_host_that_answers_again_in_time_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
+    supervisor, plain = office()
+    await supervisor.check()
+    plain.journal.clear()
+    for _ in range(3):
+        plain.silent.add(0)
+        await supervisor.check()
+        await asyncio.sleep(0.06)
+        plain.silent.clear()
+        await supervisor.check()
+    assert plain.journal == []
+
+
+async def test_a_host_of_another_version_is_drained_before_it_is_replaced() -> None:
+    supervisor, plain = office(default=1)
+    await supervisor.check()
+    plain.version = "v2"
+    plain.journal.clear()
+    newer = Supervisor(cast("Database", plain.mapping), plain, "v2", 1, Unmeasured())
+    await newer.check()
+    assert plain.journal == [("stop", 0), ("kill", 0), ("ensure", 0)]
+    assert plain.alive[0][0] == "v2"
+
+
+async def test_an_upgrade_replaces_hosts_one_by_one() -> None:
+    """Design §3; while one drains, the others must answer."""
+    supervisor, plain = office(default=3)
+    await supervisor.check()
+    plain.version = "v2"
+    newer = Supervisor(cast("Database", plain.mapping), plain, "v2", 3, Unmeasured())
+    for _ in range(4):
+        await newer.check()
+    assert {version for version, _ in plain.alive.values()} == {"v2"}
+    assert plain.most_stopping == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (2, 3), (2, 5), (3, 2), (5, 1)])
+async def test_resizing_ends_with_one_owner_for_every_shard(before: int, after: int) -> None:
+    supervisor, plain = office(default=before)
+    await supervisor.check()
+    plain.mapping.row["wanted_hosts"] = after
+    await supervisor.check()
+    assert plain.mapping.row["hosts"] == after
+    assert sorted(plain.alive) == list(range(after)) == sorted(supervisor.health)
+    assert owned(plain) == list(range(SHARDS))
+
+
+async def test_growing_makes_room_before_the_new_host_takes_its_shards() -> None:
+    supervisor, plain = office(default=2)
+    await supervisor.check()
+    plain.journal.clear()
+    plain.mapping.row["wanted_hosts"] = 3
+    await supervisor.check()
+    assert max(plain.journal.index(("make_room", n)) for n in (0, 1)) < plain.journal.index(("ensure", 2))
+
+
+async def test_shrinking_drains_the_leaving_before_the_others_take_their_shards() -> None:
+    supervisor, plain = office(default=3)
+    await supervisor.check()
+    plain.journal.clear()
+    plain.mapping.row["wanted_hosts"] = 2
+    await supervisor.check()
+    assert plain.journal.index(("stop", 2)) < plain.journal.index(("kill", 2)) < plain.journal.index(("adopt", 0))
+
+
+async def test_a_dead_host_does_not_stand_in_the_way_of_resizing() -> None:
+    supervisor, plain = office(default=2)
+    await supervisor.check()
+    plain.silent.add(1)
+    plain.mapping.row["wanted_hosts"] = 1
+    await supervisor.check()
+    assert sorted(plain.alive) == [0]
+    assert owned(plain) == list(range(SHARDS))
+
+
+async def test_a_resize_cut_short_after_the_mapping_changed_is_completed() -> None:
+    supervisor, plain = office(default=3)
+    await supervisor.check()
+    plain.mapping.row |= {"hosts": 2, "wanted_hosts": 2}
+    await supervisor.check()
+    assert {number: len(shards) for number, (_, shards) in plain.alive.items() if number < 2} == {0: 512, 1: 512}
+
+
+async def test_one_host_that_cannot_start_does_not_make_others_be_replaced_twice_at_once() -> None:
+    supervisor, plain = office(default=2)
+    await supervisor.check()
+    plain.version = "v2"
+    plain.alive.pop(0)
+    plain.failing.add(0)
+    newer = Supervisor(cast("Database", plain.mapping), plain, "v2", 2, Unmeasured())
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            await newer.check()
+    await asyncio.sleep(0.05)
+    assert plain.most_stopping == 1
+    assert plain.asked("stop") == [1]
+    assert plain.alive[1][0] == "v2"
+
+
+async def test_supervision_outlives_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(supervising, "MEASURE_SECONDS", timedelta(days=1).total_seconds())
+    supervisor, plain = office()
+    supervisor._measured = float("inf")
+    plain.failing.add(0)
+    task = asyncio.create_task(supervisor.run())
+    await asyncio.sleep(0.05)
+    plain.failing.clear()
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    task.cancel()
+    assert sorted(plain.alive) == [0, 1]

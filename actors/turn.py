@@ -12,7 +12,7 @@ import structlog
 
 from actors.recollection import Embedding, Recollection
 from actors.showing import Showing
-from konstruct import prompt
+from konstruct import disclosure, prompt
 from konstruct.database import memories, turns
 from konstruct.database.pool import Database
 from konstruct.delivery import CLAIM_SECONDS, Claim, Delivery
@@ -131,13 +131,16 @@ class Turn:
             recalled = await self._recall()
         messages = prompt.build(assignment.name, assignment.instructions, recalled, [*self._window, *self.spoken])
         self._office.failpoint("during_model")
+        asked = any(disclosure.asked(heard.text) for heard in self.heard)
         with self._office.measure("model"):
-            return await answer(
+            result = await answer(
                 assignment.models,
                 messages,
                 deadline=TURN_SECONDS,
-                on_delta=lambda text: self._showing.show(text, assignment.channel),
+                # What is checked before it is said must not be seen while it grows.
+                on_delta=_ignore if asked else lambda text: self._showing.show(text, assignment.channel),
             )
+        return replace(result, text=disclosure.disclosed(result.text, assignment.name)) if asked else result
 
     async def _recall(self) -> list[str]:
         first = self.heard[0]
@@ -201,6 +204,10 @@ class Turn:
                 "completion_tokens": result.usage.completion_tokens,
             },
         )
+
+
+async def _ignore(_text: str) -> None:
+    """Show nothing."""
 
 
 def _memories(turn: Turn, answered: str) -> list[tuple[UUID, str]]:

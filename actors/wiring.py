@@ -36,6 +36,10 @@ class HostParts:
         """Drain the host, write what is left to write, close the connections."""
         await self.host.stop()
         await self.outbox.settle()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections, whatever still uses them."""
         await self.session.close()
         await self.database.stop()
 

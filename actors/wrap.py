@@ -60,6 +60,7 @@ class HostActor:
         """Light, because Ray runs it outside the event loop."""
         self._number = number
         self._settings = Settings.from_environment()
+        self._metrics = RayMetrics()
         self._starting: asyncio.Task[HostParts] | None = None
         logs.configure(self._settings.log_level)
 
@@ -100,9 +101,13 @@ class HostActor:
             vectors: Sequence[Sequence[float]] = await embedder.embed.remote(texts)
             return vectors
 
-        parts = await build_host(self._settings, self._number, embed, RayMetrics())
-        mapping = await hosting.read(parts.database)
-        await parts.host.start(mapping.hosts)
+        parts = await build_host(self._settings, self._number, embed, self._metrics)
+        try:
+            await parts.host.start((await hosting.read(parts.database)).hosts)
+        except BaseException:
+            # The next call tries again, with connections of its own.
+            await parts.close()
+            raise
         if await any_hosted_model(parts.database):
             self._warming = asyncio.create_task(hosted.warm())
         log.info("host started", host=self._number, shards=parts.host.shards)

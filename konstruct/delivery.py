@@ -36,7 +36,10 @@ class Claim:
     @property
     def valid(self) -> bool:
         """Whether a request that begins now ends before the claim does."""
-        return self._begun is not None and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
+        return (
+            self._begun is not None
+            and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
+        )
 
     def renewed(self, begun: float) -> None:
         """The database extended the claim; `begun` is the time before it was asked."""
@@ -111,7 +114,8 @@ class Delivery:
             if seen is not None and not seen.partial:
                 return seen.external_id
             external_id = seen.external_id if seen else None
-            if not claim.valid:
+            # The search may have outlived the claim. Renewed under our epoch: nobody came between.
+            if not await self.hold(claim):
                 raise ChannelBusy(0.0)
         if external_id is None:
             return await channel.send(reply, reply.text)

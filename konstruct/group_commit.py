@@ -1,4 +1,4 @@
-"""Concurrent callers share one commit: what arrives while a flush runs goes out together with the next one."""
+"""Concurrent callers share one commit: what arrives while a flush runs goes out together with the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,11 @@ class GroupCommit(Generic[Item, Result]):
     """Calls `flush` with up to `limit` items at a time, never twice at once; results come back in order."""
 
     def __init__(
-        self, flush: Callable[[list[Item]], Awaitable[Sequence[Result]]], *, limit: int = 200, linger: float = 0.0
+        self,
+        flush: Callable[[list[Item]], Awaitable[Sequence[Result]]],
+        *,
+        limit: int = 200,
+        linger: float = 0.0,
     ) -> None:
         """`linger`: seconds to wait for company before a flush; 0 = a lone item goes at once."""
         self._flush = flush

@@ -1,12 +1,17 @@
-"""JSON logs: one line per event with tenant, conversation, turn and request id; message text only at debug."""
+"""JSON logs: a line per event with tenant, conversation, turn and request id; message text only at debug."""
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 SECRET_NAMES = ("token", "secret", "key", "password", "authorization")
+# Tokens of Slack, of model providers and bearers, passwords in URLs: also in sentences and tracebacks.
+_SECRETS = re.compile(r"xox[a-z]-[\w-]+|\bsk-[\w-]{8,}|(?<=Bearer )\S+|(?<=://)[^\s/@]+(?=@)")
+_HIDDEN = "(hidden)"
 
 
 def configure(level: str) -> None:
@@ -18,7 +23,7 @@ def configure(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _hide_secrets,
-            structlog.processors.JSONRenderer(default=str),
+            structlog.processors.JSONRenderer(default=lambda value: _without_secrets(str(value))),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -26,8 +31,19 @@ def configure(level: str) -> None:
     )
 
 
-def _hide_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    for name in event:
-        if any(secret in name.lower() for secret in SECRET_NAMES):
-            event[name] = "(hidden)"
-    return event
+def _hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    return {name: _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if any(secret in name.lower() for secret in SECRET_NAMES):
+        return _HIDDEN
+    if isinstance(value, dict):
+        return {inner: _shown(str(inner), kept) for inner, kept in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown("", kept) for kept in value]
+    return _without_secrets(value) if isinstance(value, str) else value
+
+
+def _without_secrets(text: str) -> str:
+    return _SECRETS.sub(_HIDDEN, text)

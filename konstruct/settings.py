@@ -43,7 +43,7 @@ class Settings:
             database_url=read.secret("DATABASE_URL"),
             http_port=port,
             dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
-            master_keys=tuple(key.strip() for key in (read.secret("MASTER_KEYS") or "").split(",") if key.strip()),
+            master_keys=tuple(filter(None, map(str.strip, (read.secret("MASTER_KEYS") or "").split(",")))),
             admin_token=read.secret("ADMIN_TOKEN"),
             public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
@@ -71,7 +71,8 @@ class _Reader:
                 return Path(path).read_text().strip()
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-                raise SettingsInvalid(f"{PREFIX}{name}_FILE names {path}, which cannot be read: {why}.") from error
+                message = f"{PREFIX}{name}_FILE names {path}, which cannot be read: {why}."
+                raise SettingsInvalid(message) from error
         return self._environment.get(PREFIX + name) or None
 
     def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:

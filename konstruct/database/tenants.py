@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from konstruct.database.pool import Database, TenantConnection
@@ -116,7 +117,9 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
     channels = []
     if slack := tenant_file.channels.slack:
         secrets = {"bot_token": slack.bot_token, "signing_secret": slack.signing_secret}
-        channels.append(ChannelRow(tenant, "slack", slack.app_id, slack.team_id, employee, slack.bot_user_id, secrets))
+        channels.append(
+            ChannelRow(tenant, "slack", slack.app_id, slack.team_id, employee, slack.bot_user_id, secrets)
+        )
     return TenantRow(
         name=tenant_file.tenant,
         quiet_seconds=tenant_file.quiet_seconds,
@@ -146,8 +149,8 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
     )
 
 
-def _channel(row: dict[str, object], tenant: UUID, vault: Vault) -> ChannelRow:
-    secrets = json.loads(vault.decrypt(tenant, bytes(row["secrets"])))  # type: ignore[call-overload]
+def _channel(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
+    secrets = json.loads(vault.decrypt(tenant, row["secrets"]))
     return ChannelRow(
-        tenant, str(row["kind"]), str(row["app"]), str(row["team"]), row["employee_id"], str(row["account"]), secrets
-    )  # type: ignore[arg-type]
+        tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets
+    )

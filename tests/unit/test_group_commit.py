@@ -63,7 +63,9 @@ async def test_two_flushes_never_run_at_once_and_a_batch_never_exceeds_its_limit
     await asyncio.gather(*(caller(100 * n) for n in range(20)))
     assert flushes.most_at_once == 1
     assert max(len(batch) for batch in flushes.batches) <= 7
-    assert sorted(n for batch in flushes.batches for n in batch) == sorted(100 * a + b for a in range(20) for b in range(10))
+    assert sorted(n for batch in flushes.batches for n in batch) == sorted(
+        100 * a + b for a in range(20) for b in range(10)
+    )
 
 
 async def test_order_of_arrival_is_kept_across_batches() -> None:
@@ -115,7 +117,7 @@ async def test_lingering_gathers_company() -> None:
     first = commits.add(1)
     await asyncio.sleep(0.005)
     second = commits.add(2)
-    assert await asyncio.gather(first, second) == [2, 4]
+    assert [await first, await second] == [2, 4]
     assert flushes.batches == [[1, 2]]
 
 

@@ -1,5 +1,7 @@
 """The prompt: the disclosure clause is always there, and the shape is what chat models accept."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def test_there_is_one_system_message_and_roles_alternate(
 ) -> None:
     roles = [message["role"] for message in build(name, instructions, memories, spoken)]
     assert roles.count("system") == 1
-    assert all(one != other for one, other in zip(roles, roles[1:], strict=False))
+    assert all(one != other for one, other in itertools.pairwise(roles))
 
 
 @given(windows)

@@ -57,7 +57,9 @@ def test_a_secret_file_that_cannot_be_read_stops_with_a_sentence(tmp_path: Path,
         path.mkdir()
     elif kind == "binary":
         path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsInvalid, match="KONSTRUCT_MASTER_KEYS_FILE names .*secret, which cannot be read"):
+    with pytest.raises(
+        SettingsInvalid, match=r"KONSTRUCT_MASTER_KEYS_FILE names .*secret, which cannot be read"
+    ):
         read({"KONSTRUCT_MASTER_KEYS_FILE": str(path)})
 
 
@@ -91,15 +93,22 @@ def test_switches_are_read_in_any_case(value: str) -> None:
 def test_printing_settings_shows_no_secret() -> None:
     """Settings end up in tracebacks and logs."""
     shown = repr(
-        read({
-            "KONSTRUCT_MASTER_KEYS": "planted-key",
-            "KONSTRUCT_ADMIN_TOKEN": "planted-token",
-            "KONSTRUCT_DATABASE_URL": "postgresql://u:planted-password@h/d",
-        })
+        read(
+            {
+                "KONSTRUCT_MASTER_KEYS": "planted-key",
+                "KONSTRUCT_ADMIN_TOKEN": "planted-token",
+                "KONSTRUCT_DATABASE_URL": "postgresql://u:planted-password@h/d",
+            }
+        )
     )
     assert "planted" not in shown
 
 
 def test_settings_cannot_be_changed_by_accident() -> None:
     assert Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert {field.name for field in fields(Settings)} >= {"home", "database_url", "master_keys", "version_hash"}
+    assert {field.name for field in fields(Settings)} >= {
+        "home",
+        "database_url",
+        "master_keys",
+        "version_hash",
+    }

@@ -1,91 +1,22 @@
-"""The Supervisor with hosts that are plain objects: create, replace, upgrade, grow, shrink, and survive failures."""
+"""The Supervisor over plain hosts: create, replace, upgrade, grow, shrink, and survive failures."""
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from actors.conversation_host import HostHealth
 from deployments import supervisor as supervising
 from deployments.supervisor import Supervisor
-from konstruct.database.hosting import shards_of
 from konstruct.database.pool import Database
 from konstruct.identity import SHARDS
 from konstruct.metrics import Unmeasured
+from tests.unit.plain_hosts import Mapping, PlainHosts
 
 
-class Mapping:
-    """The hosting row, and what `hosting` asks of a database."""
-
-    def __init__(self, hosts: int = 0, wanted: int = 0) -> None:
-        self.row = {"generation": 1, "hosts": hosts, "wanted_hosts": wanted}
-
-    async def run(self, query: str, /, **arguments: Any) -> Any:
-        if query == "hosting":
-            return dict(self.row)
-        assert query == "set_hosts"
-        self.row["generation"] += 1
-        self.row["hosts"] = arguments["hosts"]
-        return self.row["generation"]
-
-
-class PlainHosts:
-    """Hosts by number; `silent` ones do not answer, `journal` keeps what was asked of whom."""
-
-    def __init__(self, mapping: Mapping, version: str = "v1") -> None:
-        self.mapping = mapping
-        self.version = version
-        self.alive: dict[int, tuple[str, set[int]]] = {}
-        self.silent: set[int] = set()
-        self.failing: set[int] = set()
-        self.journal: list[tuple[str, int]] = []
-        self.stopping = 0
-        self.most_stopping = 0
-
-    async def ensure(self, number: int) -> HostHealth:
-        self.journal.append(("ensure", number))
-        await asyncio.sleep(0)
-        if number in self.failing:
-            raise RuntimeError("no room for another actor")
-        self.silent.discard(number)
-        if number not in self.alive:
-            self.alive[number] = (self.version, set(shards_of(number, self.mapping.row["hosts"])))
-        return self._health(number)
-
-    async def check_health(self, number: int) -> HostHealth | None:
-        await asyncio.sleep(0)
-        return None if number in self.silent or number not in self.alive else self._health(number)
-
-    async def call(self, number: int, method: str, *arguments: object, seconds: float) -> object:
-        self.journal.append((method, number))
-        if number in self.silent or number not in self.alive:
-            raise TimeoutError
-        version, shards = self.alive[number]
-        if method == "stop":
-            self.stopping += 1
-            self.most_stopping = max(self.most_stopping, self.stopping)
-            await asyncio.sleep(0.01)
-            self.stopping -= 1
-            shards.clear()
-        else:
-            mine = set(shards_of(number, cast("int", arguments[0])))
-            self.alive[number] = (version, shards & mine if method == "make_room" else shards | mine)
-        return None
-
-    def kill(self, number: int) -> None:
-        self.journal.append(("kill", number))
-        self.alive.pop(number, None)
-
-    def _health(self, number: int) -> HostHealth:
-        version, shards = self.alive[number]
-        return HostHealth(number, version, 1000 + number, len(shards), 0, 0)
-
-    def asked(self, method: str) -> list[int]:
-        return [number for what, number in self.journal if what == method]
-
-
-def office(hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2) -> tuple[Supervisor, PlainHosts]:
+def office(
+    hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2
+) -> tuple[Supervisor, PlainHosts]:
     mapping = Mapping(hosts, wanted)
     plain = PlainHosts(mapping)
     return Supervisor(cast("Database", mapping), plain, version, default, Unmeasured()), plain
@@ -121,7 +52,9 @@ async def test_hosts_that_run_already_are_kept_by_a_new_supervisor() -> None:
     assert plain.journal == []
 
 
-async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
     supervisor, plain = office()
     await supervisor.check()
@@ -201,7 +134,11 @@ async def test_shrinking_drains_the_leaving_before_the_others_take_their_shards(
     plain.journal.clear()
     plain.mapping.row["wanted_hosts"] = 2
     await supervisor.check()
-    assert plain.journal.index(("stop", 2)) < plain.journal.index(("kill", 2)) < plain.journal.index(("adopt", 0))
+    assert (
+        plain.journal.index(("stop", 2))
+        < plain.journal.index(("kill", 2))
+        < plain.journal.index(("adopt", 0))
+    )
 
 
 async def test_a_dead_host_does_not_stand_in_the_way_of_resizing() -> None:
@@ -219,7 +156,10 @@ async def test_a_resize_cut_short_after_the_mapping_changed_is_completed() -> No
     await supervisor.check()
     plain.mapping.row |= {"hosts": 2, "wanted_hosts": 2}
     await supervisor.check()
-    assert {number: len(shards) for number, (_, shards) in plain.alive.items() if number < 2} == {0: 512, 1: 512}
+    assert {number: len(shards) for number, (_, shards) in plain.alive.items() if number < 2} == {
+        0: 512,
+        1: 512,
+    }
 
 
 async def test_one_host_that_cannot_start_does_not_make_others_be_replaced_twice_at_once() -> None:

@@ -21,7 +21,11 @@ channels:
   slack: {team_id: T0ACME, app_id: A0ACME, bot_user_id: U0BOT, bot_token: "${SLACK_BOT_TOKEN}",
           signing_secret: "${SLACK_SIGNING_SECRET}"}
 """
-ENVIRONMENT = {"OPENAI_API_KEY": "sk-1", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "0123456789abcdef"}
+ENVIRONMENT = {
+    "OPENAI_API_KEY": "sk-1",
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_SIGNING_SECRET": "0123456789abcdef",
+}
 SMALLEST = "tenant: acme\nemployee: {name: Ada, instructions: Be kind., model: local/smollm2}\n"
 
 
@@ -44,11 +48,14 @@ def test_the_file_of_the_design_is_read_with_its_variables() -> None:
 
 def test_a_tenant_needs_neither_models_nor_channels() -> None:
     read = parse(SMALLEST, {})
-    assert read.models == () and read.channels.slack is None
+    assert read.models == ()
+    assert read.channels.slack is None
 
 
 def test_a_missing_variable_is_named_with_its_place() -> None:
-    with pytest.raises(TenantFileInvalid, match=r"models\[0\].api_key needs .* OPENAI_API_KEY, which is not set"):
+    with pytest.raises(
+        TenantFileInvalid, match=r"models\[0\].api_key needs .* OPENAI_API_KEY, which is not set"
+    ):
         parse(DESIGNED, {})
 
 
@@ -106,5 +113,7 @@ def test_a_key_without_a_value_is_refused_rather_than_taken_for_a_name() -> None
 
 
 def test_a_named_model_may_answer_with_a_local_fallback() -> None:
-    text = employee(model="gpt", fallback_model="local/smollm2") + "models: [{name: gpt, litellm: openai/gpt}]\n"
+    text = (
+        employee(model="gpt", fallback_model="local/smollm2") + "models: [{name: gpt, litellm: openai/gpt}]\n"
+    )
     assert parse(text, {}).employee.model == "gpt"

@@ -1,0 +1,1 @@
+"""The benchmark: every figure against its reference in the same run. `python -m tests.bench`, or `make bench`."""

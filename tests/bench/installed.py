@@ -1,0 +1,119 @@
+"""The installation under test: the real `up` and `down`, in a folder and on ports of its own."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+from rich.console import Console
+
+from deployments.installation import postgres, processes, running, serve_apps
+from deployments.installation.down import down
+from deployments.installation.layout import Layout
+from deployments.installation.running import Running
+from deployments.installation.steps import Steps
+from deployments.installation.tenants import apply_file
+from deployments.installation.up import up
+from konstruct.settings import Settings
+from tests.bench import place
+
+ECHO = {"name": "echo", "route_prefix": "/echo", "import_path": "tests.bench.echo:build", "args": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A running installation with the benchmark's tenants, without the model application."""
+
+    layout: Layout
+    running: Running
+
+    @property
+    def url(self) -> str:
+        """Its HTTP address."""
+        return f"http://127.0.0.1:{self.running.http_port}"
+
+    @property
+    def settings(self) -> Settings:
+        """What its actors read."""
+        return Settings.from_environment(self.running.environment)
+
+    def processes(self) -> list[psutil.Process]:
+        """All of its processes, PostgreSQL's included."""
+        ours = {process.pid: process for process in processes.find(self.layout)}
+        return list((ours | {process.pid: process for process in postgres.tree(self.layout.pgdata)}).values())
+
+    async def ready(self) -> dict[str, Any]:
+        """What /readyz reports; raises aiohttp.ClientError or TimeoutError while it cannot."""
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{self.url}/readyz") as answer:
+            return dict(await answer.json(content_type=None))
+
+    def serve_echo(self, *, on: bool) -> None:
+        """Let the bare echo run as one more application beside ours, or take it away again."""
+        config = serve_apps.configuration(
+            host="127.0.0.1", port=self.running.http_port, environment=self.running.environment, local_model=False
+        )
+        if on:
+            config["applications"].append(ECHO | {"runtime_env": config["applications"][0]["runtime_env"]})
+        serve = running.serve(self.layout, self.running.dashboard_port)
+        serve.deploy(config)
+        if on:
+            serve.wait("echo", 60, lambda _: None)
+
+
+def environment(home: Path, http_port: int, dashboard_port: int, **more: str) -> dict[str, str]:
+    """This process' environment with the settings of an installation in place of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KONSTRUCT_", "RAY_"))}
+    return kept | {
+        "KONSTRUCT_HOME": str(home),
+        "KONSTRUCT_HTTP_PORT": str(http_port),
+        "KONSTRUCT_DASHBOARD_PORT": str(dashboard_port),
+        **{f"KONSTRUCT_{name}": value for name, value in more.items()},
+    }
+
+
+@asynccontextmanager
+async def installation(home: Path, *, failpoints: bool = False) -> AsyncIterator[Installed]:
+    """Up with an empty database, the local model being the stub; down at the end."""
+    given = environment(
+        home,
+        place.HTTP_PORT,
+        place.DASHBOARD_PORT,
+        SLACK_API_URL=f"http://127.0.0.1:{place.SLACK_PORT}/api/",
+        LOCAL_MODEL="off",
+        LOCAL_MODEL_URL=place.MODEL_URL,
+        FAILPOINTS="on" if failpoints else "off",
+    )
+    steps = Steps(Console(stderr=True, highlight=False))
+    await asyncio.to_thread(down, given, steps)
+    shutil.rmtree(Layout(home).pgdata, ignore_errors=True)
+    shutil.rmtree(home / "failpoints", ignore_errors=True)
+    (home / "failpoints").mkdir(parents=True)
+    try:
+        runs = await asyncio.to_thread(up, given, steps)
+        for app in place.APPS:
+            path = home / f"{app.tenant}.yaml"
+            path.write_text(place.tenant_file(app))
+            await apply_file(path, runs.environment)
+        installed = Installed(Layout(home), runs)
+        await _settle(installed)
+        yield installed
+    finally:
+        await asyncio.to_thread(down, given, steps)
+
+
+async def _settle(installed: Installed) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if (await installed.ready())["ready"]:
+                    return
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.2)

@@ -1,0 +1,47 @@
+"""Metrics: every name is declared once, and every declared name is measured somewhere."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+from konstruct import metrics
+from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS, Unmeasured
+
+ROOT = Path(__file__).parents[2]
+DECLARED = {"count": set(COUNTERS), "observe": set(HISTOGRAMS), "gauge": set(GAUGES)}
+
+
+def measured() -> dict[str, set[str]]:
+    """Names by kind, as they stand in calls such as `metrics.count("name", …)`."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for folder in ("konstruct", "actors", "deployments"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(func=ast.Attribute(attr=kind), args=[ast.Constant(value=str(name)), *_]):
+                        if kind in DECLARED and name.startswith("konstruct_"):
+                            found[kind].add(name)
+    return found
+
+
+def test_only_declared_names_are_measured_and_all_of_them_are() -> None:
+    assert measured() == DECLARED
+
+
+def test_names_follow_the_conventions_of_prometheus() -> None:
+    assert all(name.endswith("_total") for name in COUNTERS)
+    assert all(name.endswith("_seconds") for name in HISTOGRAMS)
+    names = [*COUNTERS, *HISTOGRAMS, *GAUGES]
+    assert len(names) == len(set(names))
+    assert all(name.startswith("konstruct_") for name in names)
+
+
+def test_buckets_rise() -> None:
+    assert sorted(set(SECONDS_BUCKETS)) == SECONDS_BUCKETS
+
+
+def test_measuring_nothing_takes_everything() -> None:
+    nowhere: metrics.Metrics = Unmeasured()
+    nowhere.count("konstruct_turns_total", "answered")
+    nowhere.observe("konstruct_ack_seconds", 0.1)
+    nowhere.gauge("konstruct_inbox_waiting", 1)

@@ -28,10 +28,11 @@ class MemoryJob:
         self._database = database
         self._embed = embed
         self._jobs: GroupCommit[Job, None] = GroupCommit(self._work, limit=BATCH, linger=LINGER_SECONDS)
+        self._questions: GroupCommit[str, Sequence[float]] = GroupCommit(self._ask, limit=BATCH)
 
     async def embed(self, text: str) -> Sequence[float]:
         """The embedding of one text, at once. Raises EmbedderUnavailable."""
-        return (await self._vectors([text], EMBED_SECONDS))[0]
+        return await self._questions.add(text)
 
     def embed_later(self, key: memories.MemoryKey, text: str) -> None:
         """Queue a memory; what is lost here, the sweep finds again."""
@@ -47,6 +48,9 @@ class MemoryJob:
     async def settle(self) -> None:
         """Wait until everything queued is done."""
         await self._jobs.settle()
+
+    async def _ask(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        return await self._vectors(texts, EMBED_SECONDS)
 
     async def _work(self, jobs: list[Job]) -> list[None]:
         try:

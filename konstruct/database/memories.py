@@ -35,6 +35,7 @@ class Scope:
     def arguments(self) -> dict[str, object]:
         """Parameters that both recall queries share."""
         return {
+            "tenant": self.tenant,
             "contacts": list(self.contacts),
             "private": self.private,
             "conversation": self.conversation,
@@ -44,14 +45,12 @@ class Scope:
 
 async def has_any(database: Database, scope: Scope) -> bool:
     """Whether there is anything to recall that the window does not hold."""
-    async with database.tenant(scope.tenant) as connection:
-        return bool(await connection.run("has_memories", **scope.arguments))
+    return bool(await database.run("has_memories", **scope.arguments))
 
 
 async def recall(database: Database, scope: Scope, query: Sequence[float]) -> list[str]:
     """The nearest memories to an embedding, nearest first."""
-    async with database.tenant(scope.tenant) as connection:
-        rows = await connection.run("recall", query=vector_text(query), limit=RECALL_LIMIT, **scope.arguments)
+    rows = await database.run("recall", query=vector_text(query), limit=RECALL_LIMIT, **scope.arguments)
     return [row["text"] for row in rows]
 
 

@@ -81,7 +81,7 @@ class Database:
         if role["version"] < LOWEST_VERSION:
             raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10 or later is needed.")
         if role["unfenced"]:
-            raise DatabaseUnfit(f"Row-level security is not enabled and forced on: {', '.join(role['unfenced'])}.")
+            raise DatabaseUnfit(f"Row-level security is not enabled, forced and with its whole policy on: {', '.join(role['unfenced'])}.")
 
     async def run(self, query: str, /, *, seconds: float = CALL_SECONDS, **arguments: Any) -> Any:
         """Run a named query of `schema/queries` that sets its tenant itself, or reads no tenant table."""

@@ -25,7 +25,7 @@ create function current_tenant() returns uuid language sql stable parallel safe
 create table tenants (
   id uuid primary key,
   name text not null unique,
-  quiet_seconds real not null default 0 check (quiet_seconds between 0 and 60),
+  quiet_seconds double precision not null default 0 check (quiet_seconds between 0 and 60),
   created_at timestamptz not null default now()
 );
 
@@ -316,6 +316,8 @@ do $$
 declare v_function regprocedure;
 begin
   execute format('grant konstruct_lookup to %I', current_user);
+  -- Where the owner is no superuser: the pool logs in as the owner and becomes konstruct_app.
+  execute format('grant konstruct_app to %I', current_user);
   grant create on schema public to konstruct_lookup;
   foreach v_function in array array[
     'find_channels(text, text, text)', 'waiting_conversations(int, interval)', 'waiting_memories(int, interval)',
@@ -507,6 +509,27 @@ begin
         state = case when i.attempts + 1 >= p_limit then 'dead' else i.state end
       where i.tenant_id = p_tenant and i.id = any (p_inbox) and i.state = 'waiting'
       returning i.id, i.state, i.attempts;
+end $$;
+
+-- Whether these contacts have memories that the window does not hold.
+create function has_memories(p_tenant uuid, p_contacts uuid[], p_private boolean, p_conversation uuid, p_window_start bigint)
+  returns boolean language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  return exists (select from memories where tenant_id = p_tenant and contact_id = any (p_contacts)
+    and (not private or p_private) and not (conversation_id = p_conversation and turn >= p_window_start));
+end $$;
+
+-- The nearest of those memories, nearest first.
+create function recall_memories(p_tenant uuid, p_contacts uuid[], p_private boolean, p_conversation uuid,
+                                p_window_start bigint, p_query text, p_limit int)
+  returns setof text language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  return query select m.text from memories m where m.tenant_id = p_tenant and m.contact_id = any (p_contacts)
+    and m.embedding is not null and (not m.private or p_private)
+    and not (m.conversation_id = p_conversation and m.turn >= p_window_start)
+    order by m.embedding <=> p_query::vector limit p_limit;
 end $$;
 
 -- Memory jobs done, several tenants in one commit.

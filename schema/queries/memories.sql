@@ -1,14 +1,10 @@
 -- name: has_memories$
--- Whether these contacts have memories that the window does not hold. Needs a tenant connection.
-select exists (select from memories where tenant_id = current_tenant() and contact_id = any (:contacts)
-  and (private is false or :private) and not (conversation_id = :conversation and turn >= :window_start));
+-- Whether these contacts have memories that the window does not hold.
+select has_memories(:tenant, :contacts, :private, :conversation, :window_start);
 
 -- name: recall
--- The nearest memories of these contacts outside the window, nearest first. Needs a tenant connection.
-select text from memories
-where tenant_id = current_tenant() and contact_id = any (:contacts) and embedding is not null
-  and (private is false or :private) and not (conversation_id = :conversation and turn >= :window_start)
-order by embedding <=> :query::vector limit :limit;
+-- The nearest memories of these contacts outside the window, nearest first.
+select recall_memories(:tenant, :contacts, :private, :conversation, :window_start, :query, :limit) as text;
 
 -- name: waiting_memories
 -- Memory jobs of a host that are still to be done.

@@ -12,11 +12,16 @@ select tenant, kind, id, error, at from dead_letters(:limit);
 select tenant_names() as name;
 
 -- name: role^
--- Who the application is to PostgreSQL, and which tenant tables are not fenced by forced row-level security.
-select current_user as name, r.rolsuper as superuser, r.rolbypassrls as bypass,
-  exists (select from pg_class c where c.relname = 'inbox' and pg_has_role(current_user, c.relowner, 'member')) as owner,
+-- Who the application is to PostgreSQL, and which tenant tables lack row-level security, forced, with a whole policy.
+-- Fails where there is no inbox: the database was never migrated.
+select current_user as name, r.rolsuper as superuser, r.rolbypassrls as bypass, 'inbox'::regclass is not null as migrated,
+  exists (select from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+          and pg_has_role(current_user, c.relowner, 'member')) as owner,
   current_setting('server_version_num')::int as version,
-  array(select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+  array(select c.relname::text from pg_class c
         where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
-          and not (c.relrowsecurity and c.relforcerowsecurity)) as unfenced
+          and (c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
+          and not (c.relrowsecurity and c.relforcerowsecurity and exists (select from pg_policy p
+            where p.polrelid = c.oid and p.polname = c.relname || '_by_tenant'
+              and p.polqual is not null and p.polwithcheck is not null))) as unfenced
 from pg_roles r where r.rolname = current_user;

@@ -18,7 +18,9 @@ async def hosts_up(installation: Installation, count: int, *, without: frozenset
     """Pids of the hosts, once there are `count` and none of them is in `without`."""
     async with asyncio.timeout(60):
         while True:
-            pids = [host["pid"] for host in (await installation.ready())["hosts"]]
+            # The Supervisor's view is half a second old: a host just killed may still be in it.
+            known = [host["pid"] for host in (await installation.ready())["hosts"]]
+            pids = [pid for pid in known if Path(f"/proc/{pid}").exists()]
             if len(pids) == count and not without & set(pids):
                 return pids
             await asyncio.sleep(0.2)

@@ -1,1 +1,1 @@
-"""The benchmark: every figure against its reference in the same run. `python -m tests.bench`, or `make bench`."""
+"""The benchmark: every figure against its reference in the same run. `make bench`, `python -m tests.bench`."""

@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: build everything up, measure part by part, write the table, leave nothing running."""
+"""`python -m tests.bench`: bring everything up, measure part by part, write the table, leave nothing running."""
 
 import sys
 import time
@@ -7,7 +7,17 @@ from typing import Any
 
 import uvloop
 
-from tests.bench import bench_ack, bench_crash, bench_idle, bench_overhead, bench_turns, bench_up, bench_warm, place, report
+from tests.bench import (
+    bench_ack,
+    bench_crash,
+    bench_idle,
+    bench_overhead,
+    bench_turns,
+    bench_up,
+    bench_warm,
+    place,
+    report,
+)
 from tests.bench.asked import Asked, read_arguments
 from tests.bench.child import child
 from tests.bench.figure import Figure

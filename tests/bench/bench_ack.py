@@ -23,7 +23,8 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
         for _ in range(asked.rounds):
             seconds = asked.scaled(5, 2)
             echo = f"{installed.url}/echo/"
-            echoed.append((await closed_loop(echo, requests(place.SLOW, echo, 16, 8000 * int(seconds)), CONNECTIONS, seconds)).rate)
+            same = requests(place.SLOW, echo, CONNECTIONS, 8000 * int(seconds))
+            echoed.append((await closed_loop(echo, same, CONNECTIONS, seconds)).rate)
             acknowledged.append(await _acknowledge(place.SLOW, inbox, seconds))
             at_once.append(await _acknowledge(place.QUICK, inbox, seconds))
             tails.append(await _tail(inbox, SHARE * acknowledged[-1].rate, seconds))

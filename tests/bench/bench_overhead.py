@@ -67,12 +67,15 @@ class _Bare:
         self._session = session
         self._database = database
         self._encoder = encoder_for("cpu", installed.layout.home)
+        self._encoder.start()
 
     @classmethod
     async def open(cls, installed: Installed, session: aiohttp.ClientSession) -> "_Bare":
         """With a table to insert into and the product's own pool."""
         owner = await asyncpg.connect(installed.settings.database_url)
-        await owner.execute("create table if not exists bench_rows (id bigint generated always as identity, body text)")
+        await owner.execute(
+            "create table if not exists bench_rows (id bigint generated always as identity, body text)"
+        )
         await owner.execute("grant insert on bench_rows to konstruct_app")
         await owner.close()
         database = Database(installed.settings.database_url or "", 4)
@@ -90,7 +93,9 @@ class _Bare:
             await _timed(times, lambda: self._insert(body.decode())),
             await _timed(times, self._embed),
             await _timed(times, lambda: self._post(self._url, body)),
-            await _timed(times, lambda: self._post(f"http://127.0.0.1:{place.SLACK_PORT}/api/auth.test", b"{}")),
+            await _timed(
+                times, lambda: self._post(f"http://127.0.0.1:{place.SLACK_PORT}/api/auth.test", b"{}")
+            ),
         )
 
     async def _insert(self, body: str) -> None:

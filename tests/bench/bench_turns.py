@@ -65,7 +65,9 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
     return _figures(local, bolt, hosted)
 
 
-async def _ours(asked: Asked, installed: Installed, inbox: Inbox, people: People, app: App, runs: Runs) -> None:
+async def _ours(
+    asked: Asked, installed: Installed, inbox: Inbox, people: People, app: App, runs: Runs
+) -> None:
     await inbox.settled()
     commits, used = await inbox.commits(), meter(installed)
     used.start()
@@ -89,11 +91,20 @@ def _figures(local: Runs, bolt: Runs, hosted: Runs) -> list[Figure]:
     bare = "slack-bolt + asyncio, one process, nothing durable"
     lost = sum(talk.lost for runs in (local, hosted) for talk in runs.talks)
     return [
-        Figure("turns end to end, 50 conversations", local.rate, "turns/s", bare, bolt.rate, ratio_at_least(1)),
+        Figure(
+            "turns end to end, 50 conversations", local.rate, "turns/s", bare, bolt.rate, ratio_at_least(1)
+        ),
         Figure("the same through LiteLLM", hosted.rate, "turns/s", bare, bolt.rate),
         Figure("answer p99 in that load", local.p99(), "ms", bare, bolt.p99()),
         Figure("turns without an answer in that load", lost, "turns", goal=at_most(0)),
-        Figure("CPU per turn, all processes", local.milliseconds, "ms", "the bolt bot", bolt.milliseconds, at_most(15)),
+        Figure(
+            "CPU per turn, all processes",
+            local.milliseconds,
+            "ms",
+            "the bolt bot",
+            bolt.milliseconds,
+            at_most(15),
+        ),
         Figure("the same through LiteLLM", hosted.milliseconds, "ms", "the bolt bot", bolt.milliseconds),
         Figure("commits per turn", median(local.commits), "commits", goal=at_most(3)),
     ]

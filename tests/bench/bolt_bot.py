@@ -1,4 +1,4 @@
-"""What most people would write: the same employee with slack-bolt and the OpenAI client, one process, nothing durable.
+"""What most people would write: the same employee with slack-bolt and the OpenAI client, nothing durable.
 
 python -m tests.bench.bolt_bot PORT SLACK_API_URL MODEL_URL BOT_TOKEN SIGNING_SECRET
 """

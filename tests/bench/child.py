@@ -27,7 +27,9 @@ class Child:
         assert self._process.stdout is not None
         raw = await asyncio.wait_for(self._process.stdout.readline(), seconds)
         if not raw:
-            raise EOFError(f"The benchmark's process {self.pid} ended with status {await self._process.wait()}.")
+            raise EOFError(
+                f"The benchmark's process {self.pid} ended with status {await self._process.wait()}."
+            )
         return raw.decode().strip()
 
     def tell(self, words: str) -> None:

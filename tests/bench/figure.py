@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+TIMES = "\u00d7"
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -14,7 +16,7 @@ class Goal:
 
     def __str__(self) -> str:
         """As the table shows it."""
-        return f"{self.sense} {number(self.limit)}{' ×' if self.of == 'ratio' else ''}"
+        return f"{self.sense} {number(self.limit)}{' ' + TIMES if self.of == 'ratio' else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ class Figure:
 
     def __str__(self) -> str:
         """One line for the console."""
-        ratio = "" if self.ratio is None else f" = {number(self.ratio)} × {number(self.reference or 0)} ({self.against})"
+        ratio = (
+            ""
+            if self.ratio is None
+            else f" = {number(self.ratio)} × {number(self.reference or 0)} ({self.against})"
+        )
         verdict = "" if self.met is None else f"   goal {self.goal}: {'met' if self.met else 'NOT MET'}"
         return f"{self.name}: {number(self.value)} {self.unit}{ratio}{verdict}"
 

@@ -1,4 +1,4 @@
-"""A load generator that costs a tenth of what it measures: ready-made requests over raw kept-alive connections."""
+"""A load generator that costs little beside what it measures: ready-made requests over raw connections."""
 
 import asyncio
 import time

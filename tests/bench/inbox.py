@@ -1,4 +1,4 @@
-"""What only the database knows: whether everything is answered, how many commits there were, who committed last."""
+"""What only the database knows: whether everything is answered, how many commits there were, who committed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,54 +14,53 @@ STATISTICS_SECONDS = 11
 
 
 class Inbox:
-    """The owner's view of the installation's database, on one connection."""
+    """The owner's view of the installation's database."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, pool: Any) -> None:
         """Use `watching`."""
-        self._connection = connection
+        self._pool = pool
 
     async def waiting(self) -> int:
         """Messages that are durable and not answered."""
-        return int(await self._connection.fetchval("select count(*) from inbox where state = 'waiting'"))
+        return int(await self._pool.fetchval("select count(*) from inbox where state = 'waiting'"))
 
     async def unsent(self) -> int:
         """Replies that are committed and not marked as sent."""
-        return int(await self._connection.fetchval("select count(*) from outbox where state in ('streaming', 'pending')"))
+        return int(
+            await self._pool.fetchval("select count(*) from outbox where state in ('streaming', 'pending')")
+        )
 
     async def dead(self) -> int:
         """Dead letters."""
-        return int(await self._connection.fetchval("select count(*) from inbox where state = 'dead'"))
+        return int(await self._pool.fetchval("select count(*) from inbox where state = 'dead'"))
 
     async def commits(self) -> int:
         """Transactions committed in this database since it was made."""
         found = "select xact_commit from pg_stat_database where datname = current_database()"
-        return int(await self._connection.fetchval(found))
+        return int(await self._pool.fetchval(found))
 
     async def settled(self, seconds: float = 120) -> None:
         """Wait until everything is answered and marked; raises TimeoutError."""
         async with asyncio.timeout(seconds):
-            while await self.waiting() or await self.unsent():
+            while await self.waiting() or await self.unsent():  # noqa: ASYNC110 - PostgreSQL has no event for it
                 await asyncio.sleep(0.2)
 
     async def left_of(self, host: int, hosts: int, since: float) -> int:
         """Messages for this host's shards that were there at `since` (seconds since 1970) and still wait."""
         found = """select count(*) from inbox where state = 'waiting' and shard % $1 = $2
             and received_at <= to_timestamp($3)"""
-        return int(await self._connection.fetchval(found, hosts, host, since))
+        return int(await self._pool.fetchval(found, hosts, host, since))
 
     async def first_commit(self, host: int, hosts: int, since: float) -> float | None:
         """When (seconds since 1970) a turn first committed in this host's shards after `since`."""
         found = """select extract(epoch from min(last_turn_at))::float8 from conversations
             where shard % $1 = $2 and last_turn_at > to_timestamp($3)"""
-        when = await self._connection.fetchval(found, hosts, host, since)
+        when = await self._pool.fetchval(found, hosts, host, since)
         return None if when is None else float(when)
 
 
 @asynccontextmanager
 async def watching(installed: Installed) -> AsyncIterator[Inbox]:
-    """Open the connection for the length of the block."""
-    connection = await asyncpg.connect(installed.settings.database_url)
-    try:
-        yield Inbox(connection)
-    finally:
-        await connection.close()
+    """Open connections for the length of the block."""
+    async with asyncpg.create_pool(installed.settings.database_url, min_size=1, max_size=3) as pool:
+        yield Inbox(pool)

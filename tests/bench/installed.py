@@ -51,13 +51,19 @@ class Installed:
     async def ready(self) -> dict[str, Any]:
         """What /readyz reports; raises aiohttp.ClientError or TimeoutError while it cannot."""
         timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{self.url}/readyz") as answer:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{self.url}/readyz") as answer,
+        ):
             return dict(await answer.json(content_type=None))
 
     def serve_echo(self, *, on: bool) -> None:
         """Let the bare echo run as one more application beside ours, or take it away again."""
         config = serve_apps.configuration(
-            host="127.0.0.1", port=self.running.http_port, environment=self.running.environment, local_model=False
+            host="127.0.0.1",
+            port=self.running.http_port,
+            environment=self.running.environment,
+            local_model=False,
         )
         if on:
             config["applications"].append(ECHO | {"runtime_env": config["applications"][0]["runtime_env"]})

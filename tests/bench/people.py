@@ -69,7 +69,7 @@ class People:
 
 def question(number: int) -> str:
     """What a customer of Acme's shop asks."""
-    return f"About order {number}: when will the blue trousers arrive, and can I still change the address?"
+    return f"Where is order {number} now?"
 
 
 @asynccontextmanager

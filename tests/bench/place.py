@@ -21,17 +21,19 @@ def _app(name: str) -> App:
     )  # fmt: skip
 
 
-# The stub answers QUICK at once, SLOW after a second, DRIP word by word over two seconds; HOSTED goes through LiteLLM.
+# The stub answers QUICK at once, SLOW after a second, DRIP word by word; HOSTED goes through LiteLLM.
 QUICK, SLOW, DRIP, HOSTED = APPS = tuple(_app(name) for name in ("quick", "slow", "drip", "hosted"))
 _MODELS = {"quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "hosted": "stub"}
 
 
 def tenant_file(app: App) -> str:
     """The tenant as `konstruct apply` takes it."""
-    hosted = f'models:\n  - {{name: stub, litellm: openai/stub, api_base: "{MODEL_URL}", api_key: sk-bench}}\n'
+    hosted = (
+        f'models:\n  - {{name: stub, litellm: openai/stub, api_base: "{MODEL_URL}", api_key: sk-bench}}\n'
+    )
     return (
         f"tenant: {app.tenant}\n"
-        f"employee: {{name: {app.name}, instructions: \"{INSTRUCTIONS}\", model: {_MODELS[app.tenant]}}}\n"
+        f'employee: {{name: {app.name}, instructions: "{INSTRUCTIONS}", model: {_MODELS[app.tenant]}}}\n'
         f"{hosted if app is HOSTED else ''}"
         "channels:\n"
         f"  slack: {{team_id: {app.team}, app_id: {app.app}, bot_user_id: {app.bot_user},\n"

@@ -1,4 +1,4 @@
-"""Webhook requests made ready in advance, so that the load generator costs next to nothing while it measures."""
+"""Webhook requests made ready in advance, so that the load generator costs little while it measures."""
 
 import itertools
 import time
@@ -13,7 +13,7 @@ _last = itertools.count(time.time_ns() // 1000)
 
 
 def requests(app: App, url: str, channels: int, count: int) -> Iterator[bytes]:
-    """`count` signed direct messages as whole HTTP requests to `url`, spread over `channels` conversations."""
+    """`count` signed direct messages as whole HTTP requests to `url`, in `channels` conversations."""
     made = []
     for number in range(count):
         body = event_body(app, f"D0LOAD{number % channels}", f"Order {number}: when will it arrive?")

@@ -31,7 +31,9 @@ async def test_the_window_carries_the_conversation_on(database_url: str, tmp_pat
         assert {"role": "user", "content": "message 5"} in asked
 
 
-async def test_what_left_the_window_is_recalled_for_the_same_contact_only(database_url: str, tmp_path: Path) -> None:
+async def test_what_left_the_window_is_recalled_for_the_same_contact_only(
+    database_url: str, tmp_path: Path
+) -> None:
     async with rig(database_url, tmp_path) as k:
         await k.slack.say("my dog is called zzyzx")
         for n in range(12):
@@ -75,7 +77,9 @@ async def test_a_burst_joins_the_running_turn(database_url: str, tmp_path: Path)
         assert await k.replies(1) == ["You said: first\nsecond"]
 
 
-async def test_a_long_answer_grows_and_later_messages_make_the_next_turn(database_url: str, tmp_path: Path) -> None:
+async def test_a_long_answer_grows_and_later_messages_make_the_next_turn(
+    database_url: str, tmp_path: Path
+) -> None:
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda messages: f"{messages[-1]['content']} " + "word " * 40
         k.model._word_seconds = 0.08
@@ -141,7 +145,9 @@ async def test_a_message_that_fails_three_times_is_set_aside_and_the_next_procee
 
 @pytest.mark.parametrize("honour", [True, False], ids=["de-duplicating", "not de-duplicating"])
 async def test_slack_faults_lead_to_exactly_one_visible_message(
-    database_url: str, tmp_path: Path, honour: bool  # noqa: FBT001 - the parameter of the test
+    database_url: str,
+    tmp_path: Path,
+    honour: bool,  # noqa: FBT001 - the parameter of the test
 ) -> None:
     async with rig(database_url, tmp_path, honour_client_msg_id=honour) as k:
         k.slack.faults.rules += [
@@ -179,7 +185,9 @@ async def test_wrong_requests_are_rejected_and_store_nothing(database_url: str, 
         assert APP.team == "T0ACME"
 
 
-async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(database_url: str, tmp_path: Path) -> None:
+async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(
+    database_url: str, tmp_path: Path
+) -> None:
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(20))
         await k.slack.say("tell me everything")

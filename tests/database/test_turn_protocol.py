@@ -65,7 +65,9 @@ class TurnProtocol(RuleBasedStateMachine):
     def a_message_is_delivered(self, name: str, copies: int) -> None:
         number = sum(map(len, self.said.values())) + 1
         inbound = self._inbound(name, number)
-        heard = [h for _ in range(copies) for h in self.run(turns.hear(self.database, [inbound] * copies)) if h]
+        heard = [
+            h for _ in range(copies) for h in self.run(turns.hear(self.database, [inbound] * copies)) if h
+        ]
         assert len(heard) == 1
         self.said[name].append(number)
 
@@ -139,7 +141,9 @@ class TurnProtocol(RuleBasedStateMachine):
             return
         epoch = owner.epochs.get(outcome.heard[0].shard, 0)
         try:
-            self.run(turns.commit(self.database, outcome, epoch=epoch, version=state.version, claim_seconds=0))
+            self.run(
+                turns.commit(self.database, outcome, epoch=epoch, version=state.version, claim_seconds=0)
+            )
         except (Fenced, StaleTurn):
             return
         owner.replies.setdefault(name, []).extend(outcome.replies)
@@ -169,7 +173,9 @@ class TurnProtocol(RuleBasedStateMachine):
     def _inbound(self, name: str, number: int) -> Inbound:
         id_ = self._conversation(name)
         place = Address("T1", name, private=True)
-        return Inbound(self.tenant, "slack", f"{name}:{number}", id_, shard_of(id_), place, "U1", text_of(number), "1.0")
+        return Inbound(
+            self.tenant, "slack", f"{name}:{number}", id_, shard_of(id_), place, "U1", text_of(number), "1.0"
+        )
 
     def _outcome(self, heard: list[Heard]) -> turns.Outcome:
         first = heard[0]
@@ -177,7 +183,14 @@ class TurnProtocol(RuleBasedStateMachine):
         contact = contact_id(self.tenant, "slack", "U1")
         text = " ".join(h.text for h in heard)
         reply = Reply(
-            reply_id(self.tenant, turn, 0), self.tenant, first.conversation, turn, 0, text, "slack", first.address
+            reply_id(self.tenant, turn, 0),
+            self.tenant,
+            first.conversation,
+            turn,
+            0,
+            text,
+            "slack",
+            first.address,
         )
         return turns.Outcome(
             turn=turn,
@@ -186,7 +199,13 @@ class TurnProtocol(RuleBasedStateMachine):
             said=[{"role": "employee", "contact": None, "text": text}],
             memories=[{"contact": str(contact), "private": True, "text": text}],
             replies=[reply],
-            usage={"employee": str(turn), "model": "m", "calls": 1, "prompt_tokens": 1, "completion_tokens": 1},
+            usage={
+                "employee": str(turn),
+                "model": "m",
+                "calls": 1,
+                "prompt_tokens": 1,
+                "completion_tokens": 1,
+            },
         )
 
 

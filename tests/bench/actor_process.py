@@ -1,0 +1,49 @@
+"""What Konstruct does not do: one Ray actor per conversation, on the installation's own Ray.
+
+python -m tests.bench.actor_process COUNT
+"""
+
+import json
+import sys
+import time
+
+import psutil
+import ray
+
+from tests.bench.child import READY
+from tests.bench.place import WINDOW
+
+TEXT = "The blue trousers of order {} left the warehouse on Tuesday and should be with you by Friday noon."
+
+
+class Conversation:
+    """Holds a window, as ours do."""
+
+    def __init__(self) -> None:
+        """Full from the start."""
+        self._window = [("employee", TEXT.format(n)) for n in range(WINDOW)]
+
+    async def pid(self) -> int:
+        """Of its process."""
+        import os
+
+        return os.getpid()
+
+
+def main(count: int) -> None:
+    """Create them all at once, wait for all."""
+    ray.init(log_to_driver=False, logging_level="error")
+    remote = ray.remote(Conversation).options(num_cpus=0)
+    ray.get(remote.remote().pid.remote())
+    print(READY, flush=True)
+    begun = time.perf_counter()
+    actors = [remote.remote() for _ in range(count)]
+    pids = ray.get([actor.pid.remote() for actor in actors])
+    seconds = time.perf_counter() - begun
+    private = sum(psutil.Process(pid).memory_full_info().uss for pid in pids) / count
+    print(json.dumps({"bytes_each": private, "actors_per_second": count / seconds}), flush=True)
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,93 @@
+"""How long `konstruct up` takes when all is installed: to the first webhook, to the model's first answer."""
+
+import asyncio
+import json
+import sys
+import time
+from asyncio.subprocess import DEVNULL
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+
+from konstruct.prompt import APOLOGY
+from simulator import App, SlackSimulator
+from tests.bench import place
+from tests.bench.asked import Asked
+from tests.bench.child import CHECKOUT
+from tests.bench.figure import Figure, at_most
+from tests.bench.installed import environment
+from tests.bench.percentile import median
+
+URL = f"http://127.0.0.1:{place.UP_HTTP_PORT}"
+
+
+async def measure(asked: Asked) -> list[Figure]:
+    """Once to prepare model files where there are none, then timed starts."""
+    home = asked.home / "up"
+    given = environment(
+        home,
+        place.UP_HTTP_PORT,
+        place.UP_DASHBOARD_PORT,
+        SLACK_API_URL=f"http://127.0.0.1:{place.UP_SLACK_PORT}/api/",
+    )
+    webhooks, answers = [], []
+    await _run(given, "down")
+    try:
+        if not (home / "models").exists():
+            await _run(given, "up")
+            await _run(given, "down")
+        for _ in range(1 if asked.quick else min(3, asked.rounds)):
+            accepted, answered = await _timed(home, given)
+            webhooks.append(accepted)
+            answers.append(answered)
+            await _run(given, "down")
+    finally:
+        await _run(given, "down")
+    return [
+        Figure("`up` to ready for webhooks, everything installed", median(webhooks), "s", goal=at_most(60)),
+        Figure("`up` to the model's first answer", median(answers), "s", goal=at_most(180)),
+    ]
+
+
+async def _timed(home: Path, given: dict[str, str]) -> tuple[float, float]:
+    """Somebody writes as soon as the webhook answers, long before the model is there, and waits."""
+    begun = time.perf_counter()
+    starting = asyncio.create_task(_run(given, "up"))
+    await _accepting()
+    accepted = time.perf_counter() - begun
+    demo = json.loads((home / "secrets" / "demo.json").read_text())
+    acme = App(bot_token=demo["bot_token"], signing_secret=demo["signing_secret"])
+    async with SlackSimulator([acme], port=place.UP_SLACK_PORT, webhook=f"{URL}/slack/events") as slack:
+        await slack.say("What is the capital of France?", channel="D0FIRST")
+        async with asyncio.timeout(300):
+            while True:
+                entry = await slack.expect(
+                    lambda entry: entry.by_app and entry.kind == "message", seconds=300
+                )
+                if entry.text != APOLOGY:
+                    break
+                slack.reset()
+                await slack.say("What is the capital of France?", channel="D0FIRST")
+        answered = time.perf_counter() - begun
+        await starting
+    return accepted, answered
+
+
+async def _accepting() -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
+        async with asyncio.timeout(300):
+            while True:
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    async with session.get(f"{URL}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.1)
+
+
+async def _run(given: dict[str, str], command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deployments.cli", command, cwd=CHECKOUT, env=given, stdout=DEVNULL
+    )
+    if await process.wait():
+        raise RuntimeError(f"`konstruct {command}` failed with status {process.returncode}.")

@@ -1,0 +1,74 @@
+"""People who go on talking while hosts die; each says the next thing once the last was acknowledged."""
+
+import asyncio
+import random
+from contextlib import suppress
+
+from simulator import App, SlackSimulator
+from tests.checker import Verdict, check, text_of
+
+# A deliverer tries again sooner than Slack does, so that the run ends this week.
+RETRY_SECONDS = (0.3, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0, 5.0)
+PAUSE_SECONDS = (0.2, 0.8)
+
+
+class Crowd:
+    """A message counts as acknowledged when any attempt to deliver it got a 2xx."""
+
+    def __init__(self, slack: SlackSimulator, first: int) -> None:
+        """`first`: the first message's number; numbers are never used twice in a run."""
+        self._slack = slack
+        self._next = first
+        self._said: dict[tuple[str, str], list[tuple[int, str]]] = {}
+
+    async def talk(self, app: App, channels: int, prefix: str) -> None:
+        """Until cancelled."""
+        await asyncio.gather(*(self._one(app, f"D0{prefix}{number}") for number in range(channels)))
+
+    async def _one(self, app: App, channel: str) -> None:
+        while True:
+            await self.say(app, channel)
+            await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
+
+    async def say(self, app: App, channel: str) -> None:
+        """Say the next message and wait until it is acknowledged, or given up."""
+        self._next += 1
+        number, event = self._next, f"Ev{self._next:08d}"
+        self._said.setdefault((app.team, channel), []).append((number, event))
+        said = await self._slack.say(
+            text_of(number), channel=channel, user=f"U{channel}", team=app.team, event_id=event
+        )
+        if said.status == 200:
+            return
+        delivery = next(one for one in reversed(self._slack.deliveries) if one.event_id == event)
+        while not delivery.acknowledged and len(delivery.attempts) <= len(RETRY_SECONDS):
+            await asyncio.sleep(0.05)
+
+    def acknowledged(self) -> int:
+        """How many messages count."""
+        return sum(len(numbers) for numbers in self._accepted().values())
+
+    async def verdict(self, seconds: float = 120.0) -> Verdict:
+        """Wait for what is acknowledged to be answered, let doubles show, judge."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._judge().lost:
+                    await asyncio.sleep(0.5)
+        await asyncio.sleep(3.0)
+        return self._judge()
+
+    def _accepted(self) -> dict[tuple[str, str], list[int]]:
+        accepted = {delivery.event_id for delivery in self._slack.deliveries if delivery.acknowledged}
+        return {
+            place: [number for number, event in numbers if event in accepted]
+            for place, numbers in self._said.items()
+        }
+
+    def _judge(self) -> Verdict:
+        accepted = {f"{team}/{channel}": numbers for (team, channel), numbers in self._accepted().items()}
+        visible = {f"{team}/{channel}": self._visible(team, channel) for team, channel in self._said}
+        return check(accepted, visible)
+
+    def _visible(self, team: str, channel: str) -> list[str]:
+        bot = self._slack.app_of(team).bot_user
+        return [m.text for m in self._slack.messages(channel, team=team) if m.user == bot]

@@ -1,0 +1,94 @@
+"""What the application refuses to run on, and what it must run on."""
+
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from konstruct.database import migrate, pool
+from konstruct.database.pool import Database
+from konstruct.errors import DatabaseUnfit
+from tests.postgres import Server
+
+HALF_A_POLICY = """drop policy models_by_tenant on models;
+                   create policy models_by_tenant on models for select using (tenant_id = current_tenant())"""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "sentence"),
+    [
+        ("alter role konstruct_app superuser", "alter role konstruct_app nosuperuser", "row-level security"),
+        ("alter role konstruct_app bypassrls", "alter role konstruct_app nobypassrls", "row-level security"),
+        ("alter table inbox owner to konstruct_app", "select 1", "row-level security"),
+        ("alter table messages owner to konstruct_app", "select 1", "row-level security"),
+        ("alter table messages no force row level security", "select 1", "messages"),
+        ("alter table tenants disable row level security", "select 1", "tenants"),
+        ("drop policy outbox_by_tenant on outbox", "select 1", "outbox"),
+        (
+            "drop policy models_by_tenant on models; create policy models_by_tenant on models using (true)",
+            "select 1",
+            "models",
+        ),
+    ],
+    ids=[
+        "superuser",
+        "bypassrls",
+        "owner",
+        "owner of any table",
+        "not forced",
+        "not enabled",
+        "no policy",
+        "half a policy",
+    ],
+)
+async def test_the_application_refuses_a_database_without_its_fences(
+    postgres_server: Server, spoil: str, mend: str, sentence: str
+) -> None:
+    with postgres_server.database() as url:
+        database = Database(url, 1)
+        await database.start()
+        try:
+            await database.check_health()
+            with psycopg.connect(url, autocommit=True) as owner:
+                owner.execute(spoil.encode())
+            with pytest.raises(DatabaseUnfit, match=sentence):
+                await database.check_health()
+        finally:
+            await database.stop()
+            postgres_server.execute(mend)
+
+
+async def test_a_database_that_was_never_migrated_is_named_as_such(postgres_server: Server) -> None:
+    with postgres_server.database("template0") as url:
+        database = Database(url, 1)
+        await database.start()
+        with pytest.raises(DatabaseUnfit, match="konstruct migrate"):
+            await database.check_health()
+        await database.stop()
+
+
+def test_an_old_server_is_refused() -> None:
+    assert pool.LOWEST_VERSION == 160010
+
+
+async def test_an_owner_without_superuser_rights_can_migrate_and_the_application_runs(
+    postgres_server: Server,
+) -> None:
+    """What managed PostgreSQL gives its customers: a role that may create roles, and a database."""
+    postgres_server.execute("create role landlord login createrole")
+    with postgres_server.database("template0") as url:
+        address = urlsplit(url)
+        as_landlord = address._replace(netloc="landlord:@").geturl()
+        postgres_server.execute(f"alter database {address.path.strip('/')} owner to landlord")
+        postgres_server.execute("create extension vector", address.path.strip("/"))
+        # This server's superuser made our roles before; the landlord gets what making them would have given.
+        for role in ("konstruct_app", "konstruct_lookup"):
+            postgres_server.execute(f"grant {role} to landlord with admin true, inherit false, set false")
+        migrate.apply(as_landlord)
+        database = Database(as_landlord, 1)
+        await database.start()
+        await database.check_health()
+        await database.stop()
+    for role in ("konstruct_app", "konstruct_lookup"):
+        postgres_server.execute(f"revoke {role} from landlord cascade")
+    postgres_server.execute("drop role landlord")

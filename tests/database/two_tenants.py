@@ -1,0 +1,175 @@
+"""Two tenants in one database: acme with a row in every table, globex that always tries to read them."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from konstruct import identity
+from konstruct.database.pool import Database
+from tests.database.named_queries import QUERIES
+
+ACME, GLOBEX = identity.tenant_id("acme"), identity.tenant_id("globex")
+CANARY = "canary-of-acme"
+CONVERSATION = identity.conversation_id(ACME, "slack", CANARY)
+CONTACT = identity.contact_id(ACME, "slack", CANARY)
+EMPLOYEE = identity.employee_id(ACME, CANARY)
+SHARD = identity.shard_of(CONVERSATION)
+TURN, REPLY = UUID(int=0xACE), UUID(int=0xACE1)
+ADDRESS = {"team": CANARY, "channel": CANARY, "thread": None, "private": True}
+VECTOR = "[" + ",".join(["1"] * 384) + "]"
+TRACES = {CANARY, *(str(id_) for id_ in (ACME, CONVERSATION, CONTACT, EMPLOYEE, TURN, REPLY))}
+
+# Parameter -> the value that would hit acme, where the tenant itself were acme's.
+ARGUMENTS: dict[str, Any] = {
+    "address": ADDRESS, "api_base": None, "api_key": b"k", "app": CANARY, "account": "U", "body": b"{}",
+    "bodies": [{"text": "hers"}], "channel": "slack", "channels": ["slack"], "claim_seconds": 5.0,
+    "contact": CONTACT, "contacts": [CONTACT], "conversation": CONVERSATION,
+    "conversations": [CONVERSATION], "embeddings": [VECTOR], "employee": EMPLOYEE, "epoch": 1,
+    "epochs": [1], "error": "x", "errors": ["x"], "events": [f"{CANARY}:1"], "external_id": "x",
+    "external_ids": ["x"], "fallback_model": None, "host": 0, "hosts": 1, "id": EMPLOYEE, "ids": [],
+    "inbox": [1], "instructions": "x", "keys": [], "kind": "slack", "limit": 10, "litellm": "x/y",
+    "memories": [], "model": "x", "name": "globex", "names": [], "older_than": timedelta(0),
+    "private": True, "query": VECTOR, "quiet_seconds": 0.0, "reason": "x", "replies": [REPLY],
+    "reply": REPLY, "said": [], "secrets": b"s", "shard": SHARD, "shards": [SHARD], "team": CANARY,
+    "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
+}  # fmt: skip
+# The same name means another thing here.
+SPECIAL: dict[str, dict[str, Any]] = {
+    "commit_turn": {"contacts": [], "replies": []},
+    "has_memories": {"conversation": UUID(int=5)},
+    "recall": {"conversation": UUID(int=5)},
+    "memory_text": {},
+    "save_channel": {"employee": identity.employee_id(GLOBEX, "Gus")},
+}
+# Look-ups across tenants, for routing and counting: what they answer may name acme, never what was said.
+ACROSS_TENANTS = {
+    "find_channels",
+    "waiting_conversations",
+    "waiting_memories",
+    "dead_letters",
+    "tenant_names",
+}
+SAID = f"{CANARY}: my diagnosis"
+
+
+@dataclass
+class Town:
+    """A database with both tenants in it."""
+
+    url: str
+    database: Database
+
+    def rows_of_acme(self) -> dict[str, list[Any]]:
+        with psycopg.connect(self.url) as owner:
+            tables = [
+                row[0]
+                for row in owner.execute(
+                    "select table_name::text from information_schema.columns"
+                    " where table_schema = 'public' and column_name = 'tenant_id' order by 1"
+                )
+            ]
+            return {
+                table: owner.execute(
+                    f"select * from {table} where tenant_id = %s order by 1, 2", [ACME]
+                ).fetchall()
+                for table in tables
+            } | {"tenants": owner.execute("select * from tenants where id = %s", [ACME]).fetchall()}
+
+    async def ask(self, query: str, tenant: UUID) -> Any:
+        text = next(text for name, text, _ in QUERIES if name == query)
+        wanted = {name for name in ARGUMENTS if f":{name}" in parameters(text)}
+        arguments = {name: (ARGUMENTS | SPECIAL.get(query, {}))[name] for name in wanted}
+        if ":tenants" in parameters(text):
+            arguments["tenants"] = [tenant]
+        if ":tenant" in parameters(text):
+            arguments["tenant"] = tenant
+        if "Needs a tenant connection" in text:
+            async with self.database.tenant(tenant) as connection:
+                return await connection.run(query, **arguments)
+        return await self.database.run(query, **arguments)
+
+
+def parameters(text: str) -> set[str]:
+    return set(re.findall(r"(?<!:):[a-z_]+", text))
+
+
+def settle(url: str) -> None:
+    """Fill the database at `url`."""
+    with psycopg.connect(url) as owner:
+        for tenant, name, employee in ((ACME, "acme", CANARY), (GLOBEX, "globex", "Gus")):
+            owner.execute("insert into tenants (id, name) values (%s, %s)", [tenant, name])
+            owner.execute(
+                "insert into employees values (%s, %s, %s, %s, 'local/x')",
+                [tenant, identity.employee_id(tenant, employee), employee, employee],
+            )
+        for statement, values in ROWS:
+            owner.execute(statement.encode(), values)
+
+
+ROWS: list[tuple[str, list[Any]]] = [
+    ("insert into models values (%s, %s, %s, null, %s)", [ACME, CANARY, CANARY, CANARY.encode()]),
+    (
+        "insert into channels values (%s, 'slack', %s, %s, %s, %s, %s)",
+        [ACME, CANARY, CANARY, EMPLOYEE, CANARY, CANARY.encode()],
+    ),
+    (
+        ("insert into conversations (tenant_id, id, shard, channel, address, version)"
+        " values (%s, %s, %s, 'slack', %s, 1)"),
+        [ACME, CONVERSATION, SHARD, f'{{"team": "{CANARY}"}}'],
+    ),
+    (
+        "insert into contacts (tenant_id, id, channel, external_id) values (%s, %s, 'slack', %s)",
+        [ACME, CONTACT, CANARY],
+    ),
+    (
+        (
+            "insert into messages (tenant_id, conversation_id, turn_id, turn, role, contact_id, text)"
+            " values (%s, %s, %s, 1, 'contact', %s, %s)"
+        ),
+        [ACME, CONVERSATION, TURN, CONTACT, SAID],
+    ),
+    (
+        (
+            "insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private, text,"
+            " embedding)"
+            " values (%s, %s, %s, %s, %s, 1, true, %s, %s)"
+        ),
+        [ACME, TURN, CONTACT, CONVERSATION, SHARD, SAID, VECTOR.replace("1", "2")],
+    ),
+    (
+        (
+            "insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private,"
+            " text)"
+            " values (%s, %s, %s, %s, %s, 1, true, %s)"
+        ),
+        [ACME, UUID(int=0xACE2), CONTACT, CONVERSATION, SHARD, SAID],
+    ),
+    (
+        (
+            "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)"
+            " values (%s, 'slack', %s, %s, %s, 1, %s)"
+        ),
+        [ACME, f"{CANARY}:1", CONVERSATION, SHARD, f'{{"text": "{SAID}"}}'],
+    ),
+    (
+        (
+            "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body, state, error)"
+            " values (%s, 'slack', %s, %s, %s, 1, %s, 'dead', 'ZeroDivisionError')"
+        ),
+        [ACME, f"{CANARY}:2", CONVERSATION, SHARD, f'{{"text": "{SAID}"}}'],
+    ),
+    (
+        (
+            "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,"
+            " claimed_until)"
+            " values (%s, %s, %s, %s, %s, 0, %s, 'pending', 1, now())"
+        ),
+        [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID],
+    ),
+    ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
+    ("update shards set epoch = 1 where %s", [True]),
+]

@@ -6,12 +6,11 @@ from uuid import UUID
 
 import structlog
 
-from actors.recollection import Recollection
-from actors.turn import Interrupted, Office, Turn
+from actors.turn import Interrupted, Knowledge, Office, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
-from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, StaleTurn
-from konstruct.messages import Heard, Spoken
+from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
+from konstruct.messages import Heard, Ownership
 from konstruct.roster import NobodyAssigned
 from konstruct.window import slide
 
@@ -25,48 +24,28 @@ class Conversation:
     """Runs turns while there is something to answer; holds no task and no connection when idle."""
 
     __slots__ = (
-        "_activated",
-        "_answered_through",
-        "_contacts",
-        "_epoch",
-        "_office",
-        "_on_end",
-        "_recollection",
-        "_replies",
-        "_shard",
-        "_streaming",
-        "_task",
-        "_turn",
-        "_version",
-        "_waiting",
-        "_window",
-        "id",
-        "tenant",
-        "touched",
+        "_activated", "_answered_through", "_known", "_office", "_on_end", "_owned", "_replies", "_task", "_turn",
+        "_waiting", "touched",
     )  # fmt: skip
 
-    def __init__(
-        self, tenant: UUID, id_: UUID, shard: int, epoch: int, office: Office, on_end: Callable[["Conversation"], None]
-    ) -> None:
+    def __init__(self, owned: Ownership, office: Office, on_end: Callable[["Conversation"], None]) -> None:
         """`on_end` is called when the conversation must be forgotten: it was fenced."""
-        self.tenant = tenant
-        self.id = id_
         self.touched = 0.0
-        self._shard = shard
-        self._epoch = epoch
+        self._owned = owned
         self._office = office
         self._on_end = on_end
         self._activated = False
-        self._version = 0
         self._answered_through = 0
-        self._window: tuple[Spoken, ...] = ()
-        self._contacts: set[UUID] = set()
-        self._streaming: frozenset[UUID] = frozenset()
-        self._recollection = Recollection()
+        self._known = Knowledge()
         self._waiting: list[Heard] = []
         self._replies: list[Claim] = []
         self._turn: Turn | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The conversation's id."""
+        return self._owned.conversation
 
     @property
     def busy(self) -> bool:
@@ -110,7 +89,7 @@ class Conversation:
             while not self._activated or self._replies or self._waiting:
                 await self._step()
         except Fenced as fenced:
-            log.warning("conversation fenced", tenant=self.tenant, conversation=self.id, reason=str(fenced))
+            log.warning("conversation fenced", tenant=self._owned.tenant, conversation=self.id, reason=str(fenced))
             self._office.metrics.count("konstruct_fenced_total")
             self._on_end(self)
         finally:
@@ -124,31 +103,37 @@ class Conversation:
                 await self._deliver()
             else:
                 await self._take_turn(self._waiting[:])
+        except Fenced:
+            raise
         except StaleTurn:
             self._activated = False
         except (DatabaseUnavailable, DatabaseUnfit) as error:
-            log.warning("database unavailable", tenant=self.tenant, conversation=self.id, reason=str(error))
+            log.warning("database unavailable", tenant=self._owned.tenant, conversation=self.id, reason=str(error))
+            self._activated = False
+            await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+        except KonstructError as error:
+            log.exception("conversation stuck, trying again", conversation=self.id, reason=str(error))
             self._activated = False
             await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
     async def _activate(self) -> None:
         known = {heard.id for heard in self._waiting}
-        state = await turns.activate(self._office.database, self.tenant, self.id, self._shard)
-        self._version = state.version
-        self._window = slide((), state.window)
-        self._contacts = set(state.contacts)
-        self._streaming = state.streaming
+        state = await turns.activate(self._office.database, self._owned.tenant, self.id, self._owned.shard)
+        self._known.version = state.version
+        self._known.window = slide((), state.window)
+        self._known.contacts = state.contacts
+        self._known.streaming = state.streaming
         # What was heard while PostgreSQL was read may have been committed after it looked.
         known.update(heard.id for heard in state.waiting)
         self._waiting = state.waiting + [heard for heard in self._waiting if heard.id not in known]
-        self._replies = [Claim(reply, self._shard, self._epoch) for reply in state.replies]
+        self._replies = [Claim(reply, self._owned.shard, self._owned.epoch) for reply in state.replies]
         self._activated = True
 
     async def _deliver(self) -> None:
         claim = self._replies[0]
         reply = claim.reply
         try:
-            assignment = await self._office.roster.assignment(self.tenant, reply.channel, reply.address.team)
+            assignment = await self._office.roster.assignment(self._owned.tenant, reply.channel, reply.address.team)
         except NobodyAssigned as gone:
             if await self._office.delivery.hold(claim):
                 self._office.delivery.give_up(claim, str(gone))
@@ -159,7 +144,7 @@ class Conversation:
 
     async def _take_turn(self, heard: list[Heard]) -> None:
         """Answer what waits. A message that survived a crash of its host is first counted, then tried alone."""
-        suspect = next((h for h in heard if h.epoch < self._epoch or h.attempts), None)
+        suspect = next((h for h in heard if h.epoch < self._owned.epoch or h.attempts), None)
         if suspect is None:
             await self._answer(heard)
         elif not suspect.attempts:
@@ -170,7 +155,7 @@ class Conversation:
 
     async def _take_turn_alone(self, suspect: Heard) -> None:
         async with self._office.isolation:
-            crashed = suspect.epoch < self._epoch
+            crashed = suspect.epoch < self._owned.epoch
             if crashed and await self._count([suspect], None):
                 return
             await self._answer([suspect], counted=crashed)
@@ -193,10 +178,7 @@ class Conversation:
                     return
 
     async def _run(self, heard: list[Heard], *, interruptible: bool) -> None:
-        self._turn = turn = Turn(
-            self._office, heard, self._epoch, self._version, self._window, self._contacts, self._streaming,
-            self._recollection,
-        )  # fmt: skip
+        self._turn = turn = Turn(self._office, heard, self._owned.epoch, self._known)
         try:
             await turn.run(interruptible=interruptible)
         finally:
@@ -204,17 +186,17 @@ class Conversation:
         self._absorb(turn)
 
     def _absorb(self, turn: Turn) -> None:
-        self._version += 1
-        self._window = slide(self._window, turn.spoken)
-        self._contacts.update(turn.contacts)
-        self._streaming = frozenset()
+        self._known.version += 1
+        self._known.window = slide(self._known.window, turn.spoken)
+        self._known.contacts |= turn.contacts.keys()
+        self._known.streaming = frozenset()
         answered = {heard.id for heard in turn.heard}
         self._waiting = [waiting for waiting in self._waiting if waiting.id not in answered]
         self._answered_through = max(answered)
         self._replies.extend(turn.claims)
 
     async def _fail(self, heard: list[Heard], error: Exception) -> None:
-        log.error("turn failed", tenant=self.tenant, conversation=self.id, exc_info=error)
+        log.error("turn failed", tenant=self._owned.tenant, conversation=self.id, exc_info=error)
         self._office.metrics.count("konstruct_turns_total", "failed")
         if heard:
             await self._count(heard, f"{type(error).__name__}: {error}")
@@ -222,8 +204,8 @@ class Conversation:
         await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
     async def _count(self, heard: list[Heard], error: str | None) -> set[int]:
-        dead = await turns.count_attempt(self._office.database, heard, epoch=self._epoch, error=error)
+        dead = await turns.count_attempt(self._office.database, heard, epoch=self._owned.epoch, error=error)
         if dead:
-            log.error("dead letter", tenant=self.tenant, conversation=self.id, inbox=sorted(dead))
+            log.error("dead letter", tenant=self._owned.tenant, conversation=self.id, inbox=sorted(dead))
             self._waiting = [waiting for waiting in self._waiting if waiting.id not in dead]
         return dead

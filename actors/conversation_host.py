@@ -12,9 +12,9 @@ import structlog
 
 from konstruct.database import hosting
 from konstruct.database.pool import Database
-from konstruct.errors import DatabaseUnavailable
+from konstruct.errors import KonstructError
 from konstruct.identity import shard_of
-from konstruct.messages import Heard
+from konstruct.messages import Heard, Ownership
 from konstruct.metrics import Metrics
 
 SWEEP_SECONDS = 1.0
@@ -31,9 +31,12 @@ log = structlog.get_logger()
 class Resident(Protocol):
     """A conversation, as its host sees it."""
 
-    tenant: UUID
-    id: UUID
     touched: float
+
+    @property
+    def id(self) -> UUID:
+        """The conversation's id."""
+        ...
 
     @property
     def busy(self) -> bool:
@@ -57,8 +60,7 @@ class Resident(Protocol):
         ...
 
 
-# (tenant, conversation, shard, epoch, on_end)
-OpenConversation = Callable[[UUID, UUID, int, int, Callable[[Resident], None]], Resident]
+OpenConversation = Callable[[Ownership, Callable[[Resident], None]], Resident]
 
 
 class MemorySweep(Protocol):
@@ -171,7 +173,9 @@ class ConversationHost:
             epoch = self._epochs.get(shard)
             if epoch is None or shard in self._draining:
                 return None
-            resident = self._residents[conversation] = self._open(tenant, conversation, shard, epoch, self._fenced)
+            resident = self._residents[conversation] = self._open(
+                Ownership(tenant, conversation, shard, epoch), self._fenced
+            )
         resident.touched = time.monotonic()
         return resident
 
@@ -192,7 +196,7 @@ class ConversationHost:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self._sweep(MISSED_AFTER)
-            except DatabaseUnavailable as error:
+            except KonstructError as error:
                 log.warning("sweep skipped", host=self.host, reason=str(error))
             self._metrics.gauge("konstruct_active_conversations", len(self._residents))
 
@@ -208,7 +212,7 @@ class ConversationHost:
             self._passivate()
             try:
                 await self._memory_job.sweep(self.host)
-            except DatabaseUnavailable as error:
+            except KonstructError as error:
                 log.warning("memory sweep skipped", host=self.host, reason=str(error))
 
     def _passivate(self) -> None:

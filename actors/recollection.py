@@ -59,4 +59,3 @@ class Recollection:
             self._known = await memories.has_any(database, scope)
             self._checked_at = now
         return self._known
-

@@ -58,31 +58,38 @@ class Office:
         self.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, stage)
 
 
+@dataclass(slots=True)
+class Knowledge:
+    """What a conversation knows between turns; `streaming`: replies that an earlier owner had begun to show."""
+
+    version: int = 0
+    window: tuple[Spoken, ...] = ()
+    contacts: frozenset[UUID] = frozenset()
+    streaming: frozenset[UUID] = frozenset()
+    recollection: Recollection = field(default_factory=Recollection)
+
+
 class Turn:
     """Answers the messages given to it, in one commit."""
 
-    def __init__(
-        self, office: Office, heard: Sequence[Heard], epoch: int, version: int, window: Sequence[Spoken],
-        known_contacts: set[UUID], streaming: frozenset[UUID], recollection: Recollection,
-    ) -> None:  # fmt: skip
-        """`streaming`: replies that an earlier owner had begun to show; this turn continues them."""
+    def __init__(self, office: Office, heard: Sequence[Heard], epoch: int, known: Knowledge) -> None:
+        """`heard`: in the order of the inbox, at least one; `known` is only read here."""
         first = heard[0]
         self.heard = heard
         self.contacts = {contact_id(first.tenant, h.channel, h.contact): h.contact for h in heard}
-        self.spoken: list[Spoken] = [Spoken("contact", h.text, version + 1) for h in heard]
+        self.spoken: list[Spoken] = [Spoken("contact", h.text, known.version + 1) for h in heard]
         self._office = office
         self._epoch = epoch
-        self._version = version
-        self._window = window
-        self._known_contacts = known_contacts
-        self._recollection = recollection
+        self._known = known
         turn = turn_id(first.tenant, first.conversation, first.id)
         self._reply = Reply(
             reply_id(first.tenant, turn, 0), first.tenant, first.conversation, turn, 0, "", first.channel, first.address
         )
         self.claims: list[Claim] = []
         self._claim = Claim(self._reply, first.shard, epoch)
-        self._showing = Showing(office.database, office.delivery, self._claim, continued=self._reply.id in streaming)
+        self._showing = Showing(
+            office.database, office.delivery, self._claim, continued=self._reply.id in known.streaming
+        )
         self._thinking: asyncio.Task[Answer] | None = None
         self._interruptible = True
 
@@ -117,7 +124,7 @@ class Turn:
             self._thinking.cancel()
             raise
         except (ModelUnavailable, ModelRefused) as failure:
-            log.error("no model answered", reason=str(failure))
+            log.warning("no model answered", reason=str(failure))
             self._office.metrics.count("konstruct_turns_total", "apologised")
             return Answer(prompt.APOLOGY, assignment.models[0].name, Usage(0, 0), 0)
         finally:
@@ -129,7 +136,7 @@ class Turn:
             await asyncio.sleep(assignment.quiet_seconds)
         with self._office.measure("recall"):
             recalled = await self._recall()
-        messages = prompt.build(assignment.name, assignment.instructions, recalled, [*self._window, *self.spoken])
+        messages = prompt.build(assignment.name, assignment.instructions, recalled, [*self._known.window, *self.spoken])
         self._office.failpoint("during_model")
         asked = any(disclosure.asked(heard.text) for heard in self.heard)
         with self._office.measure("model"):
@@ -145,27 +152,31 @@ class Turn:
     async def _recall(self) -> list[str]:
         first = self.heard[0]
         scope = memories.Scope(
-            first.tenant, first.conversation, tuple(self.contacts), first.address.private, self._window
+            first.tenant, first.conversation, tuple(self.contacts), first.address.private, self._known.window
         )
         question = " ".join(h.text for h in self.heard)
-        return await self._recollection.recall(self._office.database, self._office.embedding.embed, scope, question)
+        return await self._known.recollection.recall(
+            self._office.database, self._office.embedding.embed, scope, question
+        )
 
     async def _commit(self, assignment: Assignment, result: Answer) -> None:
-        self.spoken.append(Spoken("employee", result.text, self._version + 1))
+        self.spoken.append(Spoken("employee", result.text, self._known.version + 1))
         parts = enumerate(assignment.channel.split(result.text))
         outcome = self._outcome(assignment, result, [self._part(number, text) for number, text in parts])
         self._office.failpoint("before_c2")
         begun = time.monotonic()
         with self._office.measure("commit"):
             await turns.commit(
-                self._office.database, outcome, epoch=self._epoch, version=self._version, claim_seconds=CLAIM_SECONDS
+                self._office.database,
+                outcome,
+                epoch=self._epoch,
+                version=self._known.version,
+                claim_seconds=CLAIM_SECONDS,
             )
         self._office.failpoint("after_c2")
         self.claims = self._claims(outcome.replies, begun)
         for contact, text in _memories(self, result.text):
-            self._office.embedding.embed_later(
-                memories.MemoryKey(self._reply.tenant, self._reply.turn, contact), text
-            )
+            self._office.embedding.embed_later(memories.MemoryKey(self._reply.tenant, self._reply.turn, contact), text)
         self._office.metrics.count("konstruct_turns_total", "committed")
         self._office.metrics.count("konstruct_model_tokens_total", "prompt", result.usage.prompt_tokens)
         self._office.metrics.count("konstruct_model_tokens_total", "completion", result.usage.completion_tokens)
@@ -189,7 +200,7 @@ class Turn:
         return turns.Outcome(
             turn=self._reply.turn,
             heard=self.heard,
-            contacts={id_: name for id_, name in self.contacts.items() if id_ not in self._known_contacts},
+            contacts={id_: name for id_, name in self.contacts.items() if id_ not in self._known.contacts},
             said=said,
             memories=[
                 {"contact": str(contact), "private": private, "text": text}

@@ -54,9 +54,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
     failpoint = failpoint_for(settings)
     office = Office(
         database=database,
-        roster=Roster(
-            database, Vault(settings.master_keys), _opener(settings, session), _api_urls(settings), session
-        ),
+        roster=Roster(database, Vault(settings.master_keys), _opener(settings, session), _api_urls(settings), session),
         delivery=Delivery(outbox, metrics, failpoint),
         embedding=memory_job,
         metrics=metrics,
@@ -65,7 +63,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
     host = ConversationHost(
         number,
         database,
-        lambda tenant, id_, shard, epoch, on_end: Conversation(tenant, id_, shard, epoch, office, on_end),
+        lambda owned, on_end: Conversation(owned, office, on_end),
         memory_job,
         metrics,
     )

@@ -67,9 +67,7 @@ class HostActor:
     async def check_health(self) -> HostHealth:
         """Start if need be, then say how it stands."""
         host = (await self._parts()).host
-        return HostHealth(
-            self._number, self._settings.version_hash, os.getpid(), host.shards, host.loaded, host.busy
-        )
+        return HostHealth(self._number, self._settings.version_hash, os.getpid(), host.shards, host.loaded, host.busy)
 
     async def wake(self, messages: Sequence[Heard]) -> None:
         """Durable messages for this host."""
@@ -149,7 +147,8 @@ class RayHosts:
             )
             .remote(number)
         )
-        return await self.call(number, "check_health", seconds=seconds)
+        health: HostHealth = await self.call(number, "check_health", seconds=seconds)
+        return health
 
     async def check_health(self, number: int) -> HostHealth | None:
         """How the host stands; None if it does not answer in time."""

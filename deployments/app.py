@@ -50,7 +50,7 @@ class ServedEmbedder:
         """One vector per text."""
         return await self._batched(texts)  # type: ignore[no-any-return]
 
-    @serve.batch(max_batch_size=EMBED_BATCH, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
+    @serve.batch(max_batch_size=EMBED_BATCH, batch_wait_timeout_s=0.0)
     async def _batched(self, requests: list[Sequence[str]]) -> list[list[list[float]]]:
         if self._loading is None:
             self._loading = asyncio.create_task(self._embedder.start())

@@ -108,12 +108,8 @@ class Chatting:
         assert self._talk is not None  # noqa: S101 - `start` comes first
         if not self.console.is_terminal:
             return await self._talk.exchange(text, self._timeout, lambda _: None)
-        with Live(
-            console=self.console, transient=True, refresh_per_second=10, vertical_overflow="ellipsis"
-        ) as live:
-            return await self._talk.exchange(
-                text, self._timeout, lambda so_far: live.update(self._growing(so_far))
-            )
+        with Live(console=self.console, transient=True, refresh_per_second=10, vertical_overflow="ellipsis") as live:
+            return await self._talk.exchange(text, self._timeout, lambda so_far: live.update(self._growing(so_far)))
 
     def greet(self) -> None:
         """Say who is there and how to leave, where somebody types."""

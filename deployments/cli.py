@@ -43,9 +43,7 @@ def main() -> None:
 
 
 @app.command()
-def up(
-    *, wait: Annotated[bool, typer.Option(help="Wait until the local model answers, too.")] = True
-) -> None:
+def up(*, wait: Annotated[bool, typer.Option(help="Wait until the local model answers, too.")] = True) -> None:
     """Start everything on this machine, or bring what runs up to date; safe to repeat."""
     from deployments.installation.greeting import greet  # noqa: PLC0415 - each command loads only what it needs
     from deployments.installation.steps import Steps  # noqa: PLC0415

@@ -13,7 +13,7 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest
 NICENESS = 4
 
 
-class Engine(LLMServer):  # type: ignore[misc]
+class Engine(LLMServer):
     """LLMServer that takes plain dicts, so that its callers need no vLLM."""
 
     async def __init__(self, llm_config: LLMConfig) -> None:  # type: ignore[misc]  # Serve awaits it
@@ -53,7 +53,7 @@ class Engine(LLMServer):  # type: ignore[misc]
                 yield part
 
 
-class OneProcess(VLLMEngine):  # type: ignore[misc]
+class OneProcess(VLLMEngine):
     """vLLM with scheduler and worker in one process; on CPUs, Ray's choice of two costs 0.5 GB more."""
 
     def _start_async_llm_engine(self, engine_args: Any, engine_config: Any, *others: Any) -> Any:

@@ -57,9 +57,7 @@ async def join_or_start(
     for app in apps:
         if app.tenant == tenant:
             return SimulatedSlack(address, app.team, app.name)
-    raise TalkFailed(
-        f"The simulated Slack at {address} has no app of tenant {tenant}: end it, or name its tenant."
-    )
+    raise TalkFailed(f"The simulated Slack at {address} has no app of tenant {tenant}: end it, or name its tenant.")
 
 
 async def _running(address: str, session: aiohttp.ClientSession) -> list[App] | None:

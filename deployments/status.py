@@ -58,9 +58,7 @@ def _print(picture: Picture, console: Console) -> None:
     if not picture["applications"]:
         table.add_row("Applications", "[red]none runs; start them with `konstruct up`[/]")
     for name, state in picture["applications"].items():
-        table.add_row(
-            f"Application {name}", f"[{'green' if state == 'RUNNING' else 'red'}]{state.lower()}[/]"
-        )
+        table.add_row(f"Application {name}", f"[{'green' if state == 'RUNNING' else 'red'}]{state.lower()}[/]")
     if error := picture.get("database_error"):
         table.add_row("Database", f"[red]{escape(error)}[/]")
         console.print(table)

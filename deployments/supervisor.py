@@ -59,8 +59,8 @@ class Supervisor:
             try:
                 await self.check()
                 await self._measure()
-            except Exception as error:  # noqa: BLE001 - supervision must outlive whatever went wrong this time
-                log.error("supervision failed, trying again", reason=f"{type(error).__name__}: {error}")
+            except Exception as error:
+                log.exception("supervision failed, trying again", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(CHECK_SECONDS)
 
     async def check(self) -> None:

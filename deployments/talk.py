@@ -60,9 +60,7 @@ class Reply:
 class Talk:
     """Follows one channel; replies that no `exchange` waits for go to `on_late` once they are quiet."""
 
-    def __init__(
-        self, partners: Partners, session: aiohttp.ClientSession, on_late: Callable[[str], None]
-    ) -> None:
+    def __init__(self, partners: Partners, session: aiohttp.ClientSession, on_late: Callable[[str], None]) -> None:
         self._partners = partners
         self._session = session
         self._on_late = on_late
@@ -137,9 +135,7 @@ class Talk:
         url = f"{self._partners.address}/_simulator/events"
         query = {"channel": self._partners.channel}
         try:
-            async with self._session.get(
-                url, params=query, timeout=aiohttp.ClientTimeout(total=None)
-            ) as stream:
+            async with self._session.get(url, params=query, timeout=aiohttp.ClientTimeout(total=None)) as stream:
                 connected.set_result(None)
                 async for line in stream.content:
                     if line.startswith(b"data: "):
@@ -159,11 +155,7 @@ class Talk:
                 reply.status = entry["text"]
                 self._changed.set()
         elif entry["kind"] in ("message", "edit", "delete"):
-            if (
-                reply is not None
-                and reply.heard
-                and (entry["kind"] == "message" or entry["ts"] in reply.parts)
-            ):
+            if reply is not None and reply.heard and (entry["kind"] == "message" or entry["ts"] in reply.parts):
                 self._grow(reply, entry)
             elif entry["kind"] != "delete":
                 self._keep_late(entry)

@@ -61,7 +61,7 @@ class Webhooks:
             log.warning("webhook rejected", channel="slack", reason=str(rejected))
             answer = _said(401, str(rejected))
         except (DatabaseUnavailable, DatabaseUnfit, TimeoutError) as error:
-            log.error("webhook not stored", channel="slack", reason=str(error))
+            log.warning("webhook not stored", channel="slack", reason=str(error))
             answer = _said(503, "The message could not be stored now; please deliver it again.")
         self._metrics.count("konstruct_webhooks_total", str(answer.status))
         self._metrics.observe("konstruct_ack_seconds", time.perf_counter() - begun)

@@ -85,7 +85,7 @@ def _export_embedding(folder: Path) -> None:
     source = _package(MODEL_PACKAGE) / "model"
     model = AutoModel.from_pretrained(source, attn_implementation="eager").eval()
 
-    class Pooled(torch.nn.Module):  # type: ignore[misc]
+    class Pooled(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model

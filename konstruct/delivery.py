@@ -36,10 +36,7 @@ class Claim:
     @property
     def valid(self) -> bool:
         """Whether a request that begins now ends before the claim does."""
-        return (
-            self._begun is not None
-            and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
-        )
+        return self._begun is not None and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
 
     def renewed(self, begun: float) -> None:
         """The database extended the claim; `begun` is the time before it was asked."""
@@ -87,9 +84,7 @@ class Delivery:
         """Make sure that the claim is ours and long enough; False = nothing left to send. Raises Fenced."""
         while not claim.valid:
             begun = time.monotonic()
-            wait = await self._outbox.claim(
-                claim.reply, shard=claim.shard, epoch=claim.epoch, seconds=CLAIM_SECONDS
-            )
+            wait = await self._outbox.claim(claim.reply, shard=claim.shard, epoch=claim.epoch, seconds=CLAIM_SECONDS)
             if wait is None:
                 return False
             if wait == 0:
@@ -133,7 +128,7 @@ class Delivery:
             return None
 
     async def _wait_for_gate(self, reply: Reply) -> None:
-        while (wait := self._closed_until.get(_gate(reply), 0.0) - time.monotonic()) > 0:
+        while (wait := self._closed_until.get(_gate(reply), 0.0) - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(wait)
 
     def _close_gate(self, reply: Reply, seconds: float) -> None:

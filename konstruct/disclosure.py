@@ -13,11 +13,13 @@ _ASKED = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\bI(?:['’]m| am)(?: \w+)? (?:an? )?(?:real |actual |living )?(?:human|person|man|woman)\b(?! resources)"
-    r"|\bI(?:['’]m| am) not (?:an? )?(?:ai|bot|robot|machine|computer)\b",
+    r"\bI(?:['\u2019]m| am)(?: \w+)? (?:an? )?(?:real |actual |living )?(?:human|person|man|woman)\b(?! resources)"
+    r"|\bI(?:['\u2019]m| am) not (?:an? )?(?:ai|bot|robot|machine|computer)\b",
     re.IGNORECASE,
 )
-_NOT_HUMAN = re.compile(r"\bI(?:['’]m| am) not (?:an? )?(?:real |actual )?(?:human|person|man|woman)\b", re.IGNORECASE)
+_NOT_HUMAN = re.compile(
+    r"\bI(?:['\u2019]m| am) not (?:an? )?(?:real |actual )?(?:human|person|man|woman)\b", re.IGNORECASE
+)
 _SAID = re.compile(r"\b(?:AI|KI|IA|artificial intelligence)\b", re.IGNORECASE)
 
 

@@ -41,6 +41,10 @@ class DatabaseUnfit(KonstructError):
     """PostgreSQL answers, but its role, version or schema is not what Konstruct needs."""
 
 
+class AlreadyTaken(KonstructError):
+    """Somebody else has what must be unique."""
+
+
 class Fenced(KonstructError):
     """Another host owns this shard now; this one must drop the conversation and do nothing more."""
 

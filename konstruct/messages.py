@@ -81,3 +81,13 @@ class Sighting:
 
     external_id: str
     partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """A conversation, under the epoch in which a host owns it."""
+
+    tenant: UUID
+    conversation: UUID
+    shard: int
+    epoch: int

@@ -1,4 +1,4 @@
-"""Who works for a tenant: the employee with its models and channels, read from PostgreSQL and kept for a few seconds."""
+"""Who works for a tenant: the employee with its models and channels, read from PostgreSQL, kept for seconds."""
 
 import time
 from collections.abc import Callable
@@ -79,7 +79,9 @@ class Roster:
                     quiet_seconds=row.quiet_seconds,
                     channel=CHANNELS[kind](channel.secrets, self._api_urls[kind], self._session),
                 )
-        raise NobodyAssigned(f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file.")
+        raise NobodyAssigned(
+            f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file."
+        )
 
     def _model(self, row: TenantRow, name: str) -> Model:
         return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])

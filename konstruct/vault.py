@@ -14,7 +14,7 @@ class Vault:
     """Encrypts and decrypts the secrets of tenants. The first master key encrypts, all of them decrypt."""
 
     def __init__(self, master_keys: tuple[str, ...]) -> None:
-        """`master_keys`: Fernet keys (32 bytes, base64). Raises SettingsInvalid if there is none or one is malformed."""
+        """`master_keys`: Fernet keys. Raises SettingsInvalid if there is none or one is malformed."""
         if not master_keys:
             raise SettingsInvalid("KONSTRUCT_MASTER_KEYS is not set; `konstruct up` creates one, or set a Fernet key.")
         self._masters = [_decode(key) for key in master_keys]

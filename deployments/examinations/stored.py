@@ -39,9 +39,7 @@ def database(patient: Patient) -> list[Finding]:
         said = f"{len(missing)} migrations are missing"
         findings.append(wrong("schema", said, "run `konstruct migrate`"))
     if abs(off) > MOST_CLOCK_SECONDS:
-        findings.append(
-            wrong("clock", f"PostgreSQL's clock is {off:.0f} s ahead", "let NTP keep both clocks")
-        )
+        findings.append(wrong("clock", f"PostgreSQL's clock is {off:.0f} s ahead", "let NTP keep both clocks"))
     return findings
 
 
@@ -75,9 +73,7 @@ def applications(patient: Patient) -> list[Finding]:
     return [
         well(f"application {name}", "runs")
         if application["status"] == "RUNNING"
-        else wrong(
-            f"application {name}", f"{application['status'].lower()}: {application.get('message', '')}", mend
-        )
+        else wrong(f"application {name}", f"{application['status'].lower()}: {application.get('message', '')}", mend)
         for name, application in sorted(found.items())
     ]
 

@@ -99,9 +99,7 @@ def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
             raise PortTaken(f"Port {port} is taken by {owner}; stop it, or set {variable} to another port.")
 
 
-def _start(
-    given: Mapping[str, str], settings: Settings, layout: Layout, steps: Steps, *, alive: bool
-) -> Running:
+def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: Steps, *, alive: bool) -> Running:
     """Everything below Serve; the slow ones at the same time."""
     chosen = (ports.recall if alive else ports.choose)(layout.ports_file)
     if chosen is None:
@@ -145,9 +143,7 @@ def _deploy(layout: Layout, wanted: Running, steps: Steps, *, wait_for_model: bo
         _declare(serve, layout, wanted, steps, first=before is None)
     with steps.step("Webhooks"):
         _wait_for_webhooks(wanted.http_port)
-    steps.say(
-        f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}"
-    )
+    steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
     if wanted.local_model:
         serve.ensure(_configuration(wanted), serve_apps.MODELS)
         if wait_for_model:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from konstruct.database.pool import Database
@@ -32,7 +33,7 @@ class Scope:
     window: Sequence[Spoken]
 
     @property
-    def arguments(self) -> dict[str, object]:
+    def arguments(self) -> dict[str, Any]:
         """Parameters that both recall queries share."""
         return {
             "tenant": self.tenant,

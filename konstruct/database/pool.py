@@ -11,7 +11,7 @@ import aiosql
 import asyncpg
 import orjson
 
-from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
+from konstruct.errors import AlreadyTaken, DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 LOWEST_VERSION = 160010
@@ -19,7 +19,7 @@ CALL_SECONDS = 10.0
 STOP_SECONDS = 2.0
 
 _QUERIES = aiosql.from_path(SCHEMA / "queries", "asyncpg", mandatory_parameters=False)
-_STATES: dict[str | None, type[KonstructError]] = {"KF001": Fenced, "KF002": StaleTurn}
+_STATES: dict[str | None, type[KonstructError]] = {"KF001": Fenced, "KF002": StaleTurn, "23505": AlreadyTaken}
 # What PostgreSQL says while it stops, starts or loses its disk: the request may work in a moment.
 _PASSING = ("08", "53", "57", "25006", "55P03", "40")
 
@@ -81,7 +81,9 @@ class Database:
         if role["version"] < LOWEST_VERSION:
             raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10 or later is needed.")
         if role["unfenced"]:
-            raise DatabaseUnfit(f"Row-level security is not enabled, forced and with its whole policy on: {', '.join(role['unfenced'])}.")
+            raise DatabaseUnfit(
+                f"Row-level security is not enabled and forced with a whole policy on: {', '.join(role['unfenced'])}."
+            )
 
     async def run(self, query: str, /, *, seconds: float = CALL_SECONDS, **arguments: Any) -> Any:
         """Run a named query of `schema/queries` that sets its tenant itself, or reads no tenant table."""

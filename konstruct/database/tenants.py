@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from konstruct.database.pool import Database, TenantConnection
-from konstruct.errors import SecretUnreadable
+from konstruct.errors import AlreadyTaken, SecretUnreadable, TenantFileInvalid
 from konstruct.identity import employee_id, tenant_id
 from konstruct.tenant_file import TenantFile
 from konstruct.vault import Vault
@@ -48,6 +48,16 @@ class TenantRow:
 
 async def apply_tenant(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:
     """Make the tenant what the file says; applying it again changes nothing. Answers whether anything changed."""
+    try:
+        return await _apply(database, tenant_file, vault)
+    except AlreadyTaken:
+        slack = tenant_file.channels.slack
+        place = f"Slack team {slack.team_id} with app {slack.app_id}" if slack else "A channel of this file"
+        message = f"{place} belongs to another tenant; take it out of that one's file first."
+        raise TenantFileInvalid(message) from None
+
+
+async def _apply(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:
     tenant = tenant_id(tenant_file.tenant)
     async with database.tenant(tenant) as connection:
         if await _readable(connection, vault) == _wanted(tenant, tenant_file):
@@ -89,15 +99,11 @@ async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | N
 async def _apply_models(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> None:
     for model in tenant_file.models:
         key = vault.encrypt(connection.tenant, model.api_key) if model.api_key else None
-        await connection.run(
-            "save_model", name=model.name, litellm=model.litellm, api_base=model.api_base, api_key=key
-        )
+        await connection.run("save_model", name=model.name, litellm=model.litellm, api_base=model.api_base, api_key=key)
     await connection.run("drop_other_models", names=[model.name for model in tenant_file.models])
 
 
-async def _apply_channels(
-    connection: TenantConnection, tenant_file: TenantFile, vault: Vault, employee: UUID
-) -> None:
+async def _apply_channels(connection: TenantConnection, tenant_file: TenantFile, vault: Vault, employee: UUID) -> None:
     channels = _wanted(connection.tenant, tenant_file).channels
     for channel in channels:
         await connection.run(
@@ -117,9 +123,7 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
     channels = []
     if slack := tenant_file.channels.slack:
         secrets = {"bot_token": slack.bot_token, "signing_secret": slack.signing_secret}
-        channels.append(
-            ChannelRow(tenant, "slack", slack.app_id, slack.team_id, employee, slack.bot_user_id, secrets)
-        )
+        channels.append(ChannelRow(tenant, "slack", slack.app_id, slack.team_id, employee, slack.bot_user_id, secrets))
     return TenantRow(
         name=tenant_file.tenant,
         quiet_seconds=tenant_file.quiet_seconds,
@@ -151,6 +155,4 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
 
 def _channel(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
     secrets = json.loads(vault.decrypt(tenant, row["secrets"]))
-    return ChannelRow(
-        tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets
-    )
+    return ChannelRow(tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets)

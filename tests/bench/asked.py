@@ -34,9 +34,7 @@ def read_arguments(arguments: list[str] | None = None) -> Asked:
     parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, help="rounds of each measurement (5, quick: 2)")
     parser.add_argument("--kills", type=int, help="kills of the crash part (320, quick: 16)")
-    parser.add_argument(
-        "--quick", action="store_true", help="see that everything works; the figures mean little"
-    )
+    parser.add_argument("--quick", action="store_true", help="see that everything works; the figures mean little")
     parser.add_argument(
         "--home", type=Path, default=Path(tempfile.gettempdir()) / "kb", help="state folder; keep it short"
     )

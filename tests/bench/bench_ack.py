@@ -1,5 +1,6 @@
 """Durable acknowledgements against a bare echo; a real model takes a second, so the stub does here, too."""
 
+from simulator import App
 from tests.bench import place
 from tests.bench.asked import Asked
 from tests.bench.figure import Figure, at_most, ratio_at_least
@@ -36,13 +37,13 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
         Figure("ack p99 at 80 % of that rate", 1000 * median(percentile(o.latencies, 0.99) for o in tails), "ms",
                goal=at_most(100)),
         Figure("ack p50 at 80 % of that rate", 1000 * median(percentile(o.latencies, 0.5) for o in tails), "ms"),
-        Figure("durable ack while the model answers at once (turns take the CPU)", median(o.rate for o in at_once), "requests/s",
-               "bare echo on Ray Serve, same flags", median(echoed)),
+        Figure("durable ack while the model answers at once", median(o.rate for o in at_once), "requests/s",
+               "bare echo on Ray Serve, same flags", median(echoed), note="turns take the CPU meanwhile"),
         Figure("ack refused", refused, "requests", goal=at_most(0)),
     ]  # fmt: skip
 
 
-async def _acknowledge(app: place.App, inbox: Inbox, seconds: float) -> Outcome:
+async def _acknowledge(app: App, inbox: Inbox, seconds: float) -> Outcome:
     ready = requests(app, place.WEBHOOK, CONNECTIONS, 5000 * int(seconds))
     outcome = await closed_loop(place.WEBHOOK, ready, CONNECTIONS, seconds)
     await inbox.settled()

@@ -46,9 +46,7 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
             median(theirs),
             at_most(0.25),
         ),
-        Figure(
-            "idle memory (PSS) of the whole installation", memory, "GiB", against, bare_memory, at_most(2.5)
-        ),
+        Figure("idle memory (PSS) of the whole installation", memory, "GiB", against, bare_memory, at_most(2.5)),
     ]
 
 
@@ -61,13 +59,10 @@ def _cores(used: Meter) -> float:
 async def _bare(home: Path) -> AsyncIterator[Layout]:
     """Ray, Serve and HAProxy as we start them, with nothing but the echo on them."""
     layout = Layout(home)
-    home.mkdir(parents=True, exist_ok=True)
     given = environment(home, place.BARE_HTTP_PORT, place.BARE_DASHBOARD_PORT)
     await asyncio.to_thread(_end, layout)
-    keys.prepare(layout)
-    chosen = ports.choose(layout.ports_file)
     try:
-        await asyncio.to_thread(_start, layout, chosen, given)
+        await asyncio.to_thread(_start, layout, given)
         yield layout
     finally:
         await asyncio.to_thread(_end, layout)
@@ -78,14 +73,13 @@ def _end(layout: Layout) -> None:
     shutil.rmtree(layout.ray, ignore_errors=True)
 
 
-def _start(layout: Layout, chosen: ports.Ports, given: dict[str, str]) -> None:
-    head = ray_head.launch(
-        layout, chosen, place.BARE_DASHBOARD_PORT, process_environment(layout, chosen, given)
-    )
+def _start(layout: Layout, given: dict[str, str]) -> None:
+    layout.home.mkdir(parents=True, exist_ok=True)
+    keys.prepare(layout)
+    chosen = ports.choose(layout.ports_file)
+    head = ray_head.launch(layout, chosen, place.BARE_DASHBOARD_PORT, process_environment(layout, chosen, given))
     ray_head.wait(head, layout)
-    config = serve_apps.configuration(
-        host="127.0.0.1", port=place.BARE_HTTP_PORT, environment={}, local_model=False
-    )
+    config = serve_apps.configuration(host="127.0.0.1", port=place.BARE_HTTP_PORT, environment={}, local_model=False)
     variables = {"PYTHONPATH": python_path(given), processes.MARK: layout.mark}
     config["applications"] = [ECHO | {"runtime_env": {"env_vars": variables}}]
     serve = running.serve(layout, place.BARE_DASHBOARD_PORT)

@@ -11,7 +11,7 @@ from konstruct.database.pool import Database
 from konstruct.embedding import encoder_for
 from tests.bench import place
 from tests.bench.asked import Asked
-from tests.bench.figure import Figure, ratio_at_most
+from tests.bench.figure import TIMES, Figure, ratio_at_most
 from tests.bench.inbox import Inbox
 from tests.bench.installed import Installed
 from tests.bench.people import listening, question
@@ -19,14 +19,14 @@ from tests.bench.percentile import median
 from tests.bench.signed_events import event_body
 from tests.bench.slack import slack_for
 
-TIMES = 50
+SAMPLES = 50
 FULL_WINDOW_TURNS = 12
 PAUSE_SECONDS = 0.05
 REPORT = f"http://127.0.0.1:{place.MODEL_PORT}/_stub/calls"
 
 
 async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figure]:
-    """Replies and the bare steps, round after round; every reply recalls memories, as in a long conversation."""
+    """Replies and the bare steps, round after round; every reply recalls memories."""
     replies, steps = [], []
     installed.serve_echo(on=True)
     async with slack_for(place.WEBHOOK, place.SLACK_PORT) as slack, aiohttp.ClientSession() as session:
@@ -38,18 +38,21 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
                 await inbox.settled()
                 await _model_seconds(session)
                 seconds = []
-                for number in range(int(asked.scaled(TIMES, 20))):
+                for number in range(int(asked.scaled(SAMPLES, 20))):
                     seconds.append(await people.ask(place.QUICK, "D0LOW", question(number)))
                     await asyncio.sleep(PAUSE_SECONDS)
                 replies.append(median(seconds) - await _model_seconds(session))
-                steps.append(await bare.measure(int(asked.scaled(TIMES, 20))))
+                steps.append(await bare.measure(int(asked.scaled(SAMPLES, 20))))
         await bare.close()
     installed.serve_echo(on=False)
     insert, embed, hop_in, hop_out = (1000 * median(step[n] for step in steps) for n in range(4))
-    note = f"2 × insert {insert:.2f} ms + embedding {embed:.2f} ms + hop in {hop_in:.2f} ms + hop out {hop_out:.2f} ms"
+    note = (
+        f"2 inserts of {insert:.2f} ms, embedding {embed:.2f} ms, "
+        f"hop in {hop_in:.2f} ms, hop out {hop_out:.2f} ms; the stub model's own time is not in it"
+    )
     return [
         Figure("reply overhead at low load, p50", 1000 * median(replies), "ms",
-               "2 × INSERT; COMMIT + 1 query embedding + 2 HTTP hops", 2 * insert + embed + hop_in + hop_out,
+               f"2 {TIMES} INSERT; COMMIT + 1 query embedding + 2 HTTP hops", 2 * insert + embed + hop_in + hop_out,
                ratio_at_most(2.5), note),
     ]  # fmt: skip
 
@@ -73,9 +76,7 @@ class _Bare:
     async def open(cls, installed: Installed, session: aiohttp.ClientSession) -> "_Bare":
         """With a table to insert into and the product's own pool."""
         owner = await asyncpg.connect(installed.settings.database_url)
-        await owner.execute(
-            "create table if not exists bench_rows (id bigint generated always as identity, body text)"
-        )
+        await owner.execute("create table if not exists bench_rows (id bigint generated always as identity, body text)")
         await owner.execute("grant insert on bench_rows to konstruct_app")
         await owner.close()
         database = Database(installed.settings.database_url or "", 4)
@@ -93,9 +94,7 @@ class _Bare:
             await _timed(times, lambda: self._insert(body.decode())),
             await _timed(times, self._embed),
             await _timed(times, lambda: self._post(self._url, body)),
-            await _timed(
-                times, lambda: self._post(f"http://127.0.0.1:{place.SLACK_PORT}/api/auth.test", b"{}")
-            ),
+            await _timed(times, lambda: self._post(f"http://127.0.0.1:{place.SLACK_PORT}/api/auth.test", b"{}")),
         )
 
     async def _insert(self, body: str) -> None:

@@ -22,6 +22,7 @@ CONVERSATIONS = 50
 class Runs:
     """Rounds of one bot."""
 
+    app: App
     talks: list[Talk] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     commits: list[float] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Runs:
 
 async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figure]:
     """Local-model path, bolt bot, hosted path, round after round."""
-    local, bolt, hosted = Runs(), Runs(), Runs()
+    local, bolt, hosted = Runs(place.QUICK), Runs(place.QUICK), Runs(place.HOSTED)
     bolt_url = f"http://127.0.0.1:{place.BOLT_PORT}/slack/events"
     arguments = (place.BOLT_PORT, f"http://127.0.0.1:{place.BOLT_SLACK_PORT}/api/", place.MODEL_URL,
                  place.QUICK.bot_token, place.QUICK.signing_secret)  # fmt: skip
@@ -59,19 +60,17 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
             await people.converse(app, CONVERSATIONS, asked.scaled(10, 3), "A")
         await bolt_people.converse(place.QUICK, CONVERSATIONS, asked.scaled(5, 1), "A")
         for _ in range(asked.rounds):
-            await _ours(asked, installed, inbox, people, place.QUICK, local)
+            await _ours(asked, installed, inbox, people, local)
             await _bolt(asked, bolt_people, bot, bolt)
-            await _ours(asked, installed, inbox, people, place.HOSTED, hosted)
+            await _ours(asked, installed, inbox, people, hosted)
     return _figures(local, bolt, hosted)
 
 
-async def _ours(
-    asked: Asked, installed: Installed, inbox: Inbox, people: People, app: App, runs: Runs
-) -> None:
+async def _ours(asked: Asked, installed: Installed, inbox: Inbox, people: People, runs: Runs) -> None:
     await inbox.settled()
     commits, used = await inbox.commits(), meter(installed)
     used.start()
-    talk = await people.converse(app, CONVERSATIONS, asked.scaled(10, 4), "A")
+    talk = await people.converse(runs.app, CONVERSATIONS, asked.scaled(10, 4), "A")
     await inbox.settled()
     runs.cpu.append(used.stop()[0] / len(talk.latencies))
     runs.talks.append(talk)
@@ -91,9 +90,7 @@ def _figures(local: Runs, bolt: Runs, hosted: Runs) -> list[Figure]:
     bare = "slack-bolt + asyncio, one process, nothing durable"
     lost = sum(talk.lost for runs in (local, hosted) for talk in runs.talks)
     return [
-        Figure(
-            "turns end to end, 50 conversations", local.rate, "turns/s", bare, bolt.rate, ratio_at_least(1)
-        ),
+        Figure("turns end to end, 50 conversations", local.rate, "turns/s", bare, bolt.rate, ratio_at_least(1)),
         Figure("the same through LiteLLM", hosted.rate, "turns/s", bare, bolt.rate),
         Figure("answer p99 in that load", local.p99(), "ms", bare, bolt.p99()),
         Figure("turns without an answer in that load", lost, "turns", goal=at_most(0)),

@@ -62,9 +62,7 @@ async def _timed(home: Path, given: dict[str, str]) -> tuple[float, float]:
         await slack.say("What is the capital of France?", channel="D0FIRST")
         async with asyncio.timeout(300):
             while True:
-                entry = await slack.expect(
-                    lambda entry: entry.by_app and entry.kind == "message", seconds=300
-                )
+                entry = await slack.expect(lambda entry: entry.by_app and entry.kind == "message", seconds=300)
                 if entry.text != APOLOGY:
                     break
                 slack.reset()

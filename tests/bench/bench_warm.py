@@ -39,7 +39,8 @@ async def measure(asked: Asked, installed: Installed, _: Inbox) -> list[Figure]:
         actor_bytes.append(made["bytes_each"])
     await _drop(installed)
     against = "one Ray actor per conversation"
-    note = f"{conversations} loaded; {median(bytes_each):,.0f} bytes each; an actor {median(actor_bytes) / 1e6:.0f} MB"
+    actor = f"an actor {median(actor_bytes) / 1e6:.0f} MB"
+    note = f"{conversations} loaded, {median(bytes_each):,.0f} bytes each; {actor}"
     return [
         Figure("warm conversations per GiB of host memory", GIB / median(bytes_each), "conversations",
                against, GIB / median(actor_bytes), ratio_at_least(1000), note),

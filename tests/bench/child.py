@@ -27,9 +27,7 @@ class Child:
         assert self._process.stdout is not None
         raw = await asyncio.wait_for(self._process.stdout.readline(), seconds)
         if not raw:
-            raise EOFError(
-                f"The benchmark's process {self.pid} ended with status {await self._process.wait()}."
-            )
+            raise EOFError(f"The benchmark's process {self.pid} ended with status {await self._process.wait()}.")
         return raw.decode().strip()
 
     def tell(self, words: str) -> None:
@@ -53,9 +51,7 @@ class Child:
 
 
 @asynccontextmanager
-async def child(
-    module: str, *arguments: object, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Child]:
+async def child(module: str, *arguments: object, environment: Mapping[str, str] | None = None) -> AsyncIterator[Child]:
     """Run `python -m tests.bench.<module>` for the length of the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments),

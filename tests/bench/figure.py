@@ -62,7 +62,7 @@ class Figure:
         ratio = (
             ""
             if self.ratio is None
-            else f" = {number(self.ratio)} × {number(self.reference or 0)} ({self.against})"
+            else f" = {number(self.ratio)} {TIMES} {number(self.reference or 0)} ({self.against})"
         )
         verdict = "" if self.met is None else f"   goal {self.goal}: {'met' if self.met else 'NOT MET'}"
         return f"{self.name}: {number(self.value)} {self.unit}{ratio}{verdict}"

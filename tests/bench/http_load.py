@@ -67,7 +67,8 @@ async def connections(url: str, count: int) -> AsyncIterator[list[Connection]]:
     """Open connections to the server of `url`."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
-    opened = [(await loop.create_connection(Connection, parts.hostname, parts.port))[1] for _ in range(count)]
+    address = (parts.hostname or "127.0.0.1", parts.port or 80)
+    opened = [(await loop.create_connection(Connection, *address))[1] for _ in range(count)]
     try:
         yield opened
     finally:

@@ -26,9 +26,7 @@ class Inbox:
 
     async def unsent(self) -> int:
         """Replies that are committed and not marked as sent."""
-        return int(
-            await self._pool.fetchval("select count(*) from outbox where state in ('streaming', 'pending')")
-        )
+        return int(await self._pool.fetchval("select count(*) from outbox where state in ('streaming', 'pending')"))
 
     async def dead(self) -> int:
         """Dead letters."""

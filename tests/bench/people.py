@@ -46,7 +46,7 @@ class People:
         answer = self._awaited[channel] = asyncio.get_running_loop().create_future()
         begun = time.time()
         await self._slack.say(text, channel=channel, user=f"U{channel}", team=app.team)
-        return await asyncio.wait_for(answer, ANSWER_SECONDS) - begun
+        return float(await asyncio.wait_for(answer, ANSWER_SECONDS)) - begun
 
     async def converse(self, app: App, conversations: int, seconds: float, name: str) -> Talk:
         """All conversations at once for `seconds`."""

@@ -28,9 +28,7 @@ _MODELS = {"quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "h
 
 def tenant_file(app: App) -> str:
     """The tenant as `konstruct apply` takes it."""
-    hosted = (
-        f'models:\n  - {{name: stub, litellm: openai/stub, api_base: "{MODEL_URL}", api_key: sk-bench}}\n'
-    )
+    hosted = f'models:\n  - {{name: stub, litellm: openai/stub, api_base: "{MODEL_URL}", api_key: sk-bench}}\n'
     return (
         f"tenant: {app.tenant}\n"
         f'employee: {{name: {app.name}, instructions: "{INSTRUCTIONS}", model: {_MODELS[app.tenant]}}}\n'

@@ -6,25 +6,27 @@ from pathlib import Path
 from tests.bench import machine, plot
 from tests.bench.asked import Asked
 from tests.bench.child import CHECKOUT
-from tests.bench.figure import Figure, number
+from tests.bench.figure import TIMES, Figure, number
 
 METHOD = """\
-- Everything runs on this one machine at the same time as what it is measured against: product, simulator of Slack with
-  the load generator (one process), stub model (one process), bolt bot (one process). Medians of {rounds} rounds,
-  references interleaved.
-- *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through HAProxy; the stub
-  model answers after a second, as a real one does. Turns are taken meanwhile. The echo gets the same requests.
+- Everything runs on this one machine at the same time as what it is measured against: the product, the
+  simulator of Slack with the load generator (one process), the stub model and the bolt bot (a process
+  each). Medians of {rounds} rounds, references interleaved.
+- *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through
+  HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does. The
+  echo gets the same requests.
 - *Ack p99*: requests leave at fixed times (open loop); latency counts from when each was due.
-- *Reply overhead*: one message at a time in a long conversation, so that every turn recalls memories; from before the
-  webhook is called until the message is visible in Slack, less the stub's own median time. The bare steps: `INSERT;
-  COMMIT` through the product's pool, an embedding with the product's encoder in process, one POST to the echo behind
-  HAProxy, one POST to the simulator.
-- *Turns*: 50 people who each wait for the answer before they say the next thing; windows are full (20 entries), so each
-  of our turns recalls memories from pgvector and embeds what was said. The bolt bot keeps a window in memory, asks the
-  same stub without streaming, and does nothing else.
+- *Reply overhead*: one message at a time in a long conversation, so that every turn recalls memories; from
+  before the webhook is called until the message is visible in Slack, less the stub's own median time. The
+  bare steps: `INSERT; COMMIT` through the product's pool, an embedding with the product's encoder in this
+  process, one POST to the echo behind HAProxy, one POST to the simulator.
+- *Turns*: 50 people who each wait for the answer before they say the next thing; windows are full (20
+  entries), so each of our turns recalls memories from pgvector and embeds what was said. The bolt bot keeps
+  a window in memory, asks the same stub without streaming, and does nothing else.
 - *CPU, idle*: all processes of the installation: Ray with its dashboard, Serve, HAProxy, ours, PostgreSQL.
-- *Kills*: `kill -9` by the product's own failpoints and from outside at random moments, while 15 people talk; a delivery
-  without a 2xx is repeated as Slack does, only sooner. tests/checker.py sees what was acknowledged and what is visible.
+- *Kills*: `kill -9` by the product's own failpoints and from outside at random moments, while 15 people
+  talk; a delivery without a 2xx is repeated as Slack does, only sooner. tests/checker.py sees what was
+  acknowledged and what is visible.
 """
 
 
@@ -48,9 +50,7 @@ def _page(asked: Asked, figures: list[Figure], seconds: float) -> str:
         "![Figures against their goals](benchmark.png)",
         table(figures),
         "## Notes",
-        "\n".join(
-            f"- *{figure.name}*: {line}" for figure in figures for line in figure.note.splitlines() if line
-        ),
+        "\n".join(f"- *{figure.name}*: {line}" for figure in figures for line in figure.note.splitlines() if line),
         "## How it is measured",
         METHOD.format(rounds=asked.rounds),
     ]
@@ -64,10 +64,8 @@ def table(figures: list[Figure]) -> str:
 
 
 def _row(figure: Figure) -> str:
-    against = (
-        "" if figure.reference is None else f"{number(figure.reference)} {figure.unit}: {figure.against}"
-    )
-    ratio = "" if figure.ratio is None else f"{number(figure.ratio)} ×"
+    against = "" if figure.reference is None else f"{number(figure.reference)} {figure.unit}: {figure.against}"
+    ratio = "" if figure.ratio is None else f"{number(figure.ratio)} {TIMES}"
     met = {None: "", True: "yes", False: "**no**"}[figure.met]
     goal = "" if figure.goal is None else str(figure.goal)
     return f"| {figure.name} | {number(figure.value)} {figure.unit} | {against} | {ratio} | {goal} | {met} |"

@@ -1,6 +1,7 @@
 """The model of the benchmark, in a process of its own: answers at once, after a second, or word by word."""
 
 import asyncio
+import logging
 import statistics
 import sys
 import time
@@ -13,7 +14,7 @@ from tests.bench.child import READY
 from tests.stub_model import Fault, StubModel
 
 SLOW_SECONDS = 1.0
-DRIP_SECONDS = 0.5
+DRIP_SECONDS = 0.4
 
 
 class PacedModel(StubModel):
@@ -44,6 +45,8 @@ class PacedModel(StubModel):
 
 async def main(port: int) -> None:
     """Serve until ended."""
+    # A host that is killed in the middle of an answer is not worth a traceback.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     async with PacedModel(port):
         print(READY, flush=True)
         await asyncio.Event().wait()

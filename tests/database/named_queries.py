@@ -7,8 +7,6 @@ ROOT = Path(__file__).parents[2]
 QUERIES = sorted(
     (match[1], match[2].strip(), path.name)
     for path in (ROOT / "schema" / "queries").glob("*.sql")
-    for match in re.finditer(
-        r"-- name: (\w+)[\^$!<#*]*[^\n]*\n(.*?)(?=-- name:|\Z)", path.read_text(), re.DOTALL
-    )
+    for match in re.finditer(r"-- name: (\w+)[\^$!<#*]*[^\n]*\n(.*?)(?=-- name:|\Z)", path.read_text(), re.DOTALL)
 )
 NAMES = [name for name, _, _ in QUERIES]

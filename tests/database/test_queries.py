@@ -27,9 +27,7 @@ async def test_a_named_query_can_be_prepared_by_the_application(database_url: st
 
 def test_every_named_query_is_used_exactly_once() -> None:
     code = "\n".join(
-        path.read_text()
-        for folder in ("konstruct", "actors", "deployments")
-        for path in (ROOT / folder).rglob("*.py")
+        path.read_text() for folder in ("konstruct", "actors", "deployments") for path in (ROOT / folder).rglob("*.py")
     )
     used = re.findall(r"\.run\(\s*\"(\w+)\"", code)
     assert sorted(used) == sorted(NAMES)

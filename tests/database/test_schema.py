@@ -38,18 +38,14 @@ def dump(url: str) -> str:
     return "\n".join(line for line in dumped.splitlines() if line and not line.startswith("--"))
 
 
-def test_migrations_lead_exactly_to_the_schema_that_is_documented(
-    postgres_server: Server, migrated: str
-) -> None:
+def test_migrations_lead_exactly_to_the_schema_that_is_documented(postgres_server: Server, migrated: str) -> None:
     with postgres_server.database("template0") as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute((ROOT / "schema" / "schema.sql").read_bytes())
         assert dump(migrated) == dump(url)
         # Rows that the schema itself brings along.
         for table in ("shards", "hosting"):
-            assert ask(migrated, f"select * from {table} order by 1") == ask(
-                url, f"select * from {table} order by 1"
-            )
+            assert ask(migrated, f"select * from {table} order by 1") == ask(url, f"select * from {table} order by 1")
 
 
 def test_every_table_is_fenced_by_its_tenant_or_is_global_for_a_reason(migrated: str) -> None:
@@ -109,9 +105,7 @@ def test_the_application_may_neither_truncate_nor_add_triggers_or_references(mig
 
 
 def test_what_was_said_can_be_changed_by_nobody_but_the_owner(migrated: str) -> None:
-    assert ask(migrated, "select has_table_privilege('konstruct_app', 'messages', 'update, delete')") == [
-        (False,)
-    ]
+    assert ask(migrated, "select has_table_privilege('konstruct_app', 'messages', 'update, delete')") == [(False,)]
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,16 @@ employee: {{name: {employee}, instructions: You help., model: {model}, fallback_
 models:
   - {{name: gpt, litellm: openai/gpt-5-mini, api_base: "{api_base}", api_key: "${{KEY}}"}}
 channels:
-  slack: {{team_id: {team}, app_id: A0ACME, bot_user_id: U0BOT, bot_token: "${{TOKEN}}", signing_secret: "${{SECRET}}"}}
+  slack: {{team_id: {team}, app_id: A0ACME, bot_user_id: U0BOT,
+           bot_token: "${{TOKEN}}", signing_secret: "${{SECRET}}"}}
 """
 
 
 def described(
-    tenant: str = "acme", *, team: str = "T0ACME", quiet: float = 0, employee: str = "Ada", model: str = "gpt",
-    api_base: str = "http://127.0.0.1:9/v1",
+    tenant: str = "acme", *, team: str = "T0ACME", quiet: float = 0, employee: str = "Ada",
+    model: str = "gpt", api_base: str = "http://127.0.0.1:9/v1",
 ) -> TenantFile:  # fmt: skip
-    text = FILE.format(
-        tenant=tenant, team=team, quiet=quiet, employee=employee, model=model, api_base=api_base
-    )
+    text = FILE.format(tenant=tenant, team=team, quiet=quiet, employee=employee, model=model, api_base=api_base)
     return tenant_file.parse(text, SECRETS)
 
 
@@ -58,9 +57,7 @@ def everything(url: str) -> str:
     with psycopg.connect(url) as owner:
         tables = ("tenants", "employees", "models", "channels")
         return "\n".join(
-            repr(row)
-            for table in tables
-            for row in owner.execute(f"select * from {table} order by 1, 2".encode())
+            repr(row) for table in tables for row in owner.execute(f"select * from {table} order by 1, 2".encode())
         )
 
 
@@ -93,15 +90,11 @@ async def test_a_changed_file_is_applied_whole_and_leaves_nothing_old_behind(
     row = await tenants.read_tenant(database, ACME, vault)
     assert row is not None
     assert [employee["name"] for employee in row.employees.values()] == [changed.employee.name]
-    assert [channel.team for channel in row.channels] == [
-        changed.channels.slack and changed.channels.slack.team_id
-    ]
+    assert [channel.team for channel in row.channels] == [changed.channels.slack and changed.channels.slack.team_id]
     assert await tenants.apply_tenant(database, changed, vault) is False
 
 
-async def test_no_secret_can_be_read_in_the_database(
-    database: Database, database_url: str, vault: Vault
-) -> None:
+async def test_no_secret_can_be_read_in_the_database(database: Database, database_url: str, vault: Vault) -> None:
     await tenants.apply_tenant(database, described(), vault)
     stored = everything(database_url)
     assert "gpt-5-mini" in stored
@@ -130,9 +123,7 @@ async def test_secrets_moved_to_another_tenants_rows_stay_shut(
         await tenants.find_channels(database, "slack", "A0ACME", "T0GLOBEX", vault)
 
 
-async def test_with_a_lost_master_key_applying_the_file_again_is_the_way_out(
-    database: Database, vault: Vault
-) -> None:
+async def test_with_a_lost_master_key_applying_the_file_again_is_the_way_out(database: Database, vault: Vault) -> None:
     await tenants.apply_tenant(database, described(), vault)
     new = Vault((Fernet.generate_key().decode(),))
     with pytest.raises(SecretUnreadable):
@@ -153,12 +144,10 @@ async def test_a_workspace_of_another_tenant_cannot_be_taken_and_the_refusal_is_
     assert "duplicate key" not in str(refused.value)
 
 
-async def test_errors_of_postgresql_do_not_repeat_the_rows_they_are_about(
-    database: Database, vault: Vault
-) -> None:
+async def test_errors_of_postgresql_do_not_repeat_the_rows_they_are_about(database: Database, vault: Vault) -> None:
     """PostgreSQL adds "DETAIL: Failing row contains (…)": contents of messages, in logs and dead letters."""
-    async with database.tenant(ACME) as connection:
-        with pytest.raises(KonstructError) as refused:
+    with pytest.raises(KonstructError) as refused:
+        async with database.tenant(ACME) as connection:
             await connection.run("save_tenant", name="planted-canary", quiet_seconds=99.0)
     assert "planted" not in str(refused.value)
 
@@ -169,9 +158,7 @@ async def test_tenants_do_not_see_each_other(database: Database, vault: Vault) -
 
 
 @pytest.mark.parametrize("fault", ["401", "500", "empty"])
-async def test_where_the_hosted_model_fails_the_fallback_answers(
-    database_url: str, tmp_path: Path, fault: str
-) -> None:
+async def test_where_the_hosted_model_fails_the_fallback_answers(database_url: str, tmp_path: Path, fault: str) -> None:
     async with rig(database_url, tmp_path) as k, StubModel(reply=lambda _: "from the hosted model") as hosted:
         vault = Vault(k.settings.master_keys)
         with_model = described(api_base=hosted.url)

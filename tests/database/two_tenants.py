@@ -73,9 +73,7 @@ class Town:
                 )
             ]
             return {
-                table: owner.execute(
-                    f"select * from {table} where tenant_id = %s order by 1, 2", [ACME]
-                ).fetchall()
+                table: owner.execute(f"select * from {table} where tenant_id = %s order by 1, 2", [ACME]).fetchall()
                 for table in tables
             } | {"tenants": owner.execute("select * from tenants where id = %s", [ACME]).fetchall()}
 
@@ -117,8 +115,10 @@ ROWS: list[tuple[str, list[Any]]] = [
         [ACME, CANARY, CANARY, EMPLOYEE, CANARY, CANARY.encode()],
     ),
     (
-        ("insert into conversations (tenant_id, id, shard, channel, address, version)"
-        " values (%s, %s, %s, 'slack', %s, 1)"),
+        (
+            "insert into conversations (tenant_id, id, shard, channel, address, version)"
+            " values (%s, %s, %s, 'slack', %s, 1)"
+        ),
         [ACME, CONVERSATION, SHARD, f'{{"team": "{CANARY}"}}'],
     ),
     (
@@ -134,8 +134,8 @@ ROWS: list[tuple[str, list[Any]]] = [
     ),
     (
         (
-            "insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private, text,"
-            " embedding)"
+            "insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private,"
+            " text, embedding)"
             " values (%s, %s, %s, %s, %s, 1, true, %s, %s)"
         ),
         [ACME, TURN, CONTACT, CONVERSATION, SHARD, SAID, VECTOR.replace("1", "2")],
@@ -164,8 +164,8 @@ ROWS: list[tuple[str, list[Any]]] = [
     ),
     (
         (
-            "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,"
-            " claimed_until)"
+            "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state,"
+            " claim_epoch, claimed_until)"
             " values (%s, %s, %s, %s, %s, 0, %s, 'pending', 1, now())"
         ),
         [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID],

@@ -8,7 +8,7 @@ from uuid import UUID
 from actors.conversation_host import ConversationHost, Resident
 from konstruct.database.pool import Database
 from konstruct.identity import shard_of, tenant_id
-from konstruct.messages import Heard
+from konstruct.messages import Heard, Ownership
 from konstruct.metrics import Unmeasured
 
 ACME = tenant_id("acme")
@@ -40,10 +40,8 @@ class Shards:
 class Mailbox:
     """A conversation that only keeps what it is told."""
 
-    def __init__(
-        self, tenant: UUID, id_: UUID, shard: int, epoch: int, on_end: Callable[[Resident], None]
-    ) -> None:
-        self.tenant, self.id, self.shard, self.epoch, self.on_end = tenant, id_, shard, epoch, on_end
+    def __init__(self, owned: Ownership, on_end: Callable[[Resident], None]) -> None:
+        self.id, self.shard, self.on_end = owned.conversation, owned.shard, on_end
         self.touched = 0.0
         self.heard: list[Heard] = []
         self.looks = 0
@@ -90,12 +88,8 @@ class Office:
         self.shards = Shards()
         self.memories = Memories()
         self.opened: list[Mailbox] = []
-        self.host = ConversationHost(
-            number, cast("Database", self.shards), self._open, self.memories, Unmeasured()
-        )
+        self.host = ConversationHost(number, cast("Database", self.shards), self._open, self.memories, Unmeasured())
 
-    def _open(
-        self, tenant: UUID, id_: UUID, shard: int, epoch: int, on_end: Callable[[Resident], None]
-    ) -> Resident:
-        self.opened.append(Mailbox(tenant, id_, shard, epoch, on_end))
+    def _open(self, owned: Ownership, on_end: Callable[[Resident], None]) -> Resident:
+        self.opened.append(Mailbox(owned, on_end))
         return self.opened[-1]

@@ -21,9 +21,7 @@ READERS = {
     "deployments/cli.py": "whether to show a traceback must be known even where the settings are wrong",
     "deployments/simulated_slack.py": "a simulator may be asked for without any setting",
 }
-BANNED = re.compile(
-    r"(^|_)(manager|service|helper|helpers|utils|common|handler|base|data|info)(_|$)", re.IGNORECASE
-)
+BANNED = re.compile(r"(^|_)(manager|service|helper|helpers|utils|common|handler|base|data|info)(_|$)", re.IGNORECASE)
 MAP = ROOT / "ARCHITECTURE.md"
 SOURCES = sorted(path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("*.py"))
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -67,8 +65,7 @@ def test_no_name_says_that_nobody_knew_what_it_was() -> None:
         named |= {
             f"{name(path)}:{node.name}"
             for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.ClassDef)
-            and BANNED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name))
+            if isinstance(node, ast.ClassDef) and BANNED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name))
         }
     assert named == set()
 
@@ -87,11 +84,7 @@ def mapped() -> set[str]:
 
 def test_every_module_has_its_line_in_the_map(mapped: set[str]) -> None:
     def is_mapped(path: Path) -> bool:
-        return any(
-            name(place) in mapped
-            for place in (path, *path.parents)
-            if place != ROOT and ROOT in place.parents
-        )
+        return any(name(place) in mapped for place in (path, *path.parents) if place != ROOT and ROOT in place.parents)
 
     # A package that only says what belongs into it needs no line of its own.
     needed = [path for path in MODULES if path.name != "__init__.py" or functions_or_classes(path)]
@@ -103,9 +96,7 @@ def test_every_line_of_the_map_has_its_module(mapped: set[str]) -> None:
 
 
 def test_no_package_is_mapped_whole_where_its_modules_are_the_point(mapped: set[str]) -> None:
-    assert mapped.isdisjoint(
-        {"konstruct", "actors", "deployments", "konstruct/database", "konstruct/channels"}
-    )
+    assert mapped.isdisjoint({"konstruct", "actors", "deployments", "konstruct/database", "konstruct/channels"})
 
 
 def test_what_the_map_calls_a_function_exists() -> None:
@@ -120,9 +111,7 @@ def test_what_the_map_calls_a_function_exists() -> None:
     }
     defined |= set(re.findall(r"create function (\w+)", (ROOT / "schema" / "schema.sql").read_text()))
     journey = MAP.read_text().split("## Code map", maxsplit=1)[0]
-    named = [
-        word for mark in re.findall(r"`([^`]+)`", journey) for word in [mark.split("/")[-1].split(".")[-1]]
-    ]
+    named = [word for mark in re.findall(r"`([^`]+)`", journey) for word in [mark.split("/")[-1].split(".")[-1]]]
     modules = {path.stem for path in MODULES}
     unknown = [word for word in named if word not in defined | modules and not (ROOT / word).exists()]
     assert unknown == []
@@ -154,13 +143,9 @@ def test_settings_are_the_only_readers_of_our_environment() -> None:
 def test_nothing_names_the_machine_it_was_written_on() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for path in tracked.split():
-        if (ROOT / path).suffix in {".py", ".md", ".sql", ".yaml", ".toml", ".sh", ""} and (
-            ROOT / path
-        ).is_file():
+        if (ROOT / path).suffix in {".py", ".md", ".sql", ".yaml", ".toml", ".sh", ""} and (ROOT / path).is_file():
             text = (ROOT / path).read_text(errors="replace")
-            assert not re.search(r"/(?:work|home|root)/\w+/", text), (
-                f"{path} holds an absolute path of a machine"
-            )
+            assert not re.search(r"/(?:work|home|root)/\w+/", text), f"{path} holds an absolute path of a machine"
 
 
 def functions_or_classes(path: Path) -> bool:

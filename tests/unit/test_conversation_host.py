@@ -31,9 +31,7 @@ async def office(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
 def heard(conversation: UUID | None = None, id_: int = 1) -> Heard:
     conversation = conversation or uuid4()
     address = Address("T0", "D0ALICE")
-    return Heard(
-        id_, ACME, conversation, shard_of(conversation), 1, 0, "slack", address, "U0ALICE", "hi", "1.1"
-    )
+    return Heard(id_, ACME, conversation, shard_of(conversation), 1, 0, "slack", address, "U0ALICE", "hi", "1.1")
 
 
 def conversation_of(host: int, hosts: int) -> UUID:
@@ -146,9 +144,7 @@ async def test_idle_conversations_are_let_go_and_busy_ones_are_not(
     assert office.host.loaded == 1
 
 
-async def test_over_the_limit_those_idle_longest_go_first(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_over_the_limit_those_idle_longest_go_first(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosting_conversations, "LOADED_LIMIT", 2)
     await office.host.start(1)
     for _ in range(4):
@@ -170,9 +166,7 @@ async def test_sweeping_goes_on_after_an_error(office: Office, error: type[Konst
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable, EmbedderUnavailable, DatabaseUnfit, KonstructError])
-async def test_memory_sweeps_and_passivation_go_on_after_an_error(
-    office: Office, error: type[KonstructError]
-) -> None:
+async def test_memory_sweeps_and_passivation_go_on_after_an_error(office: Office, error: type[KonstructError]) -> None:
     await office.host.start(1)
     office.memories.errors = [error()]
     before = office.memories.sweeps

@@ -40,13 +40,9 @@ def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivering, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
-def reply(
-    number: int = 1, channel: str = "D0ALICE", tenant: UUID = ACME, external_id: str | None = None
-) -> Reply:
+def reply(number: int = 1, channel: str = "D0ALICE", tenant: UUID = ACME, external_id: str | None = None) -> Reply:
     ids = UUID(int=number)
-    return Reply(
-        ids, tenant, ids, ids, 0, f"text {number}", "slack", Address("T0", channel, None), external_id
-    )
+    return Reply(ids, tenant, ids, ids, 0, f"text {number}", "slack", Address("T0", channel, None), external_id)
 
 
 def fresh(of: Reply) -> Claim:
@@ -85,9 +81,7 @@ async def test_an_inherited_reply_that_is_visible_already_is_only_marked(
     assert outbox.marks[0].external_id == "ts-0"
 
 
-async def test_a_reply_left_half_shown_is_completed_in_place(
-    delivery: Delivery, outbox: Claims, wall: Wall
-) -> None:
+async def test_a_reply_left_half_shown_is_completed_in_place(delivery: Delivery, outbox: Claims, wall: Wall) -> None:
     await wall.send(reply(), "te")
     wall.partial = True
     await delivery.deliver(inherited(reply()), wall)
@@ -118,15 +112,11 @@ async def test_an_unknown_outcome_is_resolved_by_search_and_never_doubles(
     assert outbox.marks[0].error is None
 
 
-async def test_a_refused_reply_is_set_aside_with_the_reason(
-    delivery: Delivery, outbox: Claims, wall: Wall
-) -> None:
+async def test_a_refused_reply_is_set_aside_with_the_reason(delivery: Delivery, outbox: Claims, wall: Wall) -> None:
     wall.faults = [("send", ChannelRefused("Slack refused chat.postMessage: is_archived."))]
     await delivery.deliver(fresh(reply()), wall)
     assert wall.texts == []
-    assert outbox.marks == [
-        Sent(ACME, UUID(int=1), EPOCH, None, "Slack refused chat.postMessage: is_archived.")
-    ]
+    assert outbox.marks == [Sent(ACME, UUID(int=1), EPOCH, None, "Slack refused chat.postMessage: is_archived.")]
 
 
 async def test_where_the_history_may_not_be_read_the_reply_is_still_sent(
@@ -159,17 +149,13 @@ async def test_a_busy_channel_waits_as_long_as_it_asked_and_delays_no_other(
     assert finished["False D0SLOW 4"] < 0.1
 
 
-async def test_a_busy_answer_needs_no_search_afterwards(
-    delivery: Delivery, outbox: Claims, wall: Wall
-) -> None:
+async def test_a_busy_answer_needs_no_search_afterwards(delivery: Delivery, outbox: Claims, wall: Wall) -> None:
     wall.faults = [("send", ChannelBusy(0.0))]
     await delivery.deliver(fresh(reply()), wall)
     assert wall.calls == ["send", "send"]
 
 
-async def test_a_claim_of_an_earlier_owner_is_waited_for(
-    delivery: Delivery, outbox: Claims, wall: Wall
-) -> None:
+async def test_a_claim_of_an_earlier_owner_is_waited_for(delivery: Delivery, outbox: Claims, wall: Wall) -> None:
     outbox.answers = [0.05, 0.02, 0.0]
     begun = time.monotonic()
     await delivery.deliver(inherited(reply()), wall)

@@ -26,20 +26,15 @@ def test_known_identities_stay_what_they_are() -> None:
         "contact": (identity.contact_id(ACME, "slack", "U0ALICE"), "09f289b3-bb1d-56b1-b86c-29607f26517d"),
         "employee": (identity.employee_id(ACME, "Ada"), "557c6aa8-4571-5f6b-acca-26bc14e04688"),
     }
-    assert {name: str(found) for name, (found, _) in known.items()} == {
-        n: was for n, (_, was) in known.items()
-    }
+    assert {name: str(found) for name, (found, _) in known.items()} == {n: was for n, (_, was) in known.items()}
     assert identity.shard_of(conversation) == 52
 
 
 def test_identities_are_the_same_in_another_process() -> None:
     code = (
-        "from konstruct import identity as i; "
-        "print(i.shard_of(i.conversation_id(i.tenant_id('acme'), 'slack', 'x')))"
+        "from konstruct import identity as i; print(i.shard_of(i.conversation_id(i.tenant_id('acme'), 'slack', 'x')))"
     )
-    elsewhere = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(elsewhere) == identity.shard_of(identity.conversation_id(ACME, "slack", "x"))
 
 

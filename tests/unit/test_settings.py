@@ -57,9 +57,7 @@ def test_a_secret_file_that_cannot_be_read_stops_with_a_sentence(tmp_path: Path,
         path.mkdir()
     elif kind == "binary":
         path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(
-        SettingsInvalid, match=r"KONSTRUCT_MASTER_KEYS_FILE names .*secret, which cannot be read"
-    ):
+    with pytest.raises(SettingsInvalid, match=r"KONSTRUCT_MASTER_KEYS_FILE names .*secret, which cannot be read"):
         read({"KONSTRUCT_MASTER_KEYS_FILE": str(path)})
 
 

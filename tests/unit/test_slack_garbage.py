@@ -84,9 +84,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
-weird_text = st.text(st.characters(), max_size=20) | st.sampled_from(
-    ["D0A", "C0A", "U0A", "1.2", "im", "\0", "\ud800"]
-)
+weird_text = st.text(st.characters(), max_size=20) | st.sampled_from(["D0A", "C0A", "U0A", "1.2", "im", "\0", "\ud800"])
 events = st.fixed_dictionaries(
     {},
     optional={
@@ -107,8 +105,7 @@ callbacks = st.fixed_dictionaries(
         "api_app_id": weird_text | json_values,
         "team_id": weird_text | json_values,
         "challenge": weird_text | json_values,
-        "authorizations": st.lists(st.dictionaries(st.just("team_id"), weird_text | json_values))
-        | json_values,
+        "authorizations": st.lists(st.dictionaries(st.just("team_id"), weird_text | json_values)) | json_values,
         "event": events | json_values,
     },
 )

@@ -14,9 +14,7 @@ from konstruct.metrics import Unmeasured
 from tests.unit.plain_hosts import Mapping, PlainHosts
 
 
-def office(
-    hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2
-) -> tuple[Supervisor, PlainHosts]:
+def office(hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2) -> tuple[Supervisor, PlainHosts]:
     mapping = Mapping(hosts, wanted)
     plain = PlainHosts(mapping)
     return Supervisor(cast("Database", mapping), plain, version, default, Unmeasured()), plain
@@ -134,11 +132,7 @@ async def test_shrinking_drains_the_leaving_before_the_others_take_their_shards(
     plain.journal.clear()
     plain.mapping.row["wanted_hosts"] = 2
     await supervisor.check()
-    assert (
-        plain.journal.index(("stop", 2))
-        < plain.journal.index(("kill", 2))
-        < plain.journal.index(("adopt", 0))
-    )
+    assert plain.journal.index(("stop", 2)) < plain.journal.index(("kill", 2)) < plain.journal.index(("adopt", 0))
 
 
 async def test_a_dead_host_does_not_stand_in_the_way_of_resizing() -> None:

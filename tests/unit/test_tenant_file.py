@@ -53,9 +53,7 @@ def test_a_tenant_needs_neither_models_nor_channels() -> None:
 
 
 def test_a_missing_variable_is_named_with_its_place() -> None:
-    with pytest.raises(
-        TenantFileInvalid, match=r"models\[0\].api_key needs .* OPENAI_API_KEY, which is not set"
-    ):
+    with pytest.raises(TenantFileInvalid, match=r"models\[0\].api_key needs .* OPENAI_API_KEY, which is not set"):
         parse(DESIGNED, {})
 
 
@@ -113,7 +111,5 @@ def test_a_key_without_a_value_is_refused_rather_than_taken_for_a_name() -> None
 
 
 def test_a_named_model_may_answer_with_a_local_fallback() -> None:
-    text = (
-        employee(model="gpt", fallback_model="local/smollm2") + "models: [{name: gpt, litellm: openai/gpt}]\n"
-    )
+    text = employee(model="gpt", fallback_model="local/smollm2") + "models: [{name: gpt, litellm: openai/gpt}]\n"
     assert parse(text, {}).employee.model == "gpt"

@@ -7,9 +7,7 @@ from konstruct.messages import Spoken
 from konstruct.window import WINDOW_CHARS, WINDOW_ENTRIES, slide
 
 texts = st.one_of(st.text(max_size=20), st.integers(0, 40_000).map(lambda n: "x" * n))
-entries = st.lists(
-    st.builds(Spoken, st.sampled_from(["contact", "employee"]), texts, st.integers(0, 99)), max_size=40
-)
+entries = st.lists(st.builds(Spoken, st.sampled_from(["contact", "employee"]), texts, st.integers(0, 99)), max_size=40)
 
 
 @given(entries, entries)

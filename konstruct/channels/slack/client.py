@@ -26,7 +26,6 @@ _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 class SlackChannel:
     """One workspace's Web API under one bot token."""
 
-
     def __init__(self, secrets: dict[str, str], api_url: str, session: aiohttp.ClientSession) -> None:
         """`api_url` ends with a slash; the session is shared by all tenants of a process."""
         self._url = api_url

@@ -101,6 +101,7 @@ class HostActor:
 
         parts = await build_host(self._settings, self._number, embed, self._metrics)
         try:
+            await parts.database.check_health()
             await parts.host.start((await hosting.read(parts.database)).hosts)
         except BaseException:
             # The next call tries again, with connections of its own.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 
@@ -18,11 +19,14 @@ from deployments.webhooks import Webhooks
 from konstruct import logs
 from konstruct.database.pool import Database
 from konstruct.directory import Directory
+from konstruct.errors import DatabaseUnavailable
 from konstruct.embedding import encoder_for
 from konstruct.settings import Settings
 from konstruct.vault import Vault
 
 EMBED_BATCH = 32
+
+log = structlog.get_logger()
 
 
 class AppArgs(BaseModel):
@@ -113,6 +117,10 @@ class ServedIngress:
     async def __serve_build_asgi_app__(self) -> Any:
         """Serve's hook: open what needs the event loop, then hand out the application."""
         await self._database.start()
+        try:
+            await self._database.check_health()
+        except DatabaseUnavailable as error:
+            log.warning("started without the database", reason=str(error))
         self._router.start()
         return self._routes
 

@@ -51,6 +51,7 @@ class Supervisor:
         self._metrics = metrics
         self._seen: dict[int, float] = {}
         self._measured = 0.0
+        self._upgrading = asyncio.Lock()
         self.health: dict[int, HostHealth] = {}
 
     async def run(self) -> None:
@@ -71,7 +72,12 @@ class Supervisor:
             await hosting.remap(self._database, wanted)
         elif wanted != mapping.hosts:
             await self._resize(mapping.hosts, wanted)
-        await asyncio.gather(*(self._look_after(number, wanted) for number in range(wanted)))
+        # All of them end before an error is told: a round that is left early would overlap with the next.
+        results = await asyncio.gather(
+            *(self._look_after(number, wanted) for number in range(wanted)), return_exceptions=True
+        )
+        for error in filter(None, results):
+            raise error
 
     async def _look_after(self, number: int, hosts: int) -> None:
         health = await self._hosts.check_health(number)
@@ -85,10 +91,13 @@ class Supervisor:
         self.health[number] = health
         if health.version != self._version:
             log.info("replacing a host of another version", host=number, version=health.version)
-            await self._drain(number)
-            await self._replace(number)
+            # One by one: while a host drains, the others answer.
+            async with self._upgrading:
+                await self._drain(number)
+                await self._replace(number)
         elif health.shards != len(hosting.shards_of(number, hosts)):
-            await self._hosts.call(number, "adopt", hosts, seconds=SILENT_SECONDS)
+            await self._ask(number, "make_room", hosts)
+            await self._ask(number, "adopt", hosts)
 
     async def _replace(self, number: int) -> None:
         """A silent host may be a zombie: end it, and let the new one's epochs fence it in case it lives on."""
@@ -105,16 +114,18 @@ class Supervisor:
 
     async def _resize(self, before: int, after: int) -> None:
         log.info("resizing", before=before, after=after)
-        if after > before:
-            await asyncio.gather(*(self._ask(number, "make_room", after) for number in range(before)))
-        else:
-            await asyncio.gather(*(self._drain(number) for number in range(after, before)))
+        # Almost every host has shards to give away, also when there will be fewer hosts.
+        staying = range(min(before, after))
+        await asyncio.gather(
+            *(self._ask(number, "make_room", after) for number in staying),
+            *(self._drain(number) for number in range(after, before)),
+        )
         await hosting.remap(self._database, after)
         for number in range(after, before):
             self._hosts.kill(number)
             self.health.pop(number, None)
             self._seen.pop(number, None)
-        await asyncio.gather(*(self._ask(number, "adopt", after) for number in range(min(before, after))))
+        await asyncio.gather(*(self._ask(number, "adopt", after) for number in staying))
 
     async def _drain(self, number: int) -> None:
         await self._ask(number, "stop")

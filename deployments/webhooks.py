@@ -13,7 +13,7 @@ from konstruct.database import turns
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Directory
-from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, SignatureRejected
+from konstruct.errors import KonstructError, SignatureRejected
 from konstruct.failpoints import Failpoint
 from konstruct.group_commit import GroupCommit
 from konstruct.identity import conversation_id, shard_of
@@ -60,7 +60,7 @@ class Webhooks:
         except SignatureRejected as rejected:
             log.warning("webhook rejected", channel="slack", reason=str(rejected))
             answer = _said(401, str(rejected))
-        except (DatabaseUnavailable, DatabaseUnfit, TimeoutError) as error:
+        except (KonstructError, TimeoutError) as error:
             log.warning("webhook not stored", channel="slack", reason=str(error))
             answer = _said(503, "The message could not be stored now; please deliver it again.")
         self._metrics.count("konstruct_webhooks_total", str(answer.status))

@@ -51,6 +51,8 @@ class SlackChannel:
         if reply.address.thread:
             message["thread_ts"] = reply.address.thread
         answer = await self._post("chat.postMessage", message)
+        if not answer.get("ts"):
+            raise ChannelOutcomeUnknown("chat.postMessage gave no ts.")
         return str(answer["ts"])
 
     async def edit(self, reply: Reply, external_id: str, text: str, *, partial: bool = False) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.checker import Verdict, check, text_of
+from tests.checker import Verdict, check, in_order, text_of
 from tests.rig import Rig
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -114,4 +114,4 @@ class Load:
         return await self._check()
 
     async def _check(self) -> Verdict:
-        return check(self.said, {channel: await self._k.texts(channel) for channel in self.said})
+        return check({channel: in_order(said) for channel, said in self.said.items()}, {channel: await self._k.texts(channel) for channel in self.said})

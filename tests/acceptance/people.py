@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from simulator import SlackSimulator
 from tests.acceptance.conftest import GLOBEX
-from tests.checker import Verdict, check, text_of
+from tests.checker import Said, Verdict, check, text_of
 
 
 class People:
@@ -45,9 +45,9 @@ class People:
 
     def judge(self) -> Verdict:
         """The verdict now."""
-        acknowledged = {delivery.event_id for delivery in self._slack.deliveries if delivery.acknowledged}
+        deliveries = {delivery.event_id: delivery for delivery in self._slack.deliveries}
         said = {
-            channel: [number for number, event in numbers if event in acknowledged]
+            channel: [heard for number, event in numbers if (heard := Said.from_delivery(number, deliveries[event]))]
             for channel, numbers in self._numbers.items()
         }
         return check(said, {channel: self._visible(channel) for channel in said})

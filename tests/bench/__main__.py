@@ -1,7 +1,11 @@
 """`python -m tests.bench`: bring everything up, measure part by part, write the table, leave nothing running."""
 
+import asyncio
+import signal
 import sys
 import time
+import traceback
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -31,38 +35,53 @@ TOGETHER: dict[str, Any] = {
 
 
 async def main(asked: Asked) -> int:
-    """Answers the exit status: 1 where a goal is missed in an official run."""
+    """Answers the exit status: 1 where a part failed, or a goal is missed in an official run."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
     begun = time.monotonic()
     asked.home.mkdir(parents=True, exist_ok=True)
-    figures: list[Figure] = []
-    if "up" in asked.parts:
-        figures += _show(await bench_up.measure(asked))
+    results = Results()
     async with child("stub_process", place.MODEL_PORT):
+        if "up" in asked.parts:
+            await results.gather("up", bench_up.measure(asked))
         together = [part for part in asked.parts if part in TOGETHER]
         if together:
-            figures += await _together(asked, together)
+            await _together(asked, together, results)
         if "crash" in asked.parts:
-            figures += _show(await bench_crash.measure(asked))
-    report.write(asked, figures, time.monotonic() - begun)
-    return int(any(figure.met is False for figure in figures) and asked.official)
+            await results.gather("crash", bench_crash.measure(asked))
+    report.write(asked, results.figures, time.monotonic() - begun)
+    missed = any(figure.met is False for figure in results.figures)
+    return int(bool(results.failed) or (missed and asked.official))
 
 
-async def _together(asked: Asked, parts: list[str]) -> list[Figure]:
+async def _together(asked: Asked, parts: list[str], results: "Results") -> None:
     """The parts that share one installation."""
-    figures: list[Figure] = []
     async with AsyncExitStack() as until:
         installed = await until.enter_async_context(installation(asked.home / "k"))
         inbox = await until.enter_async_context(watching(installed))
         for part in parts:
-            print(f"… {part}", flush=True)
-            figures += _show(await TOGETHER[part](asked, installed, inbox))
-    return figures
+            await results.gather(part, TOGETHER[part](asked, installed, inbox))
 
 
-def _show(figures: list[Figure]) -> list[Figure]:
-    for figure in figures:
-        print(figure, flush=True)
-    return figures
+class Results:
+    """Figures so far; a part that fails costs its own figures only."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.figures: list[Figure] = []
+        self.failed: list[str] = []
+
+    async def gather(self, part: str, measuring: Awaitable[list[Figure]]) -> None:
+        """Wait for a part's figures and show them."""
+        print(f"… {part}", flush=True)
+        try:
+            found = await measuring
+        except Exception:  # noqa: BLE001 - the other parts took long and are still good
+            traceback.print_exc()
+            self.failed.append(part)
+            return
+        for figure in found:
+            print(f"  {figure}", flush=True)
+        self.figures += found
 
 
 if __name__ == "__main__":

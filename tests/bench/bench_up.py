@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import sys
 import time
-from asyncio.subprocess import DEVNULL
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,9 +12,8 @@ from konstruct.prompt import APOLOGY
 from simulator import App, SlackSimulator
 from tests.bench import place
 from tests.bench.asked import Asked
-from tests.bench.child import CHECKOUT
 from tests.bench.figure import Figure, at_most
-from tests.bench.installed import environment
+from tests.bench.installed import environment, konstruct
 from tests.bench.percentile import median
 
 URL = f"http://127.0.0.1:{place.UP_HTTP_PORT}"
@@ -32,18 +29,18 @@ async def measure(asked: Asked) -> list[Figure]:
         SLACK_API_URL=f"http://127.0.0.1:{place.UP_SLACK_PORT}/api/",
     )
     webhooks, answers = [], []
-    await _run(given, "down")
+    await konstruct("down", given)
     try:
         if not (home / "models").exists():
-            await _run(given, "up")
-            await _run(given, "down")
+            await konstruct("up", given)
+            await konstruct("down", given)
         for _ in range(1 if asked.quick else min(3, asked.rounds)):
             accepted, answered = await _timed(home, given)
             webhooks.append(accepted)
             answers.append(answered)
-            await _run(given, "down")
+            await konstruct("down", given)
     finally:
-        await _run(given, "down")
+        await konstruct("down", given)
     return [
         Figure("`up` to ready for webhooks, everything installed", median(webhooks), "s", goal=at_most(60)),
         Figure("`up` to the model's first answer", median(answers), "s", goal=at_most(180)),
@@ -53,7 +50,7 @@ async def measure(asked: Asked) -> list[Figure]:
 async def _timed(home: Path, given: dict[str, str]) -> tuple[float, float]:
     """Somebody writes as soon as the webhook answers, long before the model is there, and waits."""
     begun = time.perf_counter()
-    starting = asyncio.create_task(_run(given, "up"))
+    starting = asyncio.create_task(konstruct("up", given))
     await _accepting()
     accepted = time.perf_counter() - begun
     demo = json.loads((home / "secrets" / "demo.json").read_text())
@@ -81,11 +78,3 @@ async def _accepting() -> None:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(0.1)
-
-
-async def _run(given: dict[str, str], command: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deployments.cli", command, cwd=CHECKOUT, env=given, stdout=DEVNULL
-    )
-    if await process.wait():
-        raise RuntimeError(f"`konstruct {command}` failed with status {process.returncode}.")

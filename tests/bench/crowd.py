@@ -1,11 +1,12 @@
 """People who go on talking while hosts die; each says the next thing once the last was acknowledged."""
 
 import asyncio
+import html
 import random
 from contextlib import suppress
 
 from simulator import App, SlackSimulator
-from tests.checker import Verdict, check, text_of
+from tests.checker import Verdict, check, in_order, text_of
 
 # A deliverer tries again sooner than Slack does, so that the run ends this week.
 RETRY_SECONDS = (0.3, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0, 5.0)
@@ -63,10 +64,10 @@ class Crowd:
         }
 
     def _judge(self) -> Verdict:
-        accepted = {f"{team}/{channel}": numbers for (team, channel), numbers in self._accepted().items()}
+        accepted = {f"{team}/{channel}": in_order(numbers) for (team, channel), numbers in self._accepted().items()}
         visible = {f"{team}/{channel}": self._visible(team, channel) for team, channel in self._said}
         return check(accepted, visible)
 
     def _visible(self, team: str, channel: str) -> list[str]:
         bot = self._slack.app_of(team).bot_user
-        return [m.text for m in self._slack.messages(channel, team=team) if m.user == bot]
+        return [html.unescape(m.text) for m in self._slack.messages(channel, team=team) if m.user == bot]

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,14 @@ from typing import Any
 
 import aiohttp
 import psutil
-from rich.console import Console
 
 from deployments.installation import postgres, processes, running, serve_apps
-from deployments.installation.down import down
 from deployments.installation.layout import Layout
 from deployments.installation.running import Running
-from deployments.installation.steps import Steps
 from deployments.installation.tenants import apply_file
-from deployments.installation.up import up
 from konstruct.settings import Settings
 from tests.bench import place
+from tests.bench.child import CHECKOUT
 
 ECHO = {"name": "echo", "route_prefix": "/echo", "import_path": "tests.bench.echo:build", "args": {}}
 
@@ -96,13 +94,14 @@ async def installation(home: Path, *, failpoints: bool = False) -> AsyncIterator
         LOCAL_MODEL_URL=place.MODEL_URL,
         FAILPOINTS="on" if failpoints else "off",
     )
-    steps = Steps(Console(stderr=True, highlight=False))
-    await asyncio.to_thread(down, given, steps)
+    await konstruct("down", given)
     shutil.rmtree(Layout(home).pgdata, ignore_errors=True)
     shutil.rmtree(home / "failpoints", ignore_errors=True)
     (home / "failpoints").mkdir(parents=True)
     try:
-        runs = await asyncio.to_thread(up, given, steps)
+        await konstruct("up", given)
+        runs = running.recall(Layout(home))
+        assert runs is not None
         for app in place.APPS:
             path = home / f"{app.tenant}.yaml"
             path.write_text(place.tenant_file(app))
@@ -111,7 +110,16 @@ async def installation(home: Path, *, failpoints: bool = False) -> AsyncIterator
         await _settle(installed)
         yield installed
     finally:
-        await asyncio.to_thread(down, given, steps)
+        await konstruct("down", given)
+
+
+async def konstruct(command: str, given: Mapping[str, str]) -> None:
+    """The real command in a process of its own; raises RuntimeError when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deployments.cli", command, cwd=CHECKOUT, env=given, stdout=sys.stderr
+    )
+    if await process.wait():
+        raise RuntimeError(f"`konstruct {command}` failed with status {process.returncode}.")
 
 
 async def _settle(installed: Installed) -> None:

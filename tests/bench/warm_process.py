@@ -66,7 +66,7 @@ async def _activate(host: Any, ids: Sequence[UUID]) -> None:
     for resident in residents:
         resident.look()
     await asyncio.gather(*(resident.settle() for resident in residents))
-    assert all(len(resident._window) == place.WINDOW for resident in residents)
+    assert all(len(resident._known.window) == place.WINDOW for resident in residents)
 
 
 async def _seed(url: str, count: int) -> list[UUID]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from konstruct.failpoints import NAMES
-from tests.checker import Verdict, check, text_of
+from tests.checker import Said, Verdict, check, in_order, text_of
 from tests.crash import Load, end, hosting, start_host
 from tests.rig import Rig, rig
 
@@ -65,10 +65,12 @@ async def zombie_and_successor(k: Rig, home: Path, place: str, mutant: str = "")
 
 async def test_the_checker_counts_what_it_should() -> None:
     answered = {"D1": [text_of(1), text_of(2)]}
-    assert check({"D1": [1, 2]}, answered).clean
-    assert check({"D1": [1, 2, 3]}, answered).lost == [3]
-    assert check({"D1": [1, 2]}, {"D1": [text_of(1), text_of(2), text_of(1)]}).doubled == [1]
-    assert check({"D1": [1, 2]}, {"D1": [text_of(2), text_of(1)]}).misordered == [1]
+    assert check({"D1": in_order([1, 2])}, answered).clean
+    assert check({"D1": in_order([1, 2, 3])}, answered).lost == [3]
+    assert check({"D1": in_order([1, 2])}, {"D1": [text_of(1), text_of(2), text_of(1)]}).doubled == [1]
+    assert check({"D1": in_order([1, 2])}, {"D1": [text_of(2), text_of(1)]}).misordered == [2]
+    at_once = [Said(1, 0.0, 3.0), Said(2, 1.0, 2.0)]
+    assert check({"D1": at_once}, {"D1": [text_of(2), text_of(1)]}).clean
 
 
 async def test_the_checker_catches_a_missing_fence(

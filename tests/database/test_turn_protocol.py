@@ -17,7 +17,7 @@ from konstruct.database.pool import Database
 from konstruct.errors import Fenced, StaleTurn
 from konstruct.identity import contact_id, conversation_id, reply_id, shard_of, tenant_id, turn_id
 from konstruct.messages import Address, Heard, Inbound, Reply
-from tests.checker import check, text_of
+from tests.checker import check, in_order, text_of
 
 T = TypeVar("T")
 CONVERSATIONS = ("one", "two")
@@ -105,7 +105,7 @@ class TurnProtocol(RuleBasedStateMachine):
         for name in CONVERSATIONS:
             self._finish(self.owners[0], name)
         visible = {name: list(self.sends[name]) for name in CONVERSATIONS}
-        verdict = check(self.said, visible)
+        verdict = check({name: in_order(numbers) for name, numbers in self.said.items()}, visible)
         self.run(self.database.stop())
         self.loop.close()
         assert verdict.clean, verdict

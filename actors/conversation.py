@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -144,6 +145,9 @@ class Conversation:
 
     async def _take_turn(self, heard: list[Heard]) -> None:
         """Answer what waits. A message that survived a crash of its host is first counted, then tried alone."""
+        with suppress(KonstructError):
+            # What it takes to load a model must not pass for a crash of this message; errors come again in the turn.
+            await self._office.roster.assignment(self._owned.tenant, heard[0].channel, heard[0].address.team)
         suspect = next((h for h in heard if h.epoch < self._owned.epoch or h.attempts), None)
         if suspect is None:
             await self._answer(heard)

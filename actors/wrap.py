@@ -17,7 +17,7 @@ from konstruct.database import hosting
 from konstruct.database.tenants import any_hosted_model
 from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
-from konstruct.models import hosted
+from konstruct.models.hosted import HostedModel
 from konstruct.settings import Settings
 
 NAMESPACE = "konstruct"
@@ -108,7 +108,8 @@ class HostActor:
             await parts.close()
             raise
         if await any_hosted_model(parts.database):
-            self._warming = asyncio.create_task(hosted.warm())
+            # Beside the first turns: with LiteLLM loaded before anybody needs it, no contact waits for it.
+            self._warming = asyncio.create_task(HostedModel("", "", None, None).start())
         log.info("host started", host=self._number, shards=parts.host.shards)
         return parts
 

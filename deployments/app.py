@@ -19,8 +19,8 @@ from deployments.webhooks import Webhooks
 from konstruct import logs
 from konstruct.database.pool import Database
 from konstruct.directory import Directory
-from konstruct.errors import DatabaseUnavailable
 from konstruct.embedding import encoder_for
+from konstruct.errors import DatabaseUnavailable
 from konstruct.settings import Settings
 from konstruct.vault import Vault
 

@@ -63,6 +63,8 @@ class Roster:
         # An unchanged row is the same object: models and their HTTP connections stay open.
         if opened is None or opened[0] is not row:
             opened = (row, self._open(row, kind, team))
+            for model in opened[1].models:
+                await model.start()
             self._opened[tenant, kind, team] = opened
         return opened[1]
 

@@ -52,6 +52,9 @@ class Model(Protocol):
     def name(self) -> str:
         """What the tenant file calls it."""
 
+    async def start(self) -> None:
+        """Load what the model needs in this process; must come first, harmless to repeat."""
+
     def stream(self, prompt: Prompt, *, deadline: float) -> AsyncIterator[Delta]:
         """Stream one answer; `deadline` is in seconds from now, for all of it.
 

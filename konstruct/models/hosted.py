@@ -24,13 +24,17 @@ class HostedModel:
         self._api_base = api_base
         self._api_key = api_key
 
+    async def start(self) -> None:
+        """Import LiteLLM beside the event loop."""
+        await asyncio.to_thread(_litellm)
+
     async def stream(self, prompt: Prompt, *, deadline: float) -> AsyncGenerator[Delta]:
         """See Model.stream."""
         end = asyncio.get_running_loop().time() + deadline
         finished = False
         try:
             async with asyncio.timeout_at(end):
-                litellm = await asyncio.to_thread(_litellm)
+                litellm = _litellm()
                 chunks = await litellm.acompletion(**self._request(prompt, deadline))
             while True:
                 # Not one timeout around the loop: it would also fire inside the consumer, between two deltas.
@@ -73,11 +77,6 @@ class HostedModel:
             reason = reason.replace(self._api_key, "[key]")
         headers = getattr(error, "litellm_response_headers", None)
         return verdict(self.name, int(getattr(error, "status_code", 0) or 503), reason, headers)
-
-
-async def warm() -> None:
-    """Import LiteLLM beside the event loop, so that no contact waits for it."""
-    await asyncio.to_thread(_litellm)
 
 
 def _read(chunk: Any) -> tuple[Delta, bool]:

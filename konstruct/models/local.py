@@ -35,6 +35,9 @@ class LocalModel:
         self._session = session
         self._max_tokens = max_tokens
 
+    async def start(self) -> None:
+        """Nothing to load: the model lives elsewhere."""
+
     async def stream(self, prompt: Prompt, *, deadline: float) -> AsyncGenerator[Delta]:
         """See Model.stream; an answer without its end mark was cut off and counts as ModelUnavailable."""
         timeout = aiohttp.ClientTimeout(total=max(deadline, 0.001), sock_connect=CONNECT_SECONDS)

@@ -3,10 +3,9 @@
 import asyncio
 import html
 import random
-from contextlib import suppress
 
 from simulator import App, SlackSimulator
-from tests.checker import Verdict, check, in_order, text_of
+from tests.checker import Said, Verdict, check, text_of
 
 # A deliverer tries again sooner than Slack does, so that the run ends this week.
 RETRY_SECONDS = (0.3, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0, 5.0)
@@ -19,7 +18,7 @@ class Crowd:
         """`first`: the first message's number; numbers are never used twice in a run."""
         self._slack = slack
         self._next = first
-        self._said: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self._said: dict[str, list[tuple[int, str]]] = {}
 
     async def talk(self, app: App, channels: int, prefix: str, pause: tuple[float, float]) -> None:
         """Until cancelled; everybody pauses for a time (seconds) in that range between two messages."""
@@ -34,7 +33,7 @@ class Crowd:
         """Say the next message and wait until it is acknowledged, or given up."""
         self._next += 1
         number, event = self._next, f"Ev{self._next:08d}"
-        self._said.setdefault((app.team, channel), []).append((number, event))
+        self._said.setdefault(f"{app.team}/{channel}", []).append((number, event))
         said = await self._slack.say(
             text_of(number), channel=channel, user=f"U{channel}", team=app.team, event_id=event
         )
@@ -46,27 +45,19 @@ class Crowd:
 
     def acknowledged(self) -> int:
         """How many messages count."""
-        return sum(len(numbers) for numbers in self._accepted().values())
+        return sum(len(said) for said in self._accepted().values())
 
-    async def verdict(self, seconds: float = 120.0) -> Verdict:
-        """Wait for what is acknowledged to be answered, let doubles show, judge."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._judge().lost:  # noqa: ASYNC110 - the checker knows only what is visible
-                    await asyncio.sleep(0.5)
-        await asyncio.sleep(3.0)
-        return self._judge()
+    def verdict(self) -> Verdict:
+        """To be asked once, when everything is settled: it compares every message with every other."""
+        visible = {place: self._visible(*place.split("/")) for place in self._said}
+        return check(self._accepted(), visible)
 
-    def _accepted(self) -> dict[tuple[str, str], list[int]]:
-        accepted = {delivery.event_id for delivery in self._slack.deliveries if delivery.acknowledged}
+    def _accepted(self) -> dict[str, list[Said]]:
+        deliveries = {delivery.event_id: delivery for delivery in self._slack.deliveries}
         return {
-            place: [number for number, event in numbers if event in accepted] for place, numbers in self._said.items()
+            place: [said for number, event in numbers if (said := Said.from_delivery(number, deliveries[event]))]
+            for place, numbers in self._said.items()
         }
-
-    def _judge(self) -> Verdict:
-        accepted = {f"{team}/{channel}": in_order(numbers) for (team, channel), numbers in self._accepted().items()}
-        visible = {f"{team}/{channel}": self._visible(team, channel) for team, channel in self._said}
-        return check(accepted, visible)
 
     def _visible(self, team: str, channel: str) -> list[str]:
         bot = self._slack.app_of(team).bot_user

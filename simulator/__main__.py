@@ -40,9 +40,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     default = App()
     parser = argparse.ArgumentParser("python -m simulator", description=__doc__)
-    parser.add_argument(
-        "--webhook", default="http://127.0.0.1:8000/slack/events", help="where events are sent"
-    )
+    parser.add_argument("--webhook", default="http://127.0.0.1:8000/slack/events", help="where events are sent")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--tenant", default=default.tenant, help="whose app it is")
@@ -51,9 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--app", default=default.app)
     parser.add_argument("--bot-user", default=default.bot_user)
     parser.add_argument("--ignore-client-msg-id", action="store_true", help="deliver a repeated post twice")
-    parser.add_argument(
-        "--retry-speed", type=float, default=1.0, help="60 turns Slack's minute into a second"
-    )
+    parser.add_argument("--retry-speed", type=float, default=1.0, help="60 turns Slack's minute into a second")
     parser.epilog = "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET are the app's secrets."
     return parser.parse_args()
 

@@ -67,9 +67,7 @@ class Control:
     async def send(self, request: web.Request) -> web.Response:
         """Deliver {event, team?, event_id?}: any inner event."""
         wanted = await _object(request)
-        said = await self._slack.send(
-            wanted["event"], team=wanted.get("team"), event_id=wanted.get("event_id")
-        )
+        said = await self._slack.send(wanted["event"], team=wanted.get("team"), event_id=wanted.get("event_id"))
         return _json({"ok": True, **asdict(said)})
 
     async def log(self, request: web.Request) -> web.Response:
@@ -80,9 +78,7 @@ class Control:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the log as server-sent events from ?since= (default: now) on, of one ?channel= or all."""
-        stream = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
-        )
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         since, channel = request.query.get("since"), request.query.get("channel")
         follow = self._slack.follow(len(self._slack.log) if since is None else int(since))
         await stream.prepare(request)
@@ -103,9 +99,7 @@ class Control:
     async def messages(self, request: web.Request) -> web.Response:
         """Return what reads in ?channel= now, or in its thread ?thread_ts=; ?team= if there are several."""
         query = request.query
-        found = self._slack.messages(
-            query["channel"], thread_ts=query.get("thread_ts"), team=query.get("team")
-        )
+        found = self._slack.messages(query["channel"], thread_ts=query.get("thread_ts"), team=query.get("team"))
         return _json({"ok": True, "messages": [message.to_json(metadata=True) for message in found]})
 
     async def deliveries(self, request: web.Request) -> web.Response:

@@ -68,9 +68,7 @@ def envelope(app: App, event: dict[str, Any], event_id: str) -> bytes:
 def signed(app: App, body: bytes, *, retry: int = 0, reason: str = "") -> dict[str, str]:
     """Return the headers of a delivery made now; `retry` is its number after the first."""
     timestamp = str(int(time.time()))
-    digest = hmac.new(
-        app.signing_secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256
-    ).hexdigest()
+    digest = hmac.new(app.signing_secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256).hexdigest()
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",

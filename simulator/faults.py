@@ -61,9 +61,7 @@ class Faults:
     def strike(self, method: str, channel: str) -> Iterator[Fault]:
         """Yield the rules that hit this call, counted as used: any latencies, then at most one other."""
         for rule in self.rules:
-            if rule.applies(method, channel) and (
-                rule.probability >= 1 or self._random.random() < rule.probability
-            ):
+            if rule.applies(method, channel) and (rule.probability >= 1 or self._random.random() < rule.probability):
                 rule.hits += 1
                 if rule.times is not None:
                     rule.times -= 1

@@ -70,9 +70,7 @@ class SlackSimulator:
         server = web.Application(client_max_size=MAX_BODY_BYTES)
         server.router.add_route("*", "/api/{method}", self.api.answer)
         self.control.add_routes(server.router)
-        self._runner = web.AppRunner(
-            server, access_log=None, handler_cancellation=True, shutdown_timeout=STOP_SECONDS
-        )
+        self._runner = web.AppRunner(server, access_log=None, handler_cancellation=True, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
@@ -155,9 +153,7 @@ class SlackSimulator:
             sends.append(self.send(message_event(app, channel, message, "message", client_id), team=app.team))
         return (await asyncio.gather(*sends))[0]
 
-    async def send(
-        self, event: dict[str, Any], *, team: str | None = None, event_id: str | None = None
-    ) -> Said:
+    async def send(self, event: dict[str, Any], *, team: str | None = None, event_id: str | None = None) -> Said:
         """Deliver any inner event, such as app_home_opened; returns after the first attempt."""
         app = self.app_of(team)
         event_id = event_id or new_event_id()
@@ -173,9 +169,7 @@ class SlackSimulator:
                 return app
         raise LookupError(f"No app is installed in team {team}.")
 
-    def messages(
-        self, channel: str, *, thread_ts: str | None = None, team: str | None = None
-    ) -> list[Message]:
+    def messages(self, channel: str, *, thread_ts: str | None = None, team: str | None = None) -> list[Message]:
         """Return what reads in a channel now (top level, or one thread with its root), oldest first."""
         place = self.workspaces.channel(self.app_of(team).team, channel)
         found = place.top_level if thread_ts is None else place.thread(thread_ts)
@@ -185,9 +179,7 @@ class SlackSimulator:
         """Yield visible changes from `seq` on, or from now on, as they come."""
         return self.timeline.follow(since)
 
-    async def expect(
-        self, wanted: Callable[[Entry], bool], *, since: int = 0, seconds: float = 10.0
-    ) -> Entry:
+    async def expect(self, wanted: Callable[[Entry], bool], *, since: int = 0, seconds: float = 10.0) -> Entry:
         """Return the first entry from `since` on that is wanted, or raise TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds):
             async for entry in self.follow(since):

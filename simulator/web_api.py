@@ -37,9 +37,7 @@ class WebApi:
             arguments = await read_arguments(request)
         except ValueError:
             return self._no(method, "invalid_json")
-        for fault in self._faults.strike(
-            method, text_of(arguments, "channel") or text_of(arguments, "channel_id")
-        ):
+        for fault in self._faults.strike(method, text_of(arguments, "channel") or text_of(arguments, "channel_id")):
             if fault.kind == "latency":
                 await asyncio.sleep(fault.delay_seconds)
             elif fault.kind in ("hang_after_delivery", "close_after_delivery"):
@@ -60,9 +58,7 @@ class WebApi:
         self._closing.set()
 
     def _perform(self, request: web.Request, method: str, arguments: dict[str, Any]) -> web.Response:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ") or text_of(
-            arguments, "token"
-        )
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ") or text_of(arguments, "token")
         app = self._apps.get(token)
         if app is None:
             return self._no(method, "invalid_auth" if token else "not_authed")
@@ -105,6 +101,4 @@ class WebApi:
 
 
 def _json(answer: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(answer), status=status, headers=headers, content_type="application/json"
-    )
+    return web.Response(body=orjson.dumps(answer), status=status, headers=headers, content_type="application/json")

@@ -124,9 +124,7 @@ class Workspaces:
         """Forget all channels."""
         self._channels.clear()
 
-    def _record(
-        self, kind: Kind, team: str, channel: str, message: Message, client_msg_id: str | None = None
-    ) -> None:
+    def _record(self, kind: Kind, team: str, channel: str, message: Message, client_msg_id: str | None = None) -> None:
         timeline = self._timeline
         timeline.append(
             Entry(

@@ -114,4 +114,7 @@ class Load:
         return await self._check()
 
     async def _check(self) -> Verdict:
-        return check({channel: in_order(said) for channel, said in self.said.items()}, {channel: await self._k.texts(channel) for channel in self.said})
+        return check(
+            {channel: in_order(said) for channel, said in self.said.items()},
+            {channel: await self._k.texts(channel) for channel in self.said},
+        )

@@ -49,7 +49,9 @@ def settings_for(database_url: str, home: Path, **changes: object) -> Settings:
 
 async def pretend_embedding(texts: Sequence[str]) -> list[list[float]]:
     """Vectors that are near when texts share words; enough to see that the right rows are asked for."""
-    return [[1.0 + sum(word.lower().startswith(letter) for word in text.split()) for letter in LETTERS] for text in texts]
+    return [
+        [1.0 + sum(word.lower().startswith(letter) for word in text.split()) for letter in LETTERS] for text in texts
+    ]
 
 
 LETTERS = [chr(97 + n % 26) for n in range(384)]
@@ -88,7 +90,9 @@ class Rig:
     async def texts(self, channel: str = "D0ALICE", thread_ts: str | None = None) -> list[str]:
         """What the employee's visible messages read now."""
         return [
-            message.text for message in self.slack.messages(channel, thread_ts=thread_ts) if message.user == APP.bot_user
+            message.text
+            for message in self.slack.messages(channel, thread_ts=thread_ts)
+            if message.user == APP.bot_user
         ]
 
     async def replies(self, count: int, channel: str = "D0ALICE", timeout: float = 15.0) -> list[str]:
@@ -101,7 +105,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(database_url: str, home: Path, *, hosts: int = 1, quiet: float = 0, **simulated: object) -> AsyncIterator[Rig]:
+async def rig(
+    database_url: str, home: Path, *, hosts: int = 1, quiet: float = 0, **simulated: object
+) -> AsyncIterator[Rig]:
     """An installation with `hosts` hosts in this process and tenant acme applied."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(SlackSimulator([APP], **simulated))  # type: ignore[arg-type]

@@ -56,9 +56,7 @@ class StubModel:
         self._word_seconds = word_seconds
         self._faults: deque[Fault] = deque()
 
-    def fault(
-        self, kind: str, *, times: int = 1, seconds: float = 0.2, retry_after: float | None = None
-    ) -> None:
+    def fault(self, kind: str, *, times: int = 1, seconds: float = 0.2, retry_after: float | None = None) -> None:
         """Let the next `times` requests fail in this way; raises ValueError for an unknown kind."""
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is no fault; there are {', '.join(sorted(KINDS))}.")

@@ -25,7 +25,8 @@ employee: {{name: Bo, instructions: You repeat what you hear., model: stub}}
 models:
   - {{name: stub, litellm: openai/stub, api_base: "{url}", api_key: "${{STUB_KEY}}"}}
 channels:
-  slack: {{team_id: T0GLOBEX, app_id: A0GLOBEX, bot_user_id: U0BO, bot_token: xoxb-globex, signing_secret: globex-signing}}
+  slack: {{team_id: T0GLOBEX, app_id: A0GLOBEX, bot_user_id: U0BO,
+           bot_token: xoxb-globex, signing_secret: globex-signing}}
 """
 GLOBEX = App(
     tenant="globex", name="Bo", team="T0GLOBEX", app="A0GLOBEX", bot_user="U0BO", bot="B0BO",

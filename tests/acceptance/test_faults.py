@@ -39,8 +39,8 @@ async def test_ten_kills_lose_double_and_misorder_nothing(
                 await asyncio.sleep(0.05)
         await asyncio.sleep(3)
     for _ in range(3):
-        os.kill(random.choice(await hosts_up(installation, 2)), signal.SIGKILL)  # noqa: S311
-        await asyncio.sleep(random.uniform(2, 5))  # noqa: S311
+        os.kill(random.choice(await hosts_up(installation, 2)), signal.SIGKILL)
+        await asyncio.sleep(random.uniform(2, 5))
     await talking
     verdict = await people.verdict()
     assert verdict.clean, verdict
@@ -104,7 +104,7 @@ async def test_a_thousand_unanswered_messages_survive_the_end_of_everything(
         await asyncio.gather(*(people.say(f"D0Q{number}") for number in range(50)))
     assert not people.judge().doubled
     installation.konstruct("down")
-    model._faults.clear()  # noqa: SLF001 - the model is well again
+    model._faults.clear()
     await asyncio.to_thread(installation.konstruct, "up")
     verdict = await people.verdict(timeout=120)
     assert verdict.clean, verdict

@@ -48,7 +48,12 @@ async def test_our_metrics_are_on_rays_prometheus_endpoint(installation: Install
         installation.home.rglob("prom_metrics_service_discovery.json")
     )
     assert targets, "Ray wrote no service discovery file"
-    wanted = {"konstruct_ack_seconds", "konstruct_turn_seconds", "konstruct_active_conversations", "konstruct_inbox_waiting"}
+    wanted = {
+        "konstruct_ack_seconds",
+        "konstruct_turn_seconds",
+        "konstruct_active_conversations",
+        "konstruct_inbox_waiting",
+    }
     deadline = time.monotonic() + 40
     text = ""
     while time.monotonic() < deadline and not all(name in text for name in wanted):
@@ -58,7 +63,7 @@ async def test_our_metrics_are_on_rays_prometheus_endpoint(installation: Install
 
 
 async def _scrape(discovery: str) -> str:
-    import json  # noqa: PLC0415
+    import json
 
     text = ""
     async with aiohttp.ClientSession() as session:

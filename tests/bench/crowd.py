@@ -40,7 +40,7 @@ class Crowd:
         if said.status == 200:
             return
         delivery = next(one for one in reversed(self._slack.deliveries) if one.event_id == event)
-        while not delivery.acknowledged and len(delivery.attempts) <= len(RETRY_SECONDS):  # noqa: ASYNC110
+        while not delivery.acknowledged and len(delivery.attempts) <= len(RETRY_SECONDS):
             await asyncio.sleep(0.05)
 
     def acknowledged(self) -> int:

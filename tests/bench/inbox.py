@@ -40,7 +40,7 @@ class Inbox:
     async def settled(self, seconds: float = 120) -> None:
         """Wait until everything is answered and marked; raises TimeoutError."""
         async with asyncio.timeout(seconds):
-            while await self.waiting() or await self.unsent():  # noqa: ASYNC110 - PostgreSQL has no event for it
+            while await self.waiting() or await self.unsent():
                 await asyncio.sleep(0.2)
 
     async def left_of(self, host: int, hosts: int, since: float) -> int:

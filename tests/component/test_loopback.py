@@ -65,9 +65,7 @@ for address in ("[::]:0", "0.0.0.0:5", "10.0.0.1:7"):
     add_port_to_grpc_server(Server(), address)
 """
     environment = os.environ | {"PYTHONPATH": str(LOOPBACK)}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["127.0.0.1:0", "127.0.0.1:5", "10.0.0.1:7"]
 
 

@@ -53,9 +53,7 @@ async def stream(model: Model, deadline: float = 5) -> str:
     return "".join([delta.text async for delta in model.stream(PROMPT, deadline=deadline)])
 
 
-async def test_an_answer_arrives_piece_by_piece_and_ends_with_its_usage(
-    model: Model, stub: StubModel
-) -> None:
+async def test_an_answer_arrives_piece_by_piece_and_ends_with_its_usage(model: Model, stub: StubModel) -> None:
     deltas = [delta async for delta in model.stream(PROMPT, deadline=30)]
     assert "".join(delta.text for delta in deltas) == "You said: hello there"
     assert len([delta for delta in deltas if delta.text]) >= 2
@@ -93,18 +91,14 @@ async def test_a_deadline_ends_even_a_model_that_hangs(kind: str, model: Model, 
     assert time.monotonic() - begun < 1.5
 
 
-async def test_a_model_that_hangs_leaves_time_for_the_fallback(
-    model: Model, stub: StubModel, other: StubModel
-) -> None:
+async def test_a_model_that_hangs_leaves_time_for_the_fallback(model: Model, stub: StubModel, other: StubModel) -> None:
     stub.fault("hang", times=9)
     fallback = HostedModel("spare", "openai/stub", other.url, "sk-spare")
     given = await answer([model, fallback], PROMPT, deadline=4, on_delta=unheard)
     assert (given.text, given.model_name) == ("from the fallback", "spare")
 
 
-async def test_a_refused_key_goes_straight_to_the_fallback(
-    model: Model, stub: StubModel, other: StubModel
-) -> None:
+async def test_a_refused_key_goes_straight_to_the_fallback(model: Model, stub: StubModel, other: StubModel) -> None:
     stub.fault("401", times=9)
     fallback = HostedModel("spare", "openai/stub", other.url, "sk-spare")
     given = await answer([model, fallback], PROMPT, deadline=20, on_delta=unheard)

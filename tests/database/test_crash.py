@@ -73,9 +73,7 @@ async def test_the_checker_counts_what_it_should() -> None:
     assert check({"D1": at_once}, {"D1": [text_of(2), text_of(1)]}).clean
 
 
-async def test_the_checker_catches_a_missing_fence(
-    postgres_server, database_url: str, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+async def test_the_checker_catches_a_missing_fence(postgres_server, database_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     name = database_url.split("/")[3].split("?", maxsplit=1)[0]
     for function in ("commit_turn", "claim_reply", "check_fence"):
         body = postgres_server.execute(f"select pg_get_functiondef('{function}'::regproc)", name)[0][0]
@@ -86,9 +84,7 @@ async def test_the_checker_catches_a_missing_fence(
     assert verdict.doubled == [1]
 
 
-async def test_the_checker_catches_a_missing_unique_key(
-    postgres_server, database_url: str, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+async def test_the_checker_catches_a_missing_unique_key(postgres_server, database_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     name = database_url.split("/")[3].split("?", maxsplit=1)[0]
     hear = postgres_server.execute("select pg_get_functiondef('hear'::regproc)", name)[0][0]
     postgres_server.execute("drop index inbox_once_per_event", name)

@@ -1,6 +1,7 @@
 """The turn over the real webhook path: signed events in, replies out, PostgreSQL in between."""
 
 import asyncio
+import io
 import time
 from pathlib import Path
 
@@ -31,9 +32,7 @@ async def test_the_window_carries_the_conversation_on(database_url: str, tmp_pat
         assert {"role": "user", "content": "message 5"} in asked
 
 
-async def test_what_left_the_window_is_recalled_for_the_same_contact_only(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_what_left_the_window_is_recalled_for_the_same_contact_only(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         await k.slack.say("my dog is called zzyzx")
         for n in range(12):
@@ -77,9 +76,7 @@ async def test_a_burst_joins_the_running_turn(database_url: str, tmp_path: Path)
         assert await k.replies(1) == ["You said: first\nsecond"]
 
 
-async def test_a_long_answer_grows_and_later_messages_make_the_next_turn(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_a_long_answer_grows_and_later_messages_make_the_next_turn(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda messages: f"{messages[-1]['content']} " + "word " * 40
         k.model._word_seconds = 0.08
@@ -147,7 +144,7 @@ async def test_a_message_that_fails_three_times_is_set_aside_and_the_next_procee
 async def test_slack_faults_lead_to_exactly_one_visible_message(
     database_url: str,
     tmp_path: Path,
-    honour: bool,  # noqa: FBT001 - the parameter of the test
+    honour: bool,
 ) -> None:
     async with rig(database_url, tmp_path, honour_client_msg_id=honour) as k:
         k.slack.faults.rules += [
@@ -178,16 +175,14 @@ async def test_wrong_requests_are_rejected_and_store_nothing(database_url: str, 
         url = f"{k.url}/slack/events"
         async with session.post(url, data=b"{}") as answer:
             assert answer.status == 401
-        async with session.post(url, data=b"x" * (9 * 1024 * 1024)) as answer:
+        async with session.post(url, data=io.BytesIO(b"x" * (9 * 1024 * 1024))) as answer:
             assert answer.status == 413
         status = await installation.status(k.database)
         assert (status.inbox_waiting, status.malformed) == (0, 0)
         assert APP.team == "T0ACME"
 
 
-async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(20))
         await k.slack.say("tell me everything")

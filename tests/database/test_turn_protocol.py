@@ -1,4 +1,4 @@
-"""The turn protocol as a state machine: two owners, random interleavings, crashes, duplicate deliveries; real PostgreSQL."""
+"""The turn protocol as a state machine: two owners, random interleavings, crashes, duplicates; real PostgreSQL."""
 
 import asyncio
 import uuid
@@ -65,9 +65,7 @@ class TurnProtocol(RuleBasedStateMachine):
     def a_message_is_delivered(self, name: str, copies: int) -> None:
         number = sum(map(len, self.said.values())) + 1
         inbound = self._inbound(name, number)
-        heard = [
-            h for _ in range(copies) for h in self.run(turns.hear(self.database, [inbound] * copies)) if h
-        ]
+        heard = [h for _ in range(copies) for h in self.run(turns.hear(self.database, [inbound] * copies)) if h]
         assert len(heard) == 1
         self.said[name].append(number)
 
@@ -93,7 +91,7 @@ class TurnProtocol(RuleBasedStateMachine):
         self._commit(self.owners[owner], name)
 
     @rule(owner=owners, name=conversations, mark=st.booleans(), send=st.booleans())
-    def a_host_sends(self, owner: int, name: str, mark: bool, send: bool) -> None:  # noqa: FBT001
+    def a_host_sends(self, owner: int, name: str, mark: bool, send: bool) -> None:
         """`send` and `mark` false: it crashes before the request, or before C3."""
         self._send(self.owners[owner], name, send=send, mark=mark)
 
@@ -141,9 +139,7 @@ class TurnProtocol(RuleBasedStateMachine):
             return
         epoch = owner.epochs.get(outcome.heard[0].shard, 0)
         try:
-            self.run(
-                turns.commit(self.database, outcome, epoch=epoch, version=state.version, claim_seconds=0)
-            )
+            self.run(turns.commit(self.database, outcome, epoch=epoch, version=state.version, claim_seconds=0))
         except (Fenced, StaleTurn):
             return
         owner.replies.setdefault(name, []).extend(outcome.replies)

@@ -102,7 +102,7 @@ async def test_an_unknown_outcome_is_resolved_by_search_and_never_doubles(
     delivery: Delivery,
     outbox: Claims,
     wall: Wall,
-    kept: bool,  # noqa: FBT001 - the parameter of the test
+    kept: bool,
 ) -> None:
     wall.faults = [("send", ChannelOutcomeUnknown()), ("find", ChannelOutcomeUnknown())]
     wall.keeps = kept

@@ -78,9 +78,7 @@ async def test_history_can_be_limited_by_time(client: AsyncWebClient) -> None:
 
     assert await texts(oldest=stamps[1]) == ["3", "2"]
     assert await texts(oldest=stamps[1], latest=stamps[2], inclusive=True) == ["2", "1"]
-    assert (
-        await error_of(client.conversations_history(channel="C1X", oldest="yesterday")) == "invalid_ts_oldest"
-    )
+    assert await error_of(client.conversations_history(channel="C1X", oldest="yesterday")) == "invalid_ts_oldest"
 
 
 async def test_metadata_is_returned_only_when_asked_for(client: AsyncWebClient) -> None:
@@ -92,9 +90,7 @@ async def test_metadata_is_returned_only_when_asked_for(client: AsyncWebClient) 
     assert full["metadata"]["event_payload"] == {"reply": "r1"}
 
 
-async def test_a_repeated_client_msg_id_shows_nothing_new(
-    client: AsyncWebClient, slack: SlackSimulator
-) -> None:
+async def test_a_repeated_client_msg_id_shows_nothing_new(client: AsyncWebClient, slack: SlackSimulator) -> None:
     first = await client.chat_postMessage(channel="C1X", text="one", client_msg_id="id-1")
     second = await client.chat_postMessage(channel="C1X", text="one", client_msg_id="id-1")
     elsewhere = await client.chat_postMessage(channel="C2X", text="one", client_msg_id="id-1")
@@ -113,9 +109,7 @@ async def test_a_slack_that_ignores_client_msg_id_shows_both() -> None:
         assert not any("client_msg_id" in message for message in messages)
 
 
-async def test_wrong_calls_get_the_errors_that_slack_gives(
-    client: AsyncWebClient, slack: SlackSimulator
-) -> None:
+async def test_wrong_calls_get_the_errors_that_slack_gives(client: AsyncWebClient, slack: SlackSimulator) -> None:
     theirs = (await slack.say("hello", channel="D0ALICE")).ts
     mine = (await client.chat_postMessage(channel="C1X", text="mine"))["ts"]
     stranger = AsyncWebClient("xoxb-wrong", base_url=slack.url)
@@ -125,9 +119,7 @@ async def test_wrong_calls_get_the_errors_that_slack_gives(
     assert await error_of(nobody.auth_test()) == "not_authed"
     assert await error_of(client.api_call("chat.unheard")) == "unknown_method"
     assert await error_of(post(channel="general", text="x")) == "channel_not_found"
-    assert (
-        await error_of(client.api_call("chat.postMessage", json={"channel": "C1X", "text": " "})) == "no_text"
-    )
+    assert await error_of(client.api_call("chat.postMessage", json={"channel": "C1X", "text": " "})) == "no_text"
     assert await error_of(post(channel="C1X", text="x", metadata={"a": 1})) == "invalid_metadata_format"
     assert await error_of(update(channel="C1X", ts="1.000000", text="x")) == "message_not_found"
     assert await error_of(update(channel="D0ALICE", ts=theirs, text="x")) == "cant_update_message"
@@ -136,9 +128,7 @@ async def test_wrong_calls_get_the_errors_that_slack_gives(
 
 async def test_form_bodies_are_read_like_json_ones(client: AsyncWebClient, slack: SlackSimulator) -> None:
     metadata = '{"event_type": "t", "event_payload": {"n": 1}}'
-    await client.api_call(
-        "chat.postMessage", data={"channel": "C1X", "text": "ü & more", "metadata": metadata}
-    )
+    await client.api_call("chat.postMessage", data={"channel": "C1X", "text": "ü & more", "metadata": metadata})
     assert slack.log[0].text == "ü & more"
     assert slack.log[0].metadata == {"event_type": "t", "event_payload": {"n": 1}}
 
@@ -169,9 +159,7 @@ async def test_the_log_keeps_every_edit_status_and_deletion_in_order(
     assert [message.text for message in slack.messages("D0ALICE")] == ["hello"]
 
 
-async def test_a_test_can_wait_for_what_becomes_visible(
-    slack: SlackSimulator, client: AsyncWebClient
-) -> None:
+async def test_a_test_can_wait_for_what_becomes_visible(slack: SlackSimulator, client: AsyncWebClient) -> None:
     def is_answer(entry: Entry) -> bool:
         return entry.text == "answer"
 

@@ -78,9 +78,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_slacks_verifier_accepts_the_signature_of_the_right_app(
-    slack: SlackSimulator, webhook: Webhook
-) -> None:
+async def test_slacks_verifier_accepts_the_signature_of_the_right_app(slack: SlackSimulator, webhook: Webhook) -> None:
     said = await slack.say("hi", team="T0GLOBEX", channel="D0BOB", user="U0BOB")
     headers, body = webhook.requests[0]
     assert (said.status, said.reason) == (200, "")
@@ -103,9 +101,7 @@ async def test_a_direct_message_arrives_as_one_message_im(slack: SlackSimulator,
     assert (event["channel"], event["ts"], callback["event_id"]) == ("D0ALICE", said.ts, said.event_id)
 
 
-async def test_a_mention_arrives_twice_with_one_ts_and_two_event_ids(
-    slack: SlackSimulator, webhook: Webhook
-) -> None:
+async def test_a_mention_arrives_twice_with_one_ts_and_two_event_ids(slack: SlackSimulator, webhook: Webhook) -> None:
     root = (await slack.say("before", channel="C1X", kind="message")).ts
     await slack.say("hi", channel="C1X", thread_ts=root)
     twice = webhook.events[1:]
@@ -186,9 +182,7 @@ async def test_the_control_endpoints_do_what_the_methods_do(slack: SlackSimulato
         assert slack.log == []
 
 
-async def test_the_event_stream_shows_a_reply_as_it_grows(
-    slack: SlackSimulator, client: AsyncWebClient
-) -> None:
+async def test_the_event_stream_shows_a_reply_as_it_grows(slack: SlackSimulator, client: AsyncWebClient) -> None:
     await client.chat_postMessage(channel="D0ALICE", text="old")
     url = f"{slack.address}/_simulator/events"
     async with aiohttp.ClientSession() as session, session.get(url, params={"channel": "D0ALICE"}) as stream:

@@ -79,9 +79,7 @@ async def test_an_answer_may_be_lost_with_or_without_the_message(
     assert len(slack.log) == 1
 
 
-async def test_server_errors_refusals_and_latency_are_told_apart(
-    client: AsyncWebClient, slack: SlackSimulator
-) -> None:
+async def test_server_errors_refusals_and_latency_are_told_apart(client: AsyncWebClient, slack: SlackSimulator) -> None:
     slack.faults.rules += [
         Fault("latency", method="*", delay_seconds=0.05, times=None),
         Fault("server_error", status=502),

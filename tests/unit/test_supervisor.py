@@ -182,7 +182,7 @@ async def test_supervision_outlives_errors(monkeypatch: pytest.MonkeyPatch) -> N
     await asyncio.sleep(0.05)
     plain.failing.clear()
     async with asyncio.timeout(10):
-        while sorted(plain.alive) != [0, 1]:  # noqa: ASYNC110 - the supervisor tells nobody
+        while sorted(plain.alive) != [0, 1]:
             await asyncio.sleep(0.01)
     assert not task.done()
     task.cancel()

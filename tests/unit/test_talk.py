@@ -48,9 +48,7 @@ class Scene:
 async def answer_in_steps(client: AsyncWebClient, event: dict[str, Any]) -> None:
     channel, thread = event["channel"], event.get("thread_ts")
     await client.assistant_threads_setStatus(channel_id=channel, thread_ts=event["ts"], status="is thinking…")
-    ts = (
-        await client.chat_postMessage(channel=channel, thread_ts=thread, text="You", metadata=final(False))
-    )["ts"]
+    ts = (await client.chat_postMessage(channel=channel, thread_ts=thread, text="You", metadata=final(False)))["ts"]
     await asyncio.sleep(0.05)
     whole = f"You said {event['text']}"
     await client.chat_update(channel=channel, ts=ts, text=whole, metadata=final(True))
@@ -91,9 +89,7 @@ async def test_a_reply_is_seen_growing_and_ends_where_it_says_so(scene: Scene) -
     ]
 
 
-async def test_a_reply_that_never_says_so_ends_when_it_is_quiet(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reply_that_never_says_so_ends_when_it_is_quiet(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def plain(client: AsyncWebClient, event: dict[str, Any]) -> None:
         ts = (await client.chat_postMessage(channel=event["channel"], text="one"))["ts"]
         await asyncio.sleep(0.05)
@@ -107,9 +103,7 @@ async def test_a_reply_that_never_says_so_ends_when_it_is_quiet(
 async def test_the_talk_goes_on_in_the_thread_where_the_employee_answered(scene: Scene) -> None:
     async def threaded(client: AsyncWebClient, event: dict[str, Any]) -> None:
         thread = event.get("thread_ts") or event["ts"]
-        await client.chat_postMessage(
-            channel=event["channel"], text="here", thread_ts=thread, metadata=final(True)
-        )
+        await client.chat_postMessage(channel=event["channel"], text="here", thread_ts=thread, metadata=final(True))
 
     scene.script = threaded
     await scene.exchange("first")
@@ -153,9 +147,7 @@ async def test_a_slack_that_goes_away_ends_the_wait(scene: Scene) -> None:
         await scene.exchange("hello")
 
 
-async def test_chat_joins_a_running_simulator_of_its_tenant_only(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_chat_joins_a_running_simulator_of_its_tenant_only(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", scene.slack.url)
     settings = Settings.from_environment({})
     async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
@@ -174,9 +166,7 @@ async def test_chat_starts_a_simulator_with_the_demo_tenants_secrets(
         with pytest.raises(TalkFailed, match="run `konstruct up` first"):
             await join_or_start("acme", settings, session, stack)
         (tmp_path / "secrets").mkdir()
-        (tmp_path / "secrets" / "demo.json").write_text(
-            '{"signing_secret": "s", "bot_token": "xoxb-demo-acme"}'
-        )
+        (tmp_path / "secrets" / "demo.json").write_text('{"signing_secret": "s", "bot_token": "xoxb-demo-acme"}')
         found = await join_or_start("acme", settings, session, stack)
         client = AsyncWebClient("xoxb-demo-acme", base_url=f"{found.address}/api/")
         assert (await client.auth_test())["team_id"] == "T0ACME"

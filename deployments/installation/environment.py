@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def konstruct_environment(
     plain = {name: value for name, value in given.items() if name.startswith("KONSTRUCT_")}
     for name in secrets:
         plain.pop(f"KONSTRUCT_{name}", None)
-    return (
+    ours = (
         plain
         | {f"KONSTRUCT_{name}_FILE": str(path) for name, path in secrets.items()}
         | {
@@ -40,11 +41,16 @@ def konstruct_environment(
             "KONSTRUCT_HTTP_PORT": str(settings.http_port),
             "KONSTRUCT_DASHBOARD_PORT": str(settings.dashboard_port),
             "KONSTRUCT_SLACK_API_URL": slack_api_url(settings, given),
-            "KONSTRUCT_VERSION_HASH": version,
             MARK: layout.mark,
             "PYTHONPATH": python_path(given),
         }
     )
+    # Hosts outlive a deployment: other settings must replace them just as other code does.
+    return ours | {"KONSTRUCT_VERSION_HASH": f"{version}-{_digest(ours)}"}
+
+
+def _digest(environment: Mapping[str, str]) -> str:
+    return blake2b(repr(sorted(environment.items())).encode(), digest_size=2).hexdigest()
 
 
 def slack_api_url(settings: Settings, given: Mapping[str, str]) -> str:

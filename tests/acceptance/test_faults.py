@@ -81,13 +81,13 @@ async def test_hosts_are_resized_while_messages_flow(
     assert model.calls
 
 
-async def test_another_version_replaces_the_hosts_while_messages_flow(
+async def test_other_settings_replace_the_hosts_while_messages_flow(
     installation: Installation, slack: SlackSimulator, model: StubModel
 ) -> None:
     people = People(slack)
     before = await hosts_up(installation, 2)
     talking = asyncio.create_task(people.talk(channels=6, messages=80, pause=0.5))
-    await asyncio.to_thread(installation.konstruct, "up", KONSTRUCT_LOG_LEVEL="warning", KONSTRUCT_VERSION_HASH="next")
+    await asyncio.to_thread(installation.konstruct, "up", KONSTRUCT_LOG_LEVEL="warning")
     await hosts_up(installation, 2, without=frozenset(before))
     await talking
     verdict = await people.verdict()

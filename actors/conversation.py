@@ -1,6 +1,7 @@
 """One conversation: its own mailbox, one turn at a time, its own window. A virtual actor inside a host."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
@@ -58,9 +59,9 @@ class Conversation:
         if heard.id <= self._answered_through:
             self.look()
             return
-        if all(heard.id != waiting.id for waiting in self._waiting):
-            self._waiting.append(heard)
-            self._waiting.sort(key=lambda waiting: waiting.id)
+        place = bisect_left(self._waiting, heard.id, key=lambda waiting: waiting.id)
+        if place == len(self._waiting) or self._waiting[place].id != heard.id:
+            self._waiting.insert(place, heard)
             if self._turn is not None:
                 self._turn.interrupt()
         self._start()

@@ -28,7 +28,8 @@ from konstruct.roster import Assignment, Roster
 TURN_SECONDS = 120.0
 # A backlog must not share one model so thinly that every turn runs into its deadline.
 TURNS_AT_ONCE = 64
-MEMORY_CHARS = 1_000
+# Of the question and of the answer: the embedder reads 256 tokens of both together.
+MEMORY_CHARS = 500
 
 log = structlog.get_logger()
 

@@ -1,10 +1,12 @@
 """What a new user does: up, chat, apply, look."""
 
 import asyncio
+import json
 import time
 
 import aiohttp
 
+from deployments.installation.layout import Layout
 from simulator import SlackSimulator
 from tests.acceptance.conftest import GLOBEX, Installation
 from tests.stub_model import StubModel
@@ -23,7 +25,7 @@ async def test_an_applied_tenant_with_a_hosted_model_answers(
     again = installation.konstruct("apply", "-f", str(installation.home / "globex.yaml"))
     assert "already" in again.stdout or "unchanged" in again.stdout or "nothing" in again.stdout.lower()
     await slack.say("hello", team=GLOBEX.team)
-    answer = await slack.expect(lambda entry: entry.kind == "message" and bool(entry.by_app), timeout=60)
+    answer = await slack.expect(lambda entry: entry.kind == "message" and bool(entry.by_app), seconds=60)
     assert answer.text == "You said: hello"
     assert model.headers[-1]["Authorization"] == "Bearer sk-planted-model-key"
 
@@ -44,10 +46,7 @@ async def test_status_and_doctor_find_nothing_to_mend(installation: Installation
 
 
 async def test_our_metrics_are_on_rays_prometheus_endpoint(installation: Installation, slack: SlackSimulator) -> None:
-    targets = sorted((installation.home / "ray").rglob("prom_metrics_service_discovery.json")) or sorted(
-        installation.home.rglob("prom_metrics_service_discovery.json")
-    )
-    assert targets, "Ray wrote no service discovery file"
+    discovery = Layout(installation.home).ray / "prom_metrics_service_discovery.json"
     wanted = {
         "konstruct_ack_seconds",
         "konstruct_turn_seconds",
@@ -58,13 +57,11 @@ async def test_our_metrics_are_on_rays_prometheus_endpoint(installation: Install
     text = ""
     while time.monotonic() < deadline and not all(name in text for name in wanted):
         await asyncio.sleep(2)
-        text = await _scrape(targets[0].read_text())
+        text = await _scrape(discovery.read_text())
     assert [name for name in wanted if name not in text] == []
 
 
 async def _scrape(discovery: str) -> str:
-    import json
-
     text = ""
     async with aiohttp.ClientSession() as session:
         for address in json.loads(discovery)[0]["targets"]:

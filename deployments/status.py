@@ -64,7 +64,11 @@ def _print(picture: Picture, console: Console) -> None:
         console.print(table)
         return
     mapping = picture["hosting"]
-    table.add_row("Conversation hosts", f"{mapping['hosts']} (wanted {mapping['wanted_hosts']})")
+    # 0 = nobody asked for another number than the default.
+    wanted = mapping["wanted_hosts"] or mapping["hosts"]
+    table.add_row(
+        "Conversation hosts", f"{mapping['hosts']}" + (f" (wanted {wanted})" if wanted != mapping["hosts"] else "")
+    )
     tenants = ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`"
     table.add_row("Tenants", tenants)
     for name, count in picture["counts"].items():

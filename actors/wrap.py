@@ -102,12 +102,13 @@ class HostActor:
         parts = await build_host(self._settings, self._number, embed, self._metrics)
         try:
             await parts.database.check_health()
+            hosted = await any_hosted_model(parts.database)
             await parts.host.start((await hosting.read(parts.database)).hosts)
         except BaseException:
             # The next call tries again, with connections of its own.
             await parts.close()
             raise
-        if await any_hosted_model(parts.database):
+        if hosted:
             # Beside the first turns: with LiteLLM loaded before anybody needs it, no contact waits for it.
             self._warming = asyncio.create_task(HostedModel("", "", None, None).start())
         log.info("host started", host=self._number, shards=parts.host.shards)

@@ -5,7 +5,24 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-Role = Literal["contact", "employee"]
+Role = Literal["contact", "employee", "operator"]
+# message: wants an answer. aside: said where the employee listens, but not to it. edit, delete, reaction: about the
+# message `target`. operator: a human spoke for the business. unsupported: `text` says what cannot be read.
+Kind = Literal["message", "aside", "edit", "delete", "reaction", "operator", "unsupported"]
+Medium = Literal["image", "document", "audio", "video", "sticker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message: how to fetch it, never its bytes."""
+
+    kind: Medium
+    name: str
+    media_type: str
+    reference: str  # what the channel needs to fetch it: a URL or a media id
+    size: int | None = None  # bytes, as announced
+    sha256: str = ""  # hex, as announced
+    voice: bool = False  # recorded in the chat, not a file that was chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +33,8 @@ class Address:
     channel: str
     thread: str | None = None
     private: bool = False
+    recipient: str = ""  # who is answered there: Slack's user id, or `team/user` of another workspace
+    open_until: float | None = None  # Unix seconds; later the channel takes no free text (WhatsApp: 24 hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,10 @@ class Inbound:
     contact: str
     text: str
     source_id: str
+    kind: Kind = "message"
+    target: str = ""  # the source_id of the message that an edit, delete or reaction is about
+    attachments: tuple[Attachment, ...] = ()
+    only_known: bool = False  # to be stored only if the conversation is known already
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +71,9 @@ class Heard:
     contact: str
     text: str
     source_id: str
+    kind: Kind = "message"
+    target: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +99,7 @@ class Reply:
     address: Address
     external_id: str | None = None
     created_at: datetime | None = None
+    source_id: str = ""  # the message that is answered
 
 
 @dataclass(frozen=True, slots=True)

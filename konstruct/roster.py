@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from konstruct.channels import CHANNELS, Channel
+from konstruct.channels import CHANNELS, Channel, Line
 from konstruct.database.pool import Database
-from konstruct.database.tenants import ModelRow, TenantRow, read_tenant
+from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
 from konstruct.errors import KonstructError
 from konstruct.models import Model
 from konstruct.tenant_file import LOCAL
@@ -79,11 +79,17 @@ class Roster:
                     instructions=employee["instructions"] or "",
                     models=tuple(self._model(row, name) for name in names),
                     quiet_seconds=row.quiet_seconds,
-                    channel=CHANNELS[kind](channel.secrets, self._api_urls[kind], self._session),
+                    channel=CHANNELS[kind](self._line(channel)),
                 )
         raise NobodyAssigned(
             f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file."
         )
+
+    def _line(self, channel: ChannelRow) -> Line:
+        return Line(
+            channel.tenant, channel.team, channel.account, channel.secrets, channel.options,
+            self._api_urls.get(channel.kind, ""), self._session,
+        )  # fmt: skip
 
     def _model(self, row: TenantRow, name: str) -> Model:
         return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])

@@ -23,6 +23,7 @@ class ChannelRow:
     employee: UUID
     account: str
     secrets: dict[str, str] = field(repr=False)
+    options: dict[str, Any] = field(default_factory=dict)  # what an operator chose, nothing secret
 
 
 @dataclass(frozen=True, slots=True)

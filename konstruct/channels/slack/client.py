@@ -6,9 +6,10 @@ from typing import Any
 import aiohttp
 import orjson
 
+from konstruct.channels.channel import Line
 from konstruct.channels.slack.escaping import escape
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
-from konstruct.messages import Address, Reply, Sighting
+from konstruct.messages import Address, Attachment, Reply, Sighting
 from konstruct.parts import split
 
 SEND_SECONDS = 4.0
@@ -26,12 +27,16 @@ _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 class SlackChannel:
     """One workspace's Web API under one bot token."""
 
-    def __init__(self, secrets: dict[str, str], api_url: str, session: aiohttp.ClientSession) -> None:
-        """`api_url` ends with a slash; the session is shared by all tenants of a process."""
-        self._url = api_url
-        self._session = session
+    grows = True
+    status_seconds = 60.0  # Slack clears a status after two minutes
+    reconciles_seconds = 0.0
+
+    def __init__(self, line: Line) -> None:
+        """`line.api_url` ends with a slash; the session is shared by all tenants of a process."""
+        self._url = line.api_url
+        self._session = line.session
         self._headers = {
-            "Authorization": f"Bearer {secrets['bot_token']}",
+            "Authorization": f"Bearer {line.secrets['bot_token']}",
             "Content-Type": "application/json; charset=utf-8",
         }
 
@@ -83,6 +88,10 @@ class SlackChannel:
         """assistant.threads.setStatus; Slack clears it with the next message, or after two minutes."""
         place = {"channel_id": address.channel, "thread_ts": address.thread or source_id}
         await self._post("assistant.threads.setStatus", place | {"status": status})
+
+    async def fetch(self, attachment: Attachment, *, limit: int) -> bytes:
+        """See Channel.fetch."""
+        raise ChannelRefused(f"{attachment.name} cannot be fetched: this is not built yet, {limit}.")
 
     async def _post(self, method: str, message: dict[str, Any]) -> dict[str, Any]:
         return await self._call("POST", method, data=orjson.dumps(message))

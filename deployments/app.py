@@ -15,7 +15,7 @@ from deployments.ingress import routes
 from deployments.readiness import Readiness
 from deployments.router import Router
 from deployments.supervisor import Supervisor
-from deployments.webhooks import Webhooks
+from deployments.webhooks import Intake
 from konstruct import logs
 from konstruct.database.pool import Database
 from konstruct.directory import Directory
@@ -104,15 +104,10 @@ class ServedIngress:
         metrics = RayMetrics()
         self._database = Database(settings.database_url or "", settings.database_connections)
         self._router = Router(self._database, RayHosts())
-        webhooks = Webhooks(
-            self._database,
-            Directory(self._database, Vault(settings.master_keys)),
-            self._router.wake,
-            metrics,
-            failpoint_for(settings),
-        )
+        intake = Intake(self._database, self._router.wake, metrics, failpoint_for(settings))
+        directory = Directory(self._database, Vault(settings.master_keys))
         readiness = Readiness(settings, self._database, supervisor, embedder)
-        self._routes = routes(webhooks, readiness)
+        self._routes = routes(intake, directory, readiness)
 
     async def __serve_build_asgi_app__(self) -> Any:
         """Serve's hook: open what needs the event loop, then hand out the application."""

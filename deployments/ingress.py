@@ -7,19 +7,20 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
-from deployments.webhooks import MAX_BODY_BYTES, HttpAnswer, Webhooks
+from deployments.doors.slack import SlackDoor
+from deployments.webhooks import MAX_BODY_BYTES, Door, Intake
+from konstruct.directory import Directory
 
 if TYPE_CHECKING:
     from deployments.readiness import Readiness
 
-Receive = Callable[[dict[str, str], bytes], Awaitable[HttpAnswer]]
 
-
-def routes(webhooks: Webhooks, readiness: "Readiness") -> FastAPI:
+def routes(intake: Intake, directory: Directory, readiness: "Readiness") -> FastAPI:
     """The application to serve."""
     app = FastAPI(title="Konstruct", openapi_url=None)
     # Plain Starlette routes: FastAPI's argument handling would cost more than all of our own work.
-    app.add_route("/slack/events", _capped(webhooks.slack_events), methods=["POST"])
+    slack = SlackDoor(intake, directory)
+    app.add_route("/slack/events", _capped(intake.guarded("slack", slack.events)), methods=["POST"])
 
     async def healthz(_request: Request) -> Response:
         return _json(200, {"ok": True})
@@ -33,7 +34,7 @@ def routes(webhooks: Webhooks, readiness: "Readiness") -> FastAPI:
     return app
 
 
-def _capped(receive: Receive) -> Callable[[Request], Awaitable[Response]]:
+def _capped(receive: Door) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             body = await _body(request)

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from actors.wiring import HostParts, build_host, failpoint_for
 from deployments.ingress import routes
-from deployments.webhooks import Webhooks
+from deployments.webhooks import Intake
 from konstruct import tenant_file
 from konstruct.database import hosting, tenants
 from konstruct.database.pool import Database
@@ -138,15 +138,12 @@ async def apply(under_test: Rig, tenant: str, app: App, quiet: float = 0) -> boo
 @asynccontextmanager
 async def ingress(under_test: Rig) -> AsyncIterator[str]:
     """The real HTTP routes on a free loopback port."""
-    webhooks = Webhooks(
-        under_test.database,
-        Directory(under_test.database, Vault(under_test.settings.master_keys)),
-        under_test.wake,
-        Unmeasured(),
-        failpoint_for(replace(under_test.settings, failpoints=False)),
-    )
+    failpoint = failpoint_for(replace(under_test.settings, failpoints=False))
+    intake = Intake(under_test.database, under_test.wake, Unmeasured(), failpoint)
+    directory = Directory(under_test.database, Vault(under_test.settings.master_keys))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(routes(webhooks, None), log_level="error", lifespan="off"))  # type: ignore[arg-type]
+    application = routes(intake, directory, None)  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)

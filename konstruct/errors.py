@@ -19,6 +19,10 @@ class TenantFileInvalid(KonstructError):
     """The tenant file cannot be used."""
 
 
+class RuleInvalid(KonstructError):
+    """The escalation rule cannot be read."""
+
+
 class SignatureRejected(KonstructError):
     """The request is not signed by a known app, is stale, or was altered."""
 

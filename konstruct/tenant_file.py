@@ -7,10 +7,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from konstruct.errors import TenantFileInvalid
+from konstruct import escalation
+from konstruct.errors import RuleInvalid, TenantFileInvalid
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 LOCAL = "local/"
+HANDED_OVER = "I have asked a colleague to take over. They will answer you here."
 
 
 class _Strict(BaseModel):
@@ -51,6 +53,20 @@ class ChannelEntries(_Strict):
     slack: SlackEntry | None = None
 
 
+class EscalationEntry(_Strict):
+    """When a human must take over, what the contact is told then, and when the employee goes on by itself."""
+
+    rules: tuple[str, ...] = Field(default=(), max_length=50)
+    message: str = Field(default=HANDED_OVER, min_length=1, max_length=1000)
+    resume_after_minutes: int = Field(default=240, ge=1, le=43_200)
+
+
+class OperatorEntry(_Strict):
+    """Where the humans are who take over."""
+
+    slack_channel: str | None = Field(default=None, pattern=r"^[CG][A-Z0-9]{2,20}$")
+
+
 class TenantFile(_Strict):
     """One tenant, as an operator describes it."""
 
@@ -59,6 +75,8 @@ class TenantFile(_Strict):
     employee: EmployeeEntry
     models: tuple[ModelEntry, ...] = ()
     channels: ChannelEntries = ChannelEntries()
+    escalation: EscalationEntry = EscalationEntry()
+    operators: OperatorEntry = OperatorEntry()
 
 
 def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
@@ -75,6 +93,7 @@ def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise TenantFileInvalid(f"The tenant file cannot be used: {problems}.") from None
     _check_models(tenant_file)
+    _check_rules(tenant_file)
     return tenant_file
 
 
@@ -103,3 +122,11 @@ def _check_models(tenant_file: TenantFile) -> None:
         if wanted and not wanted.startswith(LOCAL) and wanted not in names:
             known = ", ".join([*names, "local/smollm2"])
             raise TenantFileInvalid(f"employee.{field} is {wanted}, which is not among the models: {known}.")
+
+
+def _check_rules(tenant_file: TenantFile) -> None:
+    for number, rule in enumerate(tenant_file.escalation.rules):
+        try:
+            escalation.parse(rule)
+        except RuleInvalid as invalid:
+            raise TenantFileInvalid(f"escalation.rules.{number}: {invalid}") from None

@@ -87,6 +87,11 @@ def test_several_variables_in_one_value_are_all_filled_and_never_twice() -> None
         (employee(fallback_model="gpt"), "employee.fallback_model is gpt"),
         (altered(models=[{"name": "a", "litellm": "x/y"}] * 2), "the name a is given twice"),
         (altered(channels={"slack": {"team_id": "T"}}), "channels.slack.app_id: Field required"),
+        (altered(escalation={"rules": ['"a"', "count >"]}), "escalation.rules.1: At character 8 of the rule stands"),
+        (altered(escalation={"rules": "billing"}), "escalation.rules: "),
+        (altered(escalation={"message": ""}), "escalation.message: "),
+        (altered(escalation={"resume_after_minutes": 0}), "escalation.resume_after_minutes: "),
+        (altered(operators={"slack_channel": "#help"}), "operators.slack_channel: "),
         (altered(channels={"telegram": {}}), "channels.telegram: Extra inputs"),
     ],
 )
@@ -113,3 +118,10 @@ def test_a_key_without_a_value_is_refused_rather_than_taken_for_a_name() -> None
 def test_a_named_model_may_answer_with_a_local_fallback() -> None:
     text = employee(model="gpt", fallback_model="local/smollm2") + "models: [{name: gpt, litellm: openai/gpt}]\n"
     assert parse(text, {}).employee.model == "gpt"
+
+
+def test_escalation_and_operators_are_read_and_may_be_left_out() -> None:
+    read = parse(altered(escalation={"rules": ['"refund" AND count > 2']}, operators={"slack_channel": "C0HELP"}), {})
+    assert read.escalation.rules == ('"refund" AND count > 2',)
+    assert (read.escalation.resume_after_minutes, read.operators.slack_channel) == (240, "C0HELP")
+    assert parse(SMALLEST, {}).escalation.rules == ()

@@ -170,6 +170,8 @@ class Talk:
             payload = (entry["metadata"] or {}).get("event_payload", {})
             if "final" in payload:
                 reply.finals[ts] = bool(payload["final"])
+            elif entry.get("streaming") is not None:
+                reply.finals[ts] = not entry["streaming"]
             self._thread = entry["thread_ts"]  # go on where the employee answered
         self._changed.set()
 

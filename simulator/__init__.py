@@ -3,9 +3,8 @@
 Belongs here: what Slack does. Not here: anything of Konstruct; this package imports nothing of ours.
 """
 
-from simulator.app import App
 from simulator.faults import Fault
-from simulator.slack import Said, SlackSimulator
+from simulator.slack import App, Said, SlackSimulator
 from simulator.timeline import Entry
 
 __all__ = ["App", "Entry", "Fault", "Said", "SlackSimulator"]

@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 
-from simulator.app import App
-from simulator.slack import SlackSimulator
+from simulator.slack import App, SlackSimulator
 
 DEFAULT_PORT = 8790
 SLACK_RETRIES_PER_SPEED = (0.0, 60.0, 300.0)

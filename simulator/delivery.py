@@ -1,37 +1,31 @@
-"""Sends events to the app's webhook, and again on Slack's schedule until it accepts them."""
+"""Sends events to a webhook, and again on the vendor's schedule until it accepts them."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import aiohttp
 
-from simulator.app import App
-from simulator.event import signed
-
-RETRY_AFTER_SECONDS = (
-    0.0,
-    60.0,
-    300.0,
-)  # Slack tries four times in all: at once, +1 min, +5 min after the first
-ACK_DEADLINE_SECONDS = 3.0
+# The headers of one attempt: `retry` is its number after the first, `reason` why the one before failed.
+Headers = Callable[[int, str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One POST. `status` None means that no answer came; then `reason` is Slack's word for why."""
+    """One POST. `status` None means that no answer came; then `reason` says why."""
 
     at: float
     seconds: float
     status: int | None
     reason: str
+    answer: str = ""
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One event on its way. `acknowledged` once the webhook has answered any attempt with 2xx."""
+    """One event on its way. `acknowledged` once the webhook has accepted any attempt."""
 
     event_id: str
     team: str
@@ -45,15 +39,39 @@ class Delivery:
         return asdict(self)
 
 
-class Courier:
-    """Owns the HTTP client towards one webhook and the retries that are still to come."""
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is sent: the body as it is signed, and how each attempt's headers are made. `url` None: the webhook."""
 
-    def __init__(self, webhook: str | None, retry_seconds: Sequence[float], deadline: float) -> None:
-        """`retry_seconds`: the wait before each retry; `deadline`: seconds the webhook has to answer."""
+    delivery: Delivery
+    body: bytes
+    headers: Headers
+    url: str | None = None
+    retries: bool = True
+
+
+class Courier:
+    """Owns the HTTP client towards webhooks and the retries that are still to come."""
+
+    def __init__(
+        self,
+        webhook: str | None,
+        retry_seconds: Sequence[float],
+        deadline: float,
+        *,
+        accepted: Callable[[int], bool] = lambda status: 200 <= status < 300,
+        stop_header: str | None = None,
+    ) -> None:
+        """`retry_seconds`: the wait before each retry; `deadline`: seconds the webhook has to answer.
+
+        An answer whose `stop_header` is "1" is not followed by a retry.
+        """
         self.webhook = webhook
         self.deliveries: list[Delivery] = []
         self._retry_seconds = tuple(retry_seconds)
         self._deadline = deadline
+        self._accepted = accepted
+        self._stop_header = stop_header
         self._session: aiohttp.ClientSession | None = None
         self._retries: set[asyncio.Task[None]] = set()
 
@@ -66,45 +84,41 @@ class Courier:
         if session is not None:
             await session.close()
 
-    async def deliver(self, app: App, delivery: Delivery, body: bytes) -> Attempt:
+    async def deliver(self, parcel: Parcel) -> Attempt:
         """Make the first attempt and return it; retries, where needed, follow in the background."""
-        self.deliveries.append(delivery)
-        first, again = await self._attempt(app, delivery, body)
-        if again and self._retry_seconds and self._session is not None:
-            task = asyncio.create_task(self._retry(app, delivery, body, first.reason))
+        self.deliveries.append(parcel.delivery)
+        first, again = await self._attempt(parcel)
+        if again and parcel.retries and self._retry_seconds and self._session is not None:
+            task = asyncio.create_task(self._retry(parcel, first.reason))
             self._retries.add(task)
             task.add_done_callback(self._retries.discard)
         return first
 
-    async def _retry(self, app: App, delivery: Delivery, body: bytes, reason: str) -> None:
+    async def _retry(self, parcel: Parcel, reason: str) -> None:
         for number, seconds in enumerate(self._retry_seconds, start=1):
             await asyncio.sleep(seconds)
-            attempt, again = await self._attempt(app, delivery, body, number, reason)
+            attempt, again = await self._attempt(parcel, number, reason)
             if not again:
                 return
             reason = attempt.reason
 
-    async def _attempt(
-        self, app: App, delivery: Delivery, body: bytes, retry: int = 0, reason: str = ""
-    ) -> tuple[Attempt, bool]:
-        """POST once; return the attempt and whether Slack would try again."""
-        began, status, no_retry, why = time.time(), None, False, ""
+    async def _attempt(self, parcel: Parcel, retry: int = 0, reason: str = "") -> tuple[Attempt, bool]:
+        """POST once; return the attempt and whether the vendor would try again."""
+        began, status, stop, why, text = time.time(), None, False, "", ""
+        url, headers = parcel.url or self.webhook or "", parcel.headers(retry, reason)
         try:
-            headers = signed(app, body, retry=retry, reason=reason)
-            async with self._client().post(
-                self.webhook or "", data=body, headers=headers, allow_redirects=False
-            ) as answer:
-                status = answer.status
-                no_retry = answer.headers.get("X-Slack-No-Retry") == "1"
-                why = "" if 200 <= status < 300 else "http_error"
+            async with self._client().post(url, data=parcel.body, headers=headers, allow_redirects=False) as answer:
+                status, text = answer.status, await answer.text(errors="replace")
+                stop = self._stop_header is not None and answer.headers.get(self._stop_header) == "1"
+                why = "" if self._accepted(status) else "http_error"
         except TimeoutError:
-            why = "http_timeout"
+            status, why = None, "http_timeout"
         except (aiohttp.ClientError, OSError):
-            why = "connection_failed"
-        attempt = Attempt(began, time.time() - began, status, why)
-        delivery.attempts.append(attempt)
-        delivery.acknowledged = delivery.acknowledged or not why
-        return attempt, bool(why) and not no_retry
+            status, why = None, "connection_failed"
+        attempt = Attempt(began, time.time() - began, status, why, text)
+        parcel.delivery.attempts.append(attempt)
+        parcel.delivery.acknowledged = parcel.delivery.acknowledged or not why
+        return attempt, bool(why) and not stop
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["message", "edit", "delete", "status", "reaction"]
+Kind = Literal["message", "edit", "delete", "status", "reaction", "reaction_removed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One visible change. `at`: seconds since 1970; `text`: the whole text as it reads after the change."""
+    """One visible change. `at`: seconds since 1970; `text`: the whole text as it reads after the change.
+
+    `streaming`: whether more will be appended; None for a message that was never streamed.
+    """
 
     seq: int
     at: float
@@ -24,6 +27,8 @@ class Entry:
     text: str
     client_msg_id: str | None = None
     metadata: dict[str, Any] | None = None
+    blocks: list[dict[str, Any]] | None = None
+    streaming: bool | None = None
 
 
 class Timeline:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from simulator import App
-from simulator.event import envelope, message_event, new_event_id, signed
-from simulator.message import Message
+from simulator.slack.event import envelope, message_event, new_event_id, signed
+from simulator.slack.message import Message
 
 _last = itertools.count(time.time_ns() // 1000)
 
@@ -25,7 +25,7 @@ def event_body(app: App, channel: str, text: str) -> bytes:
     """One event whose message has never been sent before."""
     micros = next(_last)
     ts = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
-    message = Message(micros, ts, None, f"U{channel}", None, text, text)
+    message = Message(micros, ts, None, f"U{channel}", None, text)
     return envelope(app, message_event(app, channel, message, "im", ts), new_event_id())
 
 

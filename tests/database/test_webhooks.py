@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from deployments.installation import postgres as embedded
-from simulator.event import envelope, new_event_id, signed
+from simulator.slack.event import envelope, new_event_id, signed
 from tests import postgres
 from tests.rig import APP, Rig, rig
 

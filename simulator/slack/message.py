@@ -2,16 +2,28 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from simulator.slack.blocks import text_of_blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message says: its text, what of it is shown, and further fields such as blocks and metadata."""
+    """What a message says: its text, and further fields such as blocks and metadata."""
 
     text: str
-    shown: str
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Stream:
+    """How a message is streamed; `mode` is fixed by the first content. Task cards are told apart by their id."""
+
+    until: float
+    mode: Literal["markdown_text", "chunks"] | None = None
+    open: bool = True
+    stopped_by_user: bool = False
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -24,10 +36,17 @@ class Message:
     user: str
     bot: str | None
     text: str
-    shown: str
     extra: dict[str, Any] = field(default_factory=dict)
     edits: int = 0
     deleted: bool = False
+    stream: Stream | None = None
+    reactions: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """What a person reads: the blocks, where there are any, else the text; both in a streamed message."""
+        read = text_of_blocks(self.extra.get("blocks", ()))
+        return "\n".join(filter(None, (self.text, read))) if self.stream else read or self.text
 
     def to_json(self, *, metadata: bool = False) -> dict[str, Any]:
         """Return Slack's rendering; metadata only where the caller asked for it, as Slack does."""
@@ -40,6 +59,12 @@ class Message:
             shown["thread_ts"] = self.thread_ts
         if self.edits:
             shown["edited"] = {"user": self.user, "ts": self.ts}
+        if self.stream is not None:
+            shown["streaming_state"] = "in_progress" if self.stream.open else "completed"
+        if self.reactions:
+            shown["reactions"] = [
+                {"name": name, "users": users, "count": len(users)} for name, users in self.reactions.items()
+            ]
         return shown
 
 

@@ -3,33 +3,42 @@
 from html import escape, unescape
 from typing import Any
 
-from simulator.message import Content
-from simulator.refusal import Refused
+from simulator.slack.blocks import MAX_MARKDOWN_CHARS, check_blocks
+from simulator.slack.message import Content
+from simulator.slack.refusal import Refused
 
 MAX_TEXT_CHARS = 40_000
-MAX_MARKDOWN_CHARS = 12_000
 MAX_EDIT_BYTES = 4_000
-MAX_BLOCKS = 50
 
 
 def read_content(arguments: dict[str, Any]) -> Content:
     """Return what the call says, cut to 40,000 characters as Slack cuts it; raises Refused."""
-    markdown = arguments.get("markdown_text")
-    blocks = arguments.get("blocks") or []
-    text = markdown if isinstance(markdown, str) else arguments.get("text")
-    if isinstance(markdown, str) and len(markdown) > MAX_MARKDOWN_CHARS:
-        raise Refused("msg_too_long")
-    if not isinstance(text, str) or not (text.strip() or blocks):
+    markdown = markdown_of(arguments)
+    blocks = check_blocks(arguments.get("blocks") or [])
+    if markdown is not None and (blocks or arguments.get("text")):
+        raise Refused("markdown_text_conflict")
+    text = arguments.get("text") if markdown is None else markdown
+    if not isinstance(text, str) or not text.strip():
         if not blocks:
             raise Refused("no_text")
-        text = ""
+        text = text if isinstance(text, str) else ""
     text = text[:MAX_TEXT_CHARS]
     extra: dict[str, Any] = {}
-    if blocks:
+    if "blocks" in arguments:
         extra["blocks"] = blocks
     if arguments.get("metadata"):
         extra["metadata"] = metadata_of(arguments)
-    return Content(text, _shown(blocks) or text, extra)
+    return Content(text, extra)
+
+
+def markdown_of(arguments: dict[str, Any]) -> str | None:
+    """Return `markdown_text`, None where there is none; raises Refused over its limit."""
+    markdown = arguments.get("markdown_text")
+    if not isinstance(markdown, str):
+        return None
+    if len(markdown) > MAX_MARKDOWN_CHARS:
+        raise Refused("msg_too_long")
+    return markdown
 
 
 def check_edit(text: str) -> None:
@@ -49,14 +58,3 @@ def metadata_of(arguments: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(metadata.get("event_type"), str):
         raise Refused("invalid_metadata_format")
     return metadata
-
-
-def _shown(blocks: list[dict[str, Any]]) -> str:
-    """Return what blocks show: with blocks, `text` is only the notification."""
-    if len(blocks) > MAX_BLOCKS:
-        raise Refused("invalid_blocks")
-    texts: list[str] = []
-    for block in blocks:
-        text = block.get("text", "")
-        texts.append(text.get("text", "") if isinstance(text, dict) else text)
-    return "\n".join(filter(None, texts))

@@ -1,9 +1,8 @@
 """The workspaces' memory: channels and threads of messages; every visible change goes onto the timeline."""
 
-import time
-
-from simulator.app import App
-from simulator.message import Content, Message
+from simulator.clock import Clock
+from simulator.slack.app import App
+from simulator.slack.message import Content, Message, Stream
 from simulator.timeline import Entry, Kind, Timeline
 
 
@@ -17,9 +16,9 @@ class Channel:
         self.threads: dict[str, list[Message]] = {}
         self._last_micros = 0
 
-    def next_micros(self) -> int:
+    def next_micros(self, now: float) -> int:
         """Return a timestamp later than every earlier one of this channel, in microseconds."""
-        self._last_micros = max(time.time_ns() // 1000, self._last_micros + 1)
+        self._last_micros = max(int(now * 1_000_000), self._last_micros + 1)
         return self._last_micros
 
     def add(self, message: Message) -> None:
@@ -39,7 +38,8 @@ class Channel:
 class Workspaces:
     """All channels of all teams; every visible change goes through here onto the timeline."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, clock: Clock) -> None:
+        self.clock = clock
         self._timeline = timeline
         self._channels: dict[tuple[str, str], Channel] = {}
 
@@ -60,21 +60,28 @@ class Workspaces:
         bot: str | None = None,
         thread_ts: str | None = None,
         client_msg_id: str | None = None,
+        stream: Stream | None = None,
     ) -> Message:
         """Make a message visible and return it."""
         place = self.channel(team, channel)
-        micros = place.next_micros()
+        micros = place.next_micros(self.clock.now())
         ts = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
-        message = Message(micros, ts, thread_ts, user, bot, content.text, content.shown, content.extra)
+        message = Message(micros, ts, thread_ts, user, bot, content.text, content.extra, stream=stream)
         place.add(message)
         self._record("message", team, channel, message, client_msg_id)
         return message
 
     def edit(self, team: str, channel: str, message: Message, content: Content) -> None:
         """Replace what the message says; further fields that the new content does not name stay."""
-        message.text, message.shown = content.text, content.shown
+        message.text = content.text
         message.extra = {**message.extra, **content.extra}
         message.edits += 1
+        if message.stream is not None and content.extra.get("blocks"):
+            message.stream = None
+        self._record("edit", team, channel, message)
+
+    def append(self, team: str, channel: str, message: Message) -> None:
+        """Record that a streamed message has grown, or that its stream was stopped."""
         self._record("edit", team, channel, message)
 
     def delete(self, team: str, channel: str, message: Message) -> None:
@@ -84,52 +91,48 @@ class Workspaces:
 
     def show_status(self, app: App, channel: str, thread_ts: str, status: str) -> None:
         """Record the status that is seen in a thread now; "" takes it away."""
-        timeline = self._timeline
-        seq, at = len(timeline.entries), time.time()
-        timeline.append(
-            Entry(
-                seq,
-                at,
-                "status",
-                app.team,
-                channel,
-                thread_ts,
-                thread_ts,
-                app.bot_user,
-                by_app=True,
-                text=status,
-            )
-        )
+        timeline, now = self._timeline, self.clock.now()
+        place = (app.team, channel, thread_ts, thread_ts, app.bot_user)
+        timeline.append(Entry(len(timeline.entries), now, "status", *place, by_app=True, text=status))
 
-    def react(self, app: App, channel: str, message: Message, name: str) -> None:
-        """Record a reaction to a message."""
-        timeline = self._timeline
-        seq, at, ts = len(timeline.entries), time.time(), message.ts
-        timeline.append(
-            Entry(
-                seq,
-                at,
-                "reaction",
-                app.team,
-                channel,
-                ts,
-                message.thread_ts,
-                app.bot_user,
-                by_app=True,
-                text=name,
-            )
-        )
+    def react(self, team: str, channel: str, message: Message, user: str, name: str, *, by_app: bool) -> bool:
+        """Let a user react; returns False where the same reaction is there already."""
+        users = message.reactions.setdefault(name, [])
+        if user in users:
+            return False
+        users.append(user)
+        self._record_reaction("reaction", (team, channel, message.ts, message.thread_ts, user), name, by_app=by_app)
+        return True
+
+    def unreact(self, team: str, channel: str, message: Message, user: str, name: str, *, by_app: bool) -> bool:
+        """Take a user's reaction back; returns False where there is none."""
+        users = message.reactions.get(name, [])
+        if user not in users:
+            return False
+        users.remove(user)
+        if not users:
+            del message.reactions[name]
+        place = (team, channel, message.ts, message.thread_ts, user)
+        self._record_reaction("reaction_removed", place, name, by_app=by_app)
+        return True
 
     def clear(self) -> None:
         """Forget all channels."""
         self._channels.clear()
 
+    def _record_reaction(
+        self, kind: Kind, place: tuple[str, str, str, str | None, str], name: str, *, by_app: bool
+    ) -> None:
+        timeline, now = self._timeline, self.clock.now()
+        timeline.append(Entry(len(timeline.entries), now, kind, *place, by_app=by_app, text=name))
+
     def _record(self, kind: Kind, team: str, channel: str, message: Message, client_msg_id: str | None = None) -> None:
-        timeline = self._timeline
+        timeline, stream = self._timeline, message.stream
+        cards = list(stream.cards.values()) if stream else []
         timeline.append(
             Entry(
                 len(timeline.entries),
-                time.time(),
+                self.clock.now(),
                 kind,
                 team,
                 channel,
@@ -140,5 +143,7 @@ class Workspaces:
                 message.shown,
                 client_msg_id,
                 message.extra.get("metadata"),
+                [*cards, *message.extra.get("blocks", ())] or None,
+                None if stream is None else stream.open,
             )
         )

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import orjson
 
-from simulator.app import App
-from simulator.message import Message
+from simulator.slack.app import App
+from simulator.slack.message import Message
 
 SayKind = Literal["im", "app_mention", "message"]
 
@@ -65,7 +65,7 @@ def envelope(app: App, event: dict[str, Any], event_id: str) -> bytes:
     return orjson.dumps(callback)
 
 
-def signed(app: App, body: bytes, *, retry: int = 0, reason: str = "") -> dict[str, str]:
+def signed(app: App, body: bytes, retry: int = 0, reason: str = "") -> dict[str, str]:
     """Return the headers of a delivery made now; `retry` is its number after the first."""
     timestamp = str(int(time.time()))
     digest = hmac.new(app.signing_secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256).hexdigest()

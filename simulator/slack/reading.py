@@ -3,10 +3,10 @@
 from base64 import b64decode, b64encode
 from typing import Any
 
-from simulator.arguments import is_true, number_of, text_of
-from simulator.message import Message, between
-from simulator.refusal import Refused
-from simulator.workspace import Channel
+from simulator.slack.arguments import is_true, number_of, text_of
+from simulator.slack.message import Message, between
+from simulator.slack.refusal import Refused
+from simulator.slack.workspace import Channel
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 999

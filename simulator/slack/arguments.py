@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-STRUCTURED = ("metadata", "blocks", "attachments", "loading_messages")
+STRUCTURED = ("metadata", "blocks", "attachments", "loading_messages", "chunks")
 
 
 async def read_arguments(request: web.Request) -> dict[str, Any]:

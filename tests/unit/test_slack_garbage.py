@@ -1,6 +1,8 @@
 """Callbacks that Slack never sends: nothing makes `parse` raise, nothing unstorable leaves it."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from konstruct.channels.slack import Challenge, Ignored, Message, Unreadable, parse
-from konstruct.channels.slack.events import MAX_TEXT_CHARS
+from konstruct.channels.slack import Challenge, Event, Ignored, Message, Unreadable, parse
+from konstruct.channels.slack.fields import MAX_TEXT_CHARS
 
 ORDINARY = Path(__file__).parents[1] / "payloads" / "slack" / "message__im.json"
 
@@ -43,8 +45,8 @@ def test_a_team_or_app_of_absurd_length_is_not_kept(field: str) -> None:
     # Both are looked up, and remembered, before the signature is checked.
     whole = ordinary() | {"authorizations": [], field: "T" * 100_000}
     parsed = parse(json.dumps(whole).encode())
-    assert len(parsed.team) < 1000
-    assert len(parsed.app) < 1000
+    assert len(parsed.source.team) < 1000
+    assert len(parsed.source.app) < 1000
 
 
 @pytest.mark.parametrize("kind", [None, 5, [], {}, "massage", ["message"]])
@@ -85,19 +87,42 @@ json_values = st.recursive(
     max_leaves=12,
 )
 weird_text = st.text(st.characters(), max_size=20) | st.sampled_from(["D0A", "C0A", "U0A", "1.2", "im", "\0", "\ud800"])
-events = st.fixed_dictionaries(
-    {},
-    optional={
-        "type": st.sampled_from(["message", "app_mention"]) | json_values,
-        "channel": weird_text | json_values,
-        "user": weird_text | json_values,
-        "ts": weird_text | json_values,
-        "thread_ts": weird_text | json_values,
-        "text": weird_text | json_values,
-        "channel_type": weird_text | json_values,
-        "bot_id": json_values,
-    },
+
+wrong = st.sampled_from(
+    [None, True, 0, -1, 2**70, 1.5, float("nan"), "", "x", [], [[]], ["U0A"], {}, {"ts": {}}, [None]]
 )
+
+
+def object_of(*texts: str, **named: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects with some of these fields, of the expected type or of any other."""
+    fields = dict.fromkeys(texts, weird_text | wrong) | {name: inner | wrong for name, inner in named.items()}
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+KINDS = [
+    "message", "app_mention", "reaction_added", "reaction_removed", "app_home_opened", "tokens_revoked",
+    "app_uninstalled",
+]  # fmt: skip
+SUBTYPES = ["file_share", "thread_broadcast", "message_changed", "message_deleted", "tombstone", "bot_message"]
+files = st.lists(
+    object_of("id", "name", "title", "mimetype", "subtype", "mode", "url_private", "url_private_download", "size")
+    | wrong,
+    max_size=3,
+)
+shares = st.lists(object_of("text", is_share=st.booleans()), max_size=2)
+spoken = object_of(
+    "user", "ts", "thread_ts", "text", "user_team", files=files, attachments=shares,
+    edited=object_of("ts"), subtype=st.sampled_from(SUBTYPES), bot_id=st.none(),
+)  # fmt: skip
+events = st.one_of(
+    spoken,
+    object_of(
+        "channel", "user", "ts", "thread_ts", "text", "channel_type", "deleted_ts", "event_ts", "reaction", "tab",
+        type=st.sampled_from(KINDS), subtype=st.sampled_from(SUBTYPES), files=files, attachments=shares,
+        message=spoken, previous_message=spoken, item=object_of("channel", "ts", type=st.just("message")),
+        tokens=object_of(bot=st.lists(weird_text)), bot_id=st.none(),
+    ),
+)  # fmt: skip
 callbacks = st.fixed_dictionaries(
     {},
     optional={
@@ -105,7 +130,9 @@ callbacks = st.fixed_dictionaries(
         "api_app_id": weird_text | json_values,
         "team_id": weird_text | json_values,
         "challenge": weird_text | json_values,
-        "authorizations": st.lists(st.dictionaries(st.just("team_id"), weird_text | json_values)) | json_values,
+        "authorizations": st.lists(object_of("team_id", "enterprise_id", is_enterprise_install=st.booleans()))
+        | json_values,
+        "event_time": st.integers() | json_values,
         "event": events | json_values,
     },
 )
@@ -142,27 +169,24 @@ def test_values_nested_to_the_edge_of_what_json_reads_never_raise(field: str) ->
         parse(body.encode())
 
 
-def assert_storable(parsed: Challenge | Message | Ignored | Unreadable) -> None:
+def assert_storable(parsed: Event) -> None:
     """Everything that may reach PostgreSQL or a JSON answer is well-formed text without NUL."""
-    texts = [parsed.app, parsed.team]
-    match parsed:
-        case Message():
-            texts += [
-                parsed.user,
-                parsed.text,
-                parsed.ts,
-                parsed.address.channel,
-                parsed.address.thread or "",
-            ]
-            assert parsed.text
-            assert parsed.user
-            assert parsed.ts
-            assert parsed.address.channel
-        case Challenge():
-            texts.append(parsed.challenge)
-        case _:
-            texts.append(parsed.reason)
-            assert len(parsed.reason) < 1000
-    for text in texts:
+    if isinstance(parsed, Message):
+        assert parsed.text or parsed.files or parsed.kind != "message"
+        assert parsed.user and parsed.ts and parsed.channel
+    if isinstance(parsed, Ignored | Unreadable):
+        assert len(parsed.reason) < 1000
+    for text in texts(asdict(parsed)):
         text.encode()
         assert "\0" not in text
+
+
+def texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from texts(inner)
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from texts(inner)

@@ -1,114 +1,108 @@
 """Slack's event callbacks, parsed to what Konstruct acts on: https://docs.slack.dev/apis/events-api."""
 
 import json
-import re
-from dataclasses import dataclass
 from typing import Any
 
-from konstruct.messages import Address
+from konstruct.channels.slack.fields import identifier, listed, mapping, named, plain
+from konstruct.channels.slack.message_events import message, sender_team
+from konstruct.channels.slack.records import (
+    Challenge,
+    Disconnected,
+    Event,
+    Ignored,
+    Opened,
+    Reaction,
+    Source,
+    Unreadable,
+)
 
-MAX_TEXT_CHARS = 40_000
-# Slack's ids have some 12 characters; longer ones would fit no index, and are remembered before they are verified.
-MAX_ID_CHARS = 64
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """Slack checks the URL: answer with this value."""
-
-    app: str
-    team: str
-    challenge: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A person said something to the employee, in a direct message or by mentioning it."""
-
-    app: str
-    team: str
-    address: Address
-    user: str
-    text: str
-    ts: str
+MAX_EMOJI_CHARS = 100
+NOBODY = Source("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A well-formed event that asks for nothing: `reason` says why."""
-
-    app: str
-    team: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Not an event callback as Slack documents it."""
-
-    app: str
-    team: str
-    reason: str
-
-
-def parse(body: bytes) -> Challenge | Message | Ignored | Unreadable:
+def parse(body: bytes) -> Event:
     """Parse a raw request body. Never raises: whatever it is gets a name."""
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
-        return Unreadable("", "", "the body is not JSON")
+        return Unreadable(NOBODY, "the body is not JSON")
+    return read(payload)
+
+
+def read(payload: Any) -> Event:
+    """A callback that came as JSON; over Socket Mode it is the payload of an envelope."""
     if not isinstance(payload, dict):
-        return Unreadable("", "", "the body is not a JSON object")
-    app, team = _id(payload.get("api_app_id")), _team(payload)
+        return Unreadable(NOBODY, "the body is not a JSON object")
+    source = _source(payload)
     match payload.get("type"):
         case "url_verification" if isinstance(payload.get("challenge"), str):
-            return Challenge(app, team, _text(payload["challenge"]))
+            return Challenge(source, plain(payload["challenge"]))
         case "event_callback" if isinstance(payload.get("event"), dict):
-            return _event(app, team, payload["event"])
+            return _event(source, payload, payload["event"])
         case "app_rate_limited":
-            return Ignored(app, team, "Slack limits this workspace's events for a minute")
+            return Ignored(source, "Slack limits this workspace's events for a minute")
         case other:
-            return Unreadable(app, team, f"unknown callback type {str(other)[:80]!r}")
+            return Unreadable(source, f"unknown callback type {named(other)}")
 
 
-def _team(payload: dict[str, Any]) -> str:
+def _source(payload: dict[str, Any]) -> Source:
     # In Slack Connect the top-level team is the sender's; the installation is in authorizations.
-    authorizations = payload.get("authorizations")
-    if isinstance(authorizations, list) and authorizations and isinstance(authorizations[0], dict):
-        found = _id(authorizations[0].get("team_id"))
-        if found:
-            return found
-    return _id(payload.get("team_id"))
+    authorizations = listed(payload.get("authorizations"))
+    app, team = identifier(payload.get("api_app_id")), identifier(payload.get("team_id"))
+    if authorizations:
+        granted = authorizations[0]
+        team = identifier(granted.get("team_id")) or team
+        if granted.get("is_enterprise_install") is True:
+            return Source(app, team, identifier(granted.get("enterprise_id")))
+    elif not team:
+        return Source(app, team, identifier(payload.get("enterprise_id")))
+    return Source(app, team)
 
 
-def _event(app: str, team: str, event: dict[str, Any]) -> Message | Ignored | Unreadable:
-    kind = event.get("type")
-    if kind not in ("message", "app_mention"):
-        return Ignored(app, team, f"nothing to do for {str(kind)[:80]!r}")
-    if event.get("subtype") or event.get("hidden"):
-        return Ignored(app, team, f"message subtype {str(event.get('subtype'))[:80]!r}")
-    if event.get("bot_id") or event.get("bot_profile") or event.get("user") == "USLACKBOT":
-        return Ignored(app, team, "written by a bot")
-    channel, user, ts = _id(event.get("channel")), _id(event.get("user")), _id(event.get("ts"))
-    if not (channel and user and ts):
-        return Unreadable(app, team, "a message without channel, user or ts")
-    direct = event.get("channel_type") == "im" or channel.startswith("D")
-    if kind == "message" and not direct:
-        return Ignored(app, team, "a channel message that does not mention the employee")
-    text = _text(event.get("text"))[:MAX_TEXT_CHARS].strip()
-    if not text:
-        return Ignored(app, team, "a message without text")
-    thread = _id(event.get("thread_ts")) or (None if direct else ts)
-    return Message(app, team, Address(team, channel, thread, private=direct), user, text, ts)
+def _event(source: Source, payload: dict[str, Any], event: dict[str, Any]) -> Event:
+    match event.get("type"):
+        case "message" | "app_mention":
+            return message(source, event)
+        case "reaction_added" | "reaction_removed":
+            return _reaction(source, event)
+        case "app_home_opened":
+            return _opened(source, event)
+        case "app_uninstalled":
+            return Disconnected(source, _moment(payload.get("event_time")))
+        case "tokens_revoked":
+            return _revoked(source, payload, event)
+        case "app_context_changed":
+            # What a person looks at was not said to the employee: it is neither stored nor shown to a model.
+            return Ignored(source, "what a person looks at is not for the employee")
+        case other:
+            return Ignored(source, f"nothing to do for {named(other)}")
 
 
-def _id(value: Any) -> str:
-    text = _text(value)
-    return text if len(text) <= MAX_ID_CHARS else ""
+def _reaction(source: Source, event: dict[str, Any]) -> Reaction | Ignored | Unreadable:
+    item = mapping(event.get("item"))
+    if item.get("type") != "message":
+        return Ignored(source, "a reaction to something that is no message")
+    channel, ts, user = identifier(item.get("channel")), identifier(item.get("ts")), identifier(event.get("user"))
+    name, at = plain(event.get("reaction"))[:MAX_EMOJI_CHARS], identifier(event.get("event_ts"))
+    if not (channel and ts and user and name and at):
+        return Unreadable(source, "a reaction without channel, ts, user, name or event_ts")
+    return Reaction(source, channel, ts, user, sender_team(event), name, event["type"] == "reaction_removed", at)
 
 
-def _text(value: Any) -> str:
-    # PostgreSQL stores neither NUL nor lone surrogates.
-    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else ""
+def _opened(source: Source, event: dict[str, Any]) -> Opened | Ignored:
+    user, channel, tab = identifier(event.get("user")), identifier(event.get("channel")), event.get("tab")
+    if not user or tab not in ("messages", "home"):
+        return Ignored(source, "a tab that the employee does not fill")
+    return Opened(source, user, channel, tab)
+
+
+def _revoked(source: Source, payload: dict[str, Any], event: dict[str, Any]) -> Disconnected | Ignored:
+    bots = mapping(event.get("tokens")).get("bot")
+    accounts = tuple(filter(None, map(identifier, bots))) if isinstance(bots, list) else ()
+    if not accounts:
+        return Ignored(source, "only tokens of persons were revoked")
+    return Disconnected(source, _moment(payload.get("event_time")), accounts)
+
+
+def _moment(value: Any) -> float:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40 else 0.0

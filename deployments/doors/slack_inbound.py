@@ -1,0 +1,68 @@
+"""What a person did in Slack, as a message to the conversation that it belongs to."""
+
+import re
+
+from konstruct.channels import slack
+from konstruct.database.tenants import ChannelRow
+from konstruct.identity import conversation_id, shard_of
+from konstruct.messages import Address, Inbound, Kind
+
+_BEGINS_WITH_A_MENTION = re.compile(r"<@[UW]")
+
+
+def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
+    """None for what is neither said to the employee nor in a thread where it may be known."""
+    addressed = event.direct or event.mentioned or _names(event.text, channel.account)
+    if not (addressed or event.thread or event.kind != "message"):
+        return None
+    address = Address(channel.team, event.channel, _thread(event, channel), event.direct, recipient(event, channel))
+    conversation = conversation_id(channel.tenant, "slack", f"{address.team}:{address.channel}:{address.thread or ''}")
+    return Inbound(
+        tenant=channel.tenant,
+        channel="slack",
+        # Slack announces one mention twice, as `message` and as `app_mention`; the message itself is one.
+        event=":".join(filter(None, (event.channel, event.ts, event.change))),
+        conversation=conversation,
+        shard=shard_of(conversation),
+        address=address,
+        contact=event.user,
+        text=_said(event.text, channel.account),
+        source_id=event.ts if event.kind == "message" else f"{event.ts}:{event.change}",
+        kind=_kind(event, addressed=addressed),
+        target="" if event.kind == "message" else event.ts,
+        attachments=event.files,
+        only_known=event.kind != "message" or not addressed,
+    )
+
+
+def recipient(event: slack.Message | slack.Reaction, channel: ChannelRow) -> str:
+    """Who is answered: Slack wants the workspace, too, where it is not the one of the installation."""
+    if event.user_team and event.user_team != channel.team:
+        return f"{event.user_team}/{event.user}"
+    return event.user
+
+
+def _thread(event: slack.Message, channel: ChannelRow) -> str | None:
+    if event.thread:
+        return event.thread
+    if event.direct and not channel.options.get("agent_view"):
+        return None
+    # In channels, and where direct messages are threads of their own, every message may begin one.
+    return event.ts
+
+
+def _kind(event: slack.Message, *, addressed: bool) -> Kind:
+    if event.kind != "message":
+        return event.kind
+    # Between people: the employee hears it, and does not answer.
+    return "aside" if not addressed and _BEGINS_WITH_A_MENTION.match(event.text) else "message"
+
+
+def _names(text: str, account: str) -> bool:
+    return f"<@{account}>" in text or f"<@{account}|" in text
+
+
+def _said(text: str, account: str) -> str:
+    if _names(text, account):
+        text = re.sub(rf"<@{re.escape(account)}(\|[^>]*)?>", "", text).strip() or text
+    return slack.unescape(text)

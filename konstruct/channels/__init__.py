@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from konstruct.channels.channel import Channel, Line
 from konstruct.channels.slack import SlackChannel
+from konstruct.channels.whatsapp import WhatsAppChannel
 
 __all__ = ["CHANNELS", "Channel", "Line"]
 
 # kind -> constructor
-CHANNELS: dict[str, Callable[[Line], Channel]] = {"slack": SlackChannel}
+CHANNELS: dict[str, Callable[[Line], Channel]] = {"slack": SlackChannel, "whatsapp": WhatsAppChannel}

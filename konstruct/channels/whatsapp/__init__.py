@@ -1,7 +1,20 @@
 """WhatsApp Cloud API: signed webhooks in, Graph API out. Facts from https://developers.facebook.com/docs/whatsapp."""
 
+from konstruct.channels.whatsapp.client import WhatsAppChannel
 from konstruct.channels.whatsapp.events import parse
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
 from konstruct.channels.whatsapp.signature import verify
 
-__all__ = ["Moved", "Notice", "Person", "Problem", "Record", "Said", "Status", "Unreadable", "parse", "verify"]
+__all__ = [
+    "Moved",
+    "Notice",
+    "Person",
+    "Problem",
+    "Record",
+    "Said",
+    "Status",
+    "Unreadable",
+    "WhatsAppChannel",
+    "parse",
+    "verify",
+]

@@ -28,7 +28,7 @@ def attachment(kind: str, content: dict[str, Any]) -> Attachment | None:
         name=detail(content.get("filename")) or ("voice note" if voice else kind),
         media_type=detail(content.get("mime_type")).lower(),
         reference=reference,
-        size=_size(content.get("file_size")),
+        size=size(content.get("file_size")),
         sha256=digest(content.get("sha256")),
         voice=voice,
     )
@@ -44,6 +44,7 @@ def digest(value: Any) -> str:
     return raw.hex() if len(raw) == _SHA256_BYTES else ""
 
 
-def _size(value: Any) -> int | None:
+def size(value: Any) -> int | None:
+    """Bytes, as announced."""
     digits = detail(value)
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None

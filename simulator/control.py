@@ -138,6 +138,8 @@ def _acting(name: str, act: Callable[..., Any]) -> Answer:
 def _fields(found: Any) -> dict[str, Any]:
     if is_dataclass(found) and not isinstance(found, type):
         return asdict(found)
+    if isinstance(found, list):
+        return {"sent": [_fields(one) for one in found]}
     return found if isinstance(found, dict) else {}
 
 

@@ -5,7 +5,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["message", "edit", "delete", "status", "reaction", "reaction_removed"]
+Kind = Literal[
+    "message",
+    "edit",
+    "delete",
+    "status",
+    "reaction",
+    "reaction_removed",
+    "ephemeral",
+    "home",
+    "prompts",
+    "title",
+    "read",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,7 @@ class Entry:
     metadata: dict[str, Any] | None = None
     blocks: list[dict[str, Any]] | None = None
     streaming: bool | None = None
+    files: list[dict[str, Any]] | None = None
 
 
 class Timeline:

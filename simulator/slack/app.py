@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app installed in one workspace. `tenant` is our word for whose app it is; Slack never sees it."""
+    """An app installed in one workspace. `tenant` is our word for whose app it is; Slack never sees it.
+
+    `org_wide`: installed for the whole `enterprise`, of which `team` and `workspaces` are a part.
+    """
 
     tenant: str = "acme"
     name: str = "Ada"
@@ -15,3 +18,9 @@ class App:
     bot: str = "B0BOT"
     bot_token: str = "xoxb-demo-acme"  # noqa: S105 - a made-up token of a made-up workspace
     signing_secret: str = "simulated-signing-secret"  # noqa: S105 - the same
+    enterprise: str | None = None
+    org_wide: bool = False
+    workspaces: tuple[str, ...] = ()
+    client_id: str = ""
+    client_secret: str = ""
+    app_token: str = ""

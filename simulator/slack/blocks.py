@@ -15,9 +15,9 @@ MAX_ELEMENTS = {"actions": 25, "context": 10, "context_actions": 5}
 Block = dict[str, Any]
 
 
-def check_blocks(blocks: Any) -> list[Block]:
+def check_blocks(blocks: Any, most: int = MAX_BLOCKS) -> list[Block]:
     """Return the blocks; raises Refused where Slack would."""
-    if not isinstance(blocks, list) or len(blocks) > MAX_BLOCKS:
+    if not isinstance(blocks, list) or len(blocks) > most:
         raise Refused("invalid_blocks")
     for block in blocks:
         if not isinstance(block, dict) or block.get("type") not in SHOWN:

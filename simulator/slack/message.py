@@ -83,5 +83,10 @@ def to_micros(ts: str) -> int:
     return int(seconds) * 1_000_000 + int(f"{fraction:0<6.6}")
 
 
+def to_ts(micros: int) -> str:
+    """Write it as Slack does."""
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+
+
 def _micros(message: Message) -> int:
     return message.micros

@@ -3,3 +3,11 @@
 
 class Refused(Exception):
     """Slack answers `ok: false`; the message is the error's name, like "channel_not_found"."""
+
+
+class Limited(Exception):
+    """Slack answers 429; `seconds` is when to try again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("ratelimited")
+        self.seconds = seconds

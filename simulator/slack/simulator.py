@@ -1,50 +1,64 @@
-"""The simulated Slack: one HTTP server with its workspaces, its faults and a person to speak as."""
+"""The simulated Slack: one HTTP server with its workspaces, its faults and its people."""
 
-import asyncio
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
 from simulator.control import Control, answered
-from simulator.delivery import Courier, Delivery, Parcel
+from simulator.delivery import Courier
 from simulator.faults import Fault
+from simulator.slack.admin import Admin
 from simulator.slack.app import App
-from simulator.slack.event import SayKind, envelope, message_event, new_event_id, signed
-from simulator.slack.message import Content, Message
+from simulator.slack.files import Files
+from simulator.slack.installations import Installations
+from simulator.slack.message import Message
+from simulator.slack.oauth import OAuth
 from simulator.slack.options import Options
+from simulator.slack.people import People
+from simulator.slack.responses import Responses
+from simulator.slack.sender import Said, Sender
+from simulator.slack.socket_mode import SocketMode
 from simulator.slack.web_api import WebApi
 from simulator.slack.workspace import Workspaces
+from simulator.slack.world import World
 from simulator.vendor import Vendor
 
 # Slack tries four times in all: at once, +1 min, +5 min after the first.
 RETRY_AFTER_SECONDS = (0.0, 60.0, 300.0)
 ACK_DEADLINE_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A message that a person said. `status`: the webhook's first answer, None with `reason` if none came."""
-
-    team: str
-    channel: str
-    ts: str
-    event_id: str
-    status: int | None
-    reason: str
+PEOPLES_ACTS = (
+    "say",
+    "share",
+    "edit",
+    "unfurl",
+    "delete",
+    "react",
+    "unreact",
+    "stop_stream",
+    "press",
+    "command",
+    "open_home",
+    "look_at",
+    "join",
+)
+ADMINS_ACTS = ("verify_url", "check_ssl", "limit_events", "revoke_tokens", "uninstall")
 
 
 class SlackSimulator(Vendor):
     """`async with SlackSimulator(webhook=…) as slack:` serves the Web API at `slack.url` meanwhile."""
 
+    MAX_BODY_BYTES = 64 << 20
+
     def __init__(
         self,
         apps: Sequence[App] = (App(),),
         *,
+        clients: Sequence[App] = (),
         webhook: str | None = None,
+        interactivity: str | None = None,
+        commands: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         retry_seconds: Sequence[float] = RETRY_AFTER_SECONDS,
@@ -53,20 +67,42 @@ class SlackSimulator(Vendor):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        """Take times in seconds; what else may be given says `Options`."""
+        """Take times in seconds; what else may be given says `Options`.
+
+        `clients`: apps that may be installed, but are not yet. Where presses and commands are sent follows
+        from the webhook, …/events, unless it is given.
+        """
         courier = Courier(webhook, retry_seconds, webhook_deadline, stop_header="X-Slack-No-Retry")
         super().__init__(courier, host, port, faults, seed)
-        self.apps = tuple(apps)
         self.options = Options(**options)
+        self.installations = Installations(apps, self.clock)
         self.workspaces = Workspaces(self.timeline, self.clock)
-        self.api = WebApi(apps, self.workspaces, self.faults, self.options)
+        self.files = Files(self.installations, self.options, self.clock, lambda: self.address)
+        self.responses = Responses(self.workspaces, lambda: self.address)
+        self.sockets = SocketMode(self.installations, self.options, retry_seconds, webhook_deadline)
+        self.oauth = OAuth((*apps, *clients), self.installations, self.options, self.clock)
+        urls = {"interactivity": interactivity, "commands": commands}
+        sender = Sender(courier, self.options, self.sockets, urls.get)
+        world = World(self.installations, self.workspaces, self.files, sender, self.options, self.clock)
+        self.people = People(world, self.responses)
+        self.admin = Admin(world)
+        self.api = WebApi(world, self.faults, self.oauth, self.sockets)
         self.control = Control(self, self.api.gate)
+        self.say = self.people.say
+        self._sender = sender
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Register the Web API and the control endpoints."""
+        """Register the Web API, the files and the control endpoints."""
         router.add_route("*", "/api/{method}", self.api.answer)
+        self.files.add_routes(router)
+        self.responses.add_routes(router)
+        self.oauth.add_routes(router)
+        self.sockets.add_routes(router)
         shown = {"apps": self._list_apps, "messages": self._list_messages}
-        done: dict[str, Callable[..., Any]] = {"say": self.say, "send": self.send, "options": self.set_options}
+        done: dict[str, Callable[..., Any]] = {"send": self.send, "options": self.set_options}
+        done["disconnect"] = self.sockets.disconnect
+        done |= {act: getattr(self.people, act) for act in PEOPLES_ACTS}
+        done |= {act: getattr(self.admin, act) for act in ADMINS_ACTS}
         self.control.add_routes(router, shown, done)
 
     def open(self) -> None:
@@ -83,60 +119,23 @@ class SlackSimulator(Vendor):
         """Root of the Web API, as slack_sdk's `base_url` and KONSTRUCT_SLACK_API_URL want it."""
         return f"{self.address}/api/"
 
-    async def say(
-        self,
-        text: str,
-        *,
-        channel: str = "D0ALICE",
-        user: str = "U0ALICE",
-        team: str | None = None,
-        thread_ts: str | None = None,
-        kind: SayKind | None = None,
-        event_id: str | None = None,
-        copies: int = 1,
-    ) -> Said:
-        """Say something as a person and deliver the event, `copies` times at once.
+    @property
+    def apps(self) -> Sequence[App]:
+        """The installed apps."""
+        return self.installations.apps
 
-        The kind follows from the channel: "im" in D…, "app_mention" elsewhere. Raises LookupError for an
-        unknown team.
-        """
-        app = self.app_of(team)
-        kind = kind or ("im" if channel.startswith("D") else "app_mention")
-        if kind == "app_mention" and f"<@{app.bot_user}>" not in text:
-            text = f"<@{app.bot_user}> {text}"
-        client_id = secrets.token_hex(16)
-        message = self.workspaces.post(
-            app.team,
-            channel,
-            user,
-            Content(text, {"client_msg_id": client_id}),
-            thread_ts=thread_ts,
-            client_msg_id=client_id,
-        )
-        event = message_event(app, channel, message, kind, client_id)
-        event_id = event_id or new_event_id()
-        sends = [self.send(event, team=app.team, event_id=event_id) for _ in range(copies)]
-        if kind == "app_mention" and self.options.mentions_twice:
-            sends.append(self.send(message_event(app, channel, message, "message", client_id), team=app.team))
-        return (await asyncio.gather(*sends))[0]
+    async def stop(self) -> None:
+        """Close the sockets as well."""
+        await self.sockets.close()
+        await super().stop()
 
     async def send(self, event: dict[str, Any], *, team: str | None = None, event_id: str | None = None) -> Said:
-        """Deliver any inner event, such as app_home_opened; returns after the first attempt."""
-        app = self.app_of(team)
-        event_id = event_id or new_event_id()
-        body = envelope(app, event, event_id)
-        channel, ts = str(event.get("channel", "")), str(event.get("ts", ""))
-        delivery = Delivery(event_id, app.team, channel, ts)
-        headers = partial(signed, app, body)
-        first = await self.courier.deliver(Parcel(delivery, body, headers))
-        return Said(app.team, channel, ts, event_id, first.status, first.reason)
+        """Deliver any inner event; returns after the first attempt."""
+        return await self._sender.event(self.app_of(team), event, event_id=event_id)
 
     def app_of(self, team: str | None) -> App:
         """Return the app installed in the team, the first one for None; raises LookupError."""
-        for app in self.apps:
-            if team in (None, app.team):
-                return app
-        raise LookupError(f"No app is installed in team {team}.")
+        return self.installations.app_of(team)
 
     def messages(self, channel: str, *, thread_ts: str | None = None, team: str | None = None) -> list[Message]:
         """Return what reads in a channel now (top level, or one thread with its root), oldest first."""
@@ -153,15 +152,15 @@ class SlackSimulator(Vendor):
         return {"options": asdict(self.options)}
 
     def reset(self) -> None:
-        """Forget messages, log, deliveries, faults and counts; the server stays up."""
+        """Forget messages, files, log, deliveries, faults and counts; the server stays up."""
         super().reset()
         self.workspaces.clear()
+        self.files.clear()
+        self.api.rates.clear()
         self.api.calls.clear()
 
     async def _list_apps(self, _: web.Request) -> web.Response:
-        secret = ("bot_token", "signing_secret")
-        apps = [{k: v for k, v in asdict(app).items() if k not in secret} for app in self.apps]
-        return answered({"apps": apps, "webhook": self.courier.webhook})
+        return answered({"apps": self.installations.to_json(), "webhook": self.courier.webhook})
 
     async def _list_messages(self, request: web.Request) -> web.Response:
         query = request.query

@@ -1,6 +1,6 @@
 """`/api/…`: authentication, and the way from a request to a method and back."""
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,21 +10,24 @@ from simulator.faults import Fault, Faults
 from simulator.gate import Gate
 from simulator.slack.app import App
 from simulator.slack.arguments import read_arguments, text_of
-from simulator.slack.methods import METHODS, Call
-from simulator.slack.options import Options
-from simulator.slack.refusal import Refused
-from simulator.slack.workspace import Workspaces
+from simulator.slack.methods import BEFORE, METHODS, Call, Request
+from simulator.slack.oauth import OAuth
+from simulator.slack.rates import Rates
+from simulator.slack.refusal import Limited, Refused
+from simulator.slack.socket_mode import SocketMode
+from simulator.slack.world import World
 
 
 class WebApi:
     """Slack's Web API for its apps."""
 
-    def __init__(self, apps: Iterable[App], workspaces: Workspaces, faults: Faults, options: Options) -> None:
+    def __init__(self, world: World, faults: Faults, oauth: OAuth, sockets: SocketMode) -> None:
         self.gate = Gate(faults, self._fail)
         self.calls = self.gate.calls
-        self._apps = {app.bot_token: app for app in apps}
-        self._workspaces = workspaces
-        self._options = options
+        self.rates = Rates(world.options, world.clock)
+        self._world = world
+        self._oauth = oauth
+        self._sockets = sockets
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one call."""
@@ -38,31 +41,56 @@ class WebApi:
 
     def _perform(self, request: web.Request, method: str, arguments: dict[str, Any]) -> web.Response:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ") or text_of(arguments, "token")
-        app = self._apps.get(token)
-        if app is None:
-            return self._no(method, "invalid_auth" if token else "not_authed")
-        perform = METHODS.get(method)
-        if perform is None:
-            return self._no(method, "unknown_method")
-        call = Call(app, arguments, self._workspaces, self._options)
         try:
-            fields = perform(call)
+            before = BEFORE.get(method)
+            if before is not None:
+                authorization, address = request.headers.get("Authorization", ""), f"http://{request.host}"
+                fields = before(Request(arguments, token, authorization, address, self._oauth, self._sockets))
+            else:
+                fields = self._answer(token, method, arguments)
         except Refused as refused:
             return self._no(method, str(refused))
-        except (ValueError, TypeError, AttributeError):  # an argument of the wrong shape
+        except Limited as limited:
+            return self._limit(method, limited.seconds)
+        except (ValueError, TypeError, AttributeError, LookupError):  # an argument of the wrong shape
             return self._no(method, "invalid_arguments")
         self.calls[method, "ok"] += 1
         return _json({"ok": True, **fields})
 
+    def _answer(self, token: str, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        app = self._world.installations.authenticate(token)
+        perform = METHODS.get(method)
+        if perform is None:
+            raise Refused("unknown_method")
+        if app.org_wide:
+            app = replace(app, team=self._team(app, arguments))
+        seconds = self.rates.take(app.team, method)
+        if seconds:
+            raise Limited(seconds)
+        return perform(Call(app, arguments, self._world))
+
+    def _team(self, app: App, arguments: dict[str, Any]) -> str:
+        """Return which of an organisation's workspaces is meant: said, or known by its channel."""
+        teams = (app.team, *app.workspaces)
+        said = text_of(arguments, "team_id")
+        if said:
+            if said not in teams:
+                raise Refused("team_access_not_granted")
+            return said
+        channel = text_of(arguments, "channel") or text_of(arguments, "channel_id")
+        return self._world.workspaces.team_of(teams, channel) or app.team
+
     def _fail(self, method: str, fault: Fault) -> web.Response:
         if fault.kind == "refuse":
             return self._no(method, fault.error)
-        limited = fault.kind == "rate_limit"
-        status = 429 if limited else fault.status
-        self.calls[method, str(status)] += 1
-        if limited:
-            return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(fault.retry_after)})
-        return web.Response(status=status, text="upstream connect error")
+        if fault.kind == "rate_limit":
+            return self._limit(method, fault.retry_after)
+        self.calls[method, str(fault.status)] += 1
+        return web.Response(status=fault.status, text="upstream connect error")
+
+    def _limit(self, method: str, seconds: int) -> web.Response:
+        self.calls[method, "429"] += 1
+        return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(seconds)})
 
     def _no(self, method: str, error: str) -> web.Response:
         self.calls[method, error] += 1

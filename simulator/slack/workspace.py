@@ -1,8 +1,11 @@
 """The workspaces' memory: channels and threads of messages; every visible change goes onto the timeline."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from simulator.clock import Clock
 from simulator.slack.app import App
-from simulator.slack.message import Content, Message, Stream
+from simulator.slack.message import Content, Message, Stream, to_ts
 from simulator.timeline import Entry, Kind, Timeline
 
 
@@ -43,6 +46,10 @@ class Workspaces:
         self._timeline = timeline
         self._channels: dict[tuple[str, str], Channel] = {}
 
+    def team_of(self, teams: Iterable[str], channel: str) -> str | None:
+        """Return the first team in which somebody spoke in the channel."""
+        return next((team for team in teams if (team, channel) in self._channels), None)
+
     def channel(self, team: str, channel: str) -> Channel:
         """Return the channel; one that nobody spoke in yet is there as well, empty."""
         found = self._channels.get((team, channel))
@@ -65,8 +72,7 @@ class Workspaces:
         """Make a message visible and return it."""
         place = self.channel(team, channel)
         micros = place.next_micros(self.clock.now())
-        ts = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
-        message = Message(micros, ts, thread_ts, user, bot, content.text, content.extra, stream=stream)
+        message = Message(micros, to_ts(micros), thread_ts, user, bot, content.text, content.extra, stream=stream)
         place.add(message)
         self._record("message", team, channel, message, client_msg_id)
         return message
@@ -88,6 +94,24 @@ class Workspaces:
         """Take the message away; the timeline still tells that it was there."""
         message.deleted = True
         self._record("delete", team, channel, message)
+
+    def whisper(self, app: App, channel: str, user: str, content: Content, thread_ts: str | None = None) -> str:
+        """Show one user something that only they see and that is kept nowhere; return its timestamp."""
+        ts = self.next_ts(app.team, channel)
+        spoken = Message(0, ts, thread_ts, user, app.bot, content.text, content.extra)
+        self._record("ephemeral", app.team, channel, spoken)
+        return ts
+
+    def show(self, kind: Kind, app: App, place: tuple[str, str], text: str, blocks: list[dict[str, Any]]) -> None:
+        """Record what stands beside the messages: a home tab, prompts, a title. `place`: channel and thread."""
+        timeline, now = self._timeline, self.clock.now()
+        channel, thread_ts = place
+        seen = (app.team, channel, thread_ts, thread_ts or None, app.bot_user)
+        timeline.append(Entry(len(timeline.entries), now, kind, *seen, by_app=True, text=text, blocks=blocks))
+
+    def next_ts(self, team: str, channel: str) -> str:
+        """Return a timestamp later than every earlier one of the channel."""
+        return to_ts(self.channel(team, channel).next_micros(self.clock.now()))
 
     def show_status(self, app: App, channel: str, thread_ts: str, status: str) -> None:
         """Record the status that is seen in a thread now; "" takes it away."""
@@ -145,5 +169,6 @@ class Workspaces:
                 message.extra.get("metadata"),
                 [*cards, *message.extra.get("blocks", ())] or None,
                 None if stream is None else stream.open,
+                message.extra.get("files"),
             )
         )

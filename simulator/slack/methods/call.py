@@ -10,8 +10,10 @@ from simulator.slack.message import Message
 from simulator.slack.options import Options
 from simulator.slack.refusal import Refused
 from simulator.slack.workspace import Channel, Workspaces
+from simulator.slack.world import World
 
 CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{2,}\Z")
+USER_ID = re.compile(r"[UW][A-Z0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,17 @@ class Call:
 
     app: App
     arguments: dict[str, Any]
-    workspaces: Workspaces
-    options: Options
+    world: World
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """The world's messages."""
+        return self.world.workspaces
+
+    @property
+    def options(self) -> Options:
+        """How this Slack behaves."""
+        return self.world.options
 
     def channel(self, name: str = "channel") -> tuple[str, Channel]:
         """Return the channel that the call names; raises Refused if there can be none of that id."""
@@ -44,6 +55,17 @@ class Call:
         if message.bot != self.app.bot:
             raise Refused(otherwise)
         return channel, message
+
+    def user(self, name: str = "user") -> str:
+        """Return the user that the call names; raises Refused if there can be none of that id."""
+        return self.user_named(self.text(name))
+
+    @staticmethod
+    def user_named(user: str) -> str:
+        """Return the id; raises Refused if it can be no user's."""
+        if not USER_ID.match(user):
+            raise Refused("user_not_found")
+        return user
 
     def text(self, name: str) -> str:
         """Return the argument as text, "" where it is missing."""

@@ -59,3 +59,19 @@ def delete(call: Call) -> dict[str, Any]:
     channel, message = call.own_message("cant_delete_message")
     call.workspaces.delete(call.app.team, channel, message)
     return {"channel": channel, "ts": message.ts}
+
+
+def post_ephemeral(call: Call) -> dict[str, Any]:
+    """chat.postEphemeral: only one user sees it, and nobody finds it again."""
+    channel, _ = call.channel()
+    user, content = call.user(), read_content(call.arguments)
+    thread_ts = call.text("thread_ts") or None
+    return {"message_ts": call.workspaces.whisper(call.app, channel, user, content, thread_ts)}
+
+
+def get_permalink(call: Call) -> dict[str, Any]:
+    """chat.getPermalink: a link that people can open."""
+    channel, message = call.message("message_ts")
+    link = f"https://{call.app.tenant}.slack.com/archives/{channel}/p{message.ts.replace('.', '')}"
+    thread = f"?thread_ts={message.thread_ts}&cid={channel}" if message.thread_ts else ""
+    return {"channel": channel, "permalink": link + thread}

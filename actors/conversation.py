@@ -1,6 +1,7 @@
 """One conversation: its own mailbox, one turn at a time, its own window. A virtual actor inside a host."""
 
 import asyncio
+import time
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,10 @@ from konstruct.window import slide
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
 MAX_JOINS = 3
+# A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew,
+# with a recall and a model call each time, three times within milliseconds.
+JOIN_QUIET_SECONDS = 0.1
+JOIN_LONGEST_SECONDS = (0.25, 0.5, 1.0)
 
 log = structlog.get_logger()
 
@@ -26,8 +31,8 @@ class Conversation:
     """Runs turns while there is something to answer; holds no task and no connection when idle."""
 
     __slots__ = (
-        "_activated", "_answered_through", "_known", "_office", "_on_end", "_owned", "_replies", "_task", "_turn",
-        "_waiting", "touched",
+        "_activated", "_answered_through", "_heard_at", "_known", "_office", "_on_end", "_owned", "_replies", "_task",
+        "_turn", "_waiting", "touched",
     )  # fmt: skip
 
     def __init__(self, owned: Ownership, office: Office, on_end: Callable[["Conversation"], None]) -> None:
@@ -38,6 +43,7 @@ class Conversation:
         self._on_end = on_end
         self._activated = False
         self._answered_through = 0
+        self._heard_at = 0.0
         self._known = Knowledge()
         self._waiting: list[Heard] = []
         self._replies: list[Claim] = []
@@ -62,6 +68,7 @@ class Conversation:
         place = bisect_left(self._waiting, heard.id, key=lambda waiting: waiting.id)
         if place == len(self._waiting) or self._waiting[place].id != heard.id:
             self._waiting.insert(place, heard)
+            self._heard_at = time.monotonic()
             if self._turn is not None:
                 self._turn.interrupt()
         self._start()
@@ -173,6 +180,7 @@ class Conversation:
                 try:
                     await self._run(heard, interruptible=joins < MAX_JOINS and not alone)
                 except Interrupted:
+                    await self._fall_quiet(JOIN_LONGEST_SECONDS[joins])
                     heard = self._waiting[:]
                 except (Fenced, StaleTurn, DatabaseUnavailable, DatabaseUnfit):
                     raise
@@ -181,6 +189,11 @@ class Conversation:
                     return
                 else:
                     return
+
+    async def _fall_quiet(self, longest: float) -> None:
+        end = time.monotonic() + longest
+        while (left := min(end, self._heard_at + JOIN_QUIET_SECONDS) - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
 
     async def _run(self, heard: list[Heard], *, interruptible: bool) -> None:
         self._turn = turn = Turn(self._office, heard, self._owned.epoch, self._known)

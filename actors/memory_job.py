@@ -11,7 +11,7 @@ from konstruct.errors import DatabaseUnavailable, EmbedderUnavailable
 from konstruct.group_commit import GroupCommit
 
 BATCH = 32
-LINGER_SECONDS = 0.25
+LINGER_SECONDS = 1.0
 EMBED_SECONDS = 2.0
 
 Embed = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]

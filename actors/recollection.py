@@ -11,7 +11,8 @@ from konstruct.database.pool import Database
 from konstruct.errors import EmbedderUnavailable
 
 CHECK_EVERY_SECONDS = 30.0
-QUERY_CHARS = 1_000
+# Of its beginning and of its end: what is asked is mostly in either, and the embedder's time grows with the length.
+QUERY_CHARS = 150
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ class Recollection:
         if not await self._worthwhile(database, scope):
             return []
         try:
-            query = await embed(text[:QUERY_CHARS])
+            query = await embed(_shortened(text))
         except EmbedderUnavailable as error:
             log.warning("recall skipped", reason=str(error))
             return []
@@ -59,3 +60,7 @@ class Recollection:
             self._known = await memories.has_any(database, scope)
             self._checked_at = now
         return self._known
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 2 * QUERY_CHARS else f"{text[:QUERY_CHARS]} {text[-QUERY_CHARS:]}"

@@ -18,6 +18,7 @@ from konstruct.database.tenants import any_hosted_model
 from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
 from konstruct.models.hosted import HostedModel
+from konstruct.parcel import packed, unpacked
 from konstruct.settings import Settings
 
 NAMESPACE = "konstruct"
@@ -62,6 +63,7 @@ class HostActor:
         self._settings = Settings.from_environment()
         self._metrics = RayMetrics()
         self._starting: asyncio.Task[HostParts] | None = None
+        self._started: HostParts | None = None
         logs.configure(self._settings.log_level)
 
     async def check_health(self) -> HostHealth:
@@ -69,9 +71,9 @@ class HostActor:
         host = (await self._parts()).host
         return HostHealth(self._number, self._settings.version_hash, os.getpid(), host.shards, host.loaded, host.busy)
 
-    async def wake(self, messages: Sequence[Heard]) -> None:
-        """Durable messages for this host."""
-        (await self._parts()).host.wake(messages)
+    async def wake(self, parcel: bytes) -> None:
+        """Durable messages for this host, packed."""
+        (await self._parts()).host.wake(unpacked(parcel))
 
     async def adopt(self, hosts: int) -> None:
         """See ConversationHost.adopt."""
@@ -86,9 +88,12 @@ class HostActor:
         await (await self._parts()).stop()
 
     async def _parts(self) -> HostParts:
+        if self._started is not None:
+            return self._started
         if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
             self._starting = asyncio.create_task(self._start())
-        return await asyncio.shield(self._starting)
+        self._started = await asyncio.shield(self._starting)
+        return self._started
 
     async def _start(self) -> HostParts:
         from ray import serve  # noqa: PLC0415 - half a second that only a host needs
@@ -121,17 +126,22 @@ class RayHosts:
     def __init__(self) -> None:
         """Nothing is created here."""
         self._known: dict[int, Any] = {}
+        self._wakes: dict[int, Any] = {}
 
     def forget(self) -> None:
         """Drop known handles: an actor of the same name may be another one now."""
         self._known.clear()
+        self._wakes.clear()
 
     def wake_later(self, number: int, messages: Sequence[Heard]) -> None:
         """Fire and forget; what is lost, the host's sweep finds."""
         try:
-            self._actor(number).wake.options(num_returns=0).remote(messages)
+            if number not in self._wakes:
+                # Ray's record of every task would cost as much again.
+                self._wakes[number] = self._actor(number).wake.options(num_returns=0, enable_task_events=False)
+            self._wakes[number].remote(packed(messages))
         except (RayActorError, ValueError) as error:
-            self._known.pop(number, None)
+            self._forget(number)
             log.info("host not woken", host=number, reason=str(error))
 
     async def ensure(self, number: int, seconds: float = START_SECONDS) -> HostHealth:
@@ -158,7 +168,7 @@ class RayHosts:
         try:
             health: HostHealth = await self.call(number, "check_health", seconds=CALL_SECONDS)
         except (RayActorError, TimeoutError, ValueError):
-            self._known.pop(number, None)
+            self._forget(number)
             return None
         return health
 
@@ -173,7 +183,11 @@ class RayHosts:
             ray.kill(ray.get_actor(_name(number), namespace=NAMESPACE), no_restart=True)
         except ValueError:
             log.info("host was gone already", host=number)
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
         self._known.pop(number, None)
+        self._wakes.pop(number, None)
 
     def _actor(self, number: int) -> Any:
         if number not in self._known:

@@ -1,26 +1,23 @@
 """The HTTP routes of the installation."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
 from fastapi import FastAPI, Request, Response
-from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.doors.slack import SlackDoor
-from deployments.webhooks import MAX_BODY_BYTES, Door, Intake
+from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, said
 from konstruct.directory import Directory
 
 if TYPE_CHECKING:
     from deployments.readiness import Readiness
 
 
-def routes(intake: Intake, directory: Directory, readiness: "Readiness") -> FastAPI:
+def routes(intake: Intake, directory: Directory, readiness: "Readiness") -> "Ingress":
     """The application to serve."""
     app = FastAPI(title="Konstruct", openapi_url=None)
-    # Plain Starlette routes: FastAPI's argument handling would cost more than all of our own work.
-    slack = SlackDoor(intake, directory)
-    app.add_route("/slack/events", _capped(intake.guarded("slack", slack.events)), methods=["POST"])
 
     async def healthz(_request: Request) -> Response:
         return _json(200, {"ok": True})
@@ -31,34 +28,62 @@ def routes(intake: Intake, directory: Directory, readiness: "Readiness") -> Fast
 
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
-    return app
+    slack = SlackDoor(intake, directory)
+    return Ingress({"/slack/events": intake.guarded("slack", slack.events)}, app)
 
 
-def _capped(receive: Door) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+class Ingress:
+    """POSTs to a door go straight to it: the framework would cost more than all of our own work."""
+
+    def __init__(self, doors: Mapping[str, Door], others: ASGIApp) -> None:
+        """`doors`: by path; `others` answers everything else."""
+        self._doors = doors
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        door = self._doors.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if door is None:
+            await self._others(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            body = await _body(request)
-        except ClientDisconnect:
-            return _json(400, {"error": "The connection closed before the body was whole."})
+            body = await _body(headers, receive)
+        except _HungUp:
+            return
         if body is None:
-            return _json(413, {"error": f"The body is over {MAX_BODY_BYTES} bytes."})
-        answer = await receive(dict(request.headers), body)
-        return Response(answer.body, answer.status, media_type=answer.media_type)
+            answer = said(413, f"The body is over {MAX_BODY_BYTES} bytes.")
+        else:
+            answer = await door(headers, body)
+        await _send(answer, send)
 
-    return endpoint
+
+class _HungUp(Exception):
+    """The connection closed before the body was whole."""
 
 
-async def _body(request: Request) -> bytes | None:
-    announced = request.headers.get("content-length", "")
+async def _body(headers: Mapping[str, str], receive: Receive) -> bytes | None:
+    announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         return None
     parts, size = [], 0
-    async for part in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _HungUp
+        part = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY_BYTES:
             return None
         parts.append(part)
-    return b"".join(parts)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send(answer: HttpAnswer, send: Send) -> None:
+    headers = [(b"content-length", b"%d" % len(answer.body)), (b"content-type", answer.media_type.encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def _json(status: int, content: object) -> Response:

@@ -13,6 +13,8 @@ from konstruct.errors import KonstructError
 from konstruct.messages import Heard
 
 REFRESH_SECONDS = 1.0
+# A host that was just woken is woken again this much later, for everything that came meanwhile.
+REST_SECONDS = 0.01
 
 log = structlog.get_logger()
 
@@ -38,6 +40,8 @@ class Router:
         self._hosts = hosts
         self._mapping: hosting.Hosting | None = None
         self._task: asyncio.Task[None] | None = None
+        self._waiting: dict[int, list[Heard]] = defaultdict(list)
+        self._resting: set[int] = set()
 
     def start(self) -> None:
         """Follow the mapping."""
@@ -47,11 +51,18 @@ class Router:
         """Never raises, never waits."""
         if self._mapping is None or self._mapping.hosts == 0:
             return
-        by_host: dict[int, list[Heard]] = defaultdict(list)
         for heard in messages:
-            by_host[heard.shard % self._mapping.hosts].append(heard)
-        for number, of_host in by_host.items():
-            self._hosts.wake_later(number, of_host)
+            self._waiting[heard.shard % self._mapping.hosts].append(heard)
+        for number in [number for number in self._waiting if number not in self._resting]:
+            self._wake(number)
+
+    def _wake(self, number: int) -> None:
+        self._resting.discard(number)
+        messages = self._waiting.pop(number, None)
+        if messages:
+            self._resting.add(number)
+            asyncio.get_running_loop().call_later(REST_SECONDS, self._wake, number)
+            self._hosts.wake_later(number, messages)
 
     async def _follow(self) -> None:
         while True:

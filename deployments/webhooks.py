@@ -51,7 +51,8 @@ class Intake:
 
     async def hear(self, *messages: Inbound) -> None:
         """C1: returns when all of them are durable; raises DatabaseUnavailable."""
-        await asyncio.gather(*(self._inbox.add(message) for message in messages))
+        for durable in [self._inbox.add(message) for message in messages]:
+            await durable
 
     async def keep_malformed(self, channel: str, reason: str, body: bytes) -> None:
         """Keep what was signed but cannot be read, for the operator."""

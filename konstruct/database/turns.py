@@ -1,7 +1,7 @@
 """The turn's durable steps: C1 (hear), activation, C2 (commit), and what stands between a crash and a dead letter."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -87,7 +87,7 @@ async def commit(database: Database, outcome: Outcome, *, epoch: int, version: i
         turn=outcome.turn,
         inbox=[heard.id for heard in outcome.heard],
         channel=first.channel,
-        address=asdict(first.address),
+        address=first.address,
         contacts=[{"id": str(id_), "external_id": external} for id_, external in outcome.contacts.items()],
         said=outcome.said,
         memories=outcome.memories,
@@ -108,7 +108,7 @@ async def open_reply(database: Database, reply: Reply, *, shard: int, epoch: int
         turn=reply.turn,
         reply=reply.id,
         channel=reply.channel,
-        address=asdict(reply.address),
+        address=reply.address,
         claim_seconds=claim_seconds,
     )
 
@@ -134,7 +134,7 @@ async def record_malformed(database: Database, channel: str, reason: str, body: 
 
 def _body(message: Inbound) -> dict[str, Any]:
     return {
-        "address": asdict(message.address),
+        "address": message.address,
         "contact": message.contact,
         "text": message.text,
         "source_id": message.source_id,

@@ -1,6 +1,5 @@
 """Slack's event callbacks, parsed to what Konstruct acts on: https://docs.slack.dev/apis/events-api."""
 
-import json
 from typing import Any
 
 from konstruct.channels.slack.fields import identifier, listed, mapping, named, plain
@@ -15,6 +14,7 @@ from konstruct.channels.slack.records import (
     Source,
     Unreadable,
 )
+from konstruct.wellformed import parsed
 
 MAX_EMOJI_CHARS = 100
 NOBODY = Source("", "")
@@ -23,7 +23,7 @@ NOBODY = Source("", "")
 def parse(body: bytes) -> Event:
     """Parse a raw request body. Never raises: whatever it is gets a name."""
     try:
-        payload = json.loads(body)
+        payload = parsed(body)
     except (ValueError, RecursionError):
         return Unreadable(NOBODY, "the body is not JSON")
     return read(payload)

@@ -1,6 +1,7 @@
 """The Supervisor: creates hosts, checks their health, replaces them on a new version, resizes while messages flow."""
 
 import asyncio
+import math
 import time
 from typing import Protocol
 
@@ -84,7 +85,7 @@ class Supervisor:
         now = time.monotonic()
         if health is None:
             self.health.pop(number, None)
-            if now - self._seen.setdefault(number, now - SILENT_SECONDS) >= SILENT_SECONDS:
+            if now - self._seen.get(number, -math.inf) >= SILENT_SECONDS:
                 await self._replace(number)
             return
         self._seen[number] = now

@@ -11,7 +11,7 @@ from konstruct.messages import Address, Attachment, Heard
 
 def packed(messages: Sequence[Heard]) -> bytes:
     """For `unpacked`."""
-    return orjson.dumps(messages)
+    return orjson.dumps(messages, default=str)  # asyncpg has a UUID of its own
 
 
 def unpacked(parcel: bytes) -> list[Heard]:

@@ -99,3 +99,9 @@ class EmbedderUnavailable(KonstructError):
     """The embedder did not answer; memories are embedded later, and this answer does without them."""
 
     permanent = False
+
+
+class MediaUnavailable(KonstructError):
+    """The store of files did not answer, or does not have this one."""
+
+    permanent = False

@@ -30,6 +30,11 @@ class Settings:
     conversation_hosts: int
     database_connections: int
     log_level: str
+    media_url: str
+    media_endpoint: str
+    media_region: str
+    media_access_key: str | None = field(repr=False)
+    media_secret_key: str | None = field(repr=False)
     version_hash: str
     failpoints: bool
 
@@ -52,6 +57,11 @@ class Settings:
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),
             database_connections=read.number("DATABASE_CONNECTIONS", 4, lowest=1, highest=200),
             log_level=read.one_of("LOG_LEVEL", LOG_LEVELS, "info"),
+            media_url=read.text("MEDIA_URL", ""),
+            media_endpoint=read.text("MEDIA_ENDPOINT", ""),
+            media_region=read.text("MEDIA_REGION", "us-east-1"),
+            media_access_key=read.secret("MEDIA_ACCESS_KEY"),
+            media_secret_key=read.secret("MEDIA_SECRET_KEY"),
             version_hash=read.text("VERSION_HASH", "development"),
             failpoints=read.switch("FAILPOINTS", default=False),
         )

@@ -68,7 +68,11 @@ class Showing:
             self._database, claim.reply, shard=claim.shard, epoch=claim.epoch, claim_seconds=CLAIM_SECONDS
         )
         claim.renewed(begun)
-        external_id = await channel.send(claim.reply, text, partial=True)
+        try:
+            external_id = await channel.send(claim.reply, text, partial=True)
+        except ChannelBusy:
+            self.visible = False
+            raise
         claim.reply = replace(claim.reply, external_id=external_id)
         await self._delivery.record(claim)
 

@@ -162,8 +162,8 @@ class Turn:
 
     async def _commit(self, assignment: Assignment, result: Answer) -> None:
         self.spoken.append(Spoken("employee", result.text, self._known.version + 1))
-        parts = enumerate(assignment.channel.split(result.text))
-        outcome = self._outcome(assignment, result, [self._part(number, text) for number, text in parts])
+        parts = [self._part(number, text) for number, text in enumerate(assignment.channel.split(result.text))]
+        outcome = self._outcome(assignment, result, [*(replace(part, last=False) for part in parts[:-1]), parts[-1]])
         self._office.failpoint("before_c2")
         begun = time.monotonic()
         with self._office.measure("commit"):

@@ -76,7 +76,7 @@ def failpoint_for(settings: Settings) -> Failpoint:
 
 
 def _api_urls(settings: Settings) -> dict[str, str]:
-    return {"slack": settings.slack_api_url, "whatsapp": settings.whatsapp_api_url}
+    return {"slack": settings.slack_api_url}
 
 
 def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:

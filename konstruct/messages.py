@@ -100,6 +100,7 @@ class Reply:
     external_id: str | None = None
     created_at: datetime | None = None
     source_id: str = ""  # the message that is answered
+    last: bool = True  # whether no further part of the answer follows
 
 
 @dataclass(frozen=True, slots=True)

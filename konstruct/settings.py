@@ -25,7 +25,6 @@ class Settings:
     admin_token: str | None = field(repr=False)
     public_url: str
     slack_api_url: str
-    whatsapp_api_url: str
     local_model: bool
     local_model_url: str
     conversation_hosts: int
@@ -53,7 +52,6 @@ class Settings:
             admin_token=read.secret("ADMIN_TOKEN"),
             public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
-            whatsapp_api_url=read.text("WHATSAPP_API_URL", "https://graph.facebook.com/v25.0/"),
             local_model=read.switch("LOCAL_MODEL", default=True),
             local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),

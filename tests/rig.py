@@ -90,7 +90,7 @@ class Rig:
     async def texts(self, channel: str = "D0ALICE", thread_ts: str | None = None) -> list[str]:
         """What the employee's visible messages read now."""
         return [
-            message.text
+            message.shown
             for message in self.slack.messages(channel, thread_ts=thread_ts)
             if message.user == APP.bot_user
         ]

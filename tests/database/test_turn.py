@@ -184,9 +184,9 @@ async def test_wrong_requests_are_rejected_and_store_nothing(database_url: str, 
 
 async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
-        k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(20))
+        k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(60))
         await k.slack.say("tell me everything")
         texts = await k.replies(3)
-        assert all(len(text.encode()) <= 3_900 for text in texts)
-        assert "\n\n".join(texts).count("paragraph") == 20
+        assert all(len(text) <= 12_000 for text in texts)
+        assert "\n\n".join(texts).count("paragraph") == 60
         assert [text.split(" ")[0] for text in texts] == ["paragraph"] * len(texts)

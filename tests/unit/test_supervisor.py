@@ -53,7 +53,7 @@ async def test_hosts_that_run_already_are_kept_by_a_new_supervisor() -> None:
 async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.125)
+    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
     supervisor, plain = office()
     await supervisor.check()
     generation = plain.mapping.row["generation"]
@@ -62,7 +62,7 @@ async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(
     await supervisor.check()
     assert plain.journal == []
     assert sorted(supervisor.health) == [0]
-    await asyncio.sleep(0.14)
+    await asyncio.sleep(0.12)
     await supervisor.check()
     assert plain.journal == [("kill", 1), ("ensure", 1)]
     assert plain.mapping.row["generation"] > generation
@@ -70,7 +70,7 @@ async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(
 
 
 async def test_a_host_that_answers_again_in_time_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.125)
+    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
     supervisor, plain = office()
     await supervisor.check()
     plain.journal.clear()

@@ -1,27 +1,38 @@
-"""Slack's Web API, as far as replies need it: https://docs.slack.dev/reference/methods."""
+"""A workspace as a channel: replies posted, streamed, edited, found again. https://docs.slack.dev/reference/methods."""
 
-import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any
-
-import aiohttp
-import orjson
+from uuid import UUID
 
 from konstruct.channels.channel import Line
+from konstruct.channels.slack import history
+from konstruct.channels.slack.buttons import choice_buttons, feedback_buttons
+from konstruct.channels.slack.download import FETCH_SECONDS, download
 from konstruct.channels.slack.escaping import escape
-from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
+from konstruct.channels.slack.reactions import reaction_names
+from konstruct.channels.slack.rendering import fallback, length, render, settled
+from konstruct.channels.slack.stream import Streams
+from konstruct.channels.slack.upload import upload
+from konstruct.channels.slack.web_api import SEND_SECONDS, SlackRefused, WebApi, operation
+from konstruct.choices import split_choices
+from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown
 from konstruct.messages import Address, Attachment, Reply, Sighting
 from konstruct.parts import split
 
-SEND_SECONDS = 4.0
-# chat.update refuses more than 4,000 bytes, counted after the escaping of & < >.
-LONGEST_BYTES = 3_900
-METADATA_TYPE = "konstruct_reply"
-HISTORY_LIMIT = 100
-HTTP_TOO_MANY = 429
-HTTP_SERVER_ERROR = 500
+__all__ = ["SEND_SECONDS", "SlackChannel"]
 
-# Errors after which the message may or may not be visible; every other error is final.
-_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+# A markdown block takes 12,000 characters, and all blocks of a message little more.
+LONGEST_CHARS = 11_000
+# An answer over so many messages is sent as its beginning and a file with everything.
+MOST_PARTS = 5
+BEGINNING_CHARS = 1_500
+IN_A_FILE = "*The whole answer is in the file below.*"
+HISTORY_LIMIT = 100
+GROWS_AFTER_SECONDS = 1.0
+LOADING = ("Thinking it over…", "Looking through what was said…", "Working on the answer…", "Still at it…")
+
+_UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
 
 
 class SlackChannel:
@@ -33,118 +44,169 @@ class SlackChannel:
 
     def __init__(self, line: Line) -> None:
         """`line.api_url` ends with a slash; the session is shared by all tenants of a process."""
-        self._url = line.api_url
-        self._session = line.session
-        self._headers = {
-            "Authorization": f"Bearer {line.secrets['bot_token']}",
-            "Content-Type": "application/json; charset=utf-8",
-        }
+        self._api = WebApi(line)
+        self._account = line.account
+        self._streams = Streams(self._api)
+        # When this process first tried to show a reply, in Unix seconds: only until it is whole.
+        self._begun: dict[UUID, float] = {}
 
     def split(self, text: str) -> list[str]:
-        """Parts of at most LONGEST_BYTES on the wire."""
-        return split(text, LONGEST_BYTES, lambda part: len(escape(part).encode()))
+        """Parts of a message's length; for an answer of many parts its beginning, and everything (sent as a file)."""
+        parts = split(text, LONGEST_CHARS, length)
+        if len(parts) <= MOST_PARTS:
+            return parts
+        said, choices = split_choices(text)
+        beginning = split(said[: 4 * BEGINNING_CHARS], BEGINNING_CHARS, length)[0]
+        offered = [f"[[{' | '.join(choices)}]]"] if choices else []
+        return ["\n\n".join([beginning, IN_A_FILE, *offered]), said]
 
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
-        """chat.postMessage under the reply's id; answers the message's ts."""
-        message = {
-            "channel": reply.address.channel,
-            "text": escape(text),
-            "client_msg_id": str(reply.id),
-            "unfurl_links": False,
-            "metadata": _metadata(reply, partial=partial),
+        """Stream, post, react or upload under the reply's id; answers the message's ts (of a file: its id)."""
+        if partial:
+            return await self._begin(reply, text)
+        self._begun.pop(reply.id, None)
+        async with operation():
+            if reply.source_id and (ts := await self._react(reply, text)):
+                return ts
+            if length(text) > LONGEST_CHARS:
+                place = reply.address
+                return await upload(self._api, place.channel, place.thread, history.file_name(reply), text.encode())
+            return await self._post(reply, text, partial=False)
+
+    async def edit(self, reply: Reply, external_id: str, text: str, *, partial: bool = False) -> None:
+        """Append to the stream or edit the message; harmless to repeat."""
+        async with operation():
+            if partial:
+                shown = settled(text)
+                if shown and not await self._streams.grow(reply, external_id, render(shown)):
+                    if wait := self._api.pace.wait("chat.update"):
+                        raise ChannelBusy(wait, "chat.update is paced.")
+                    await self._update(reply, external_id, shown, partial=True)
+                return
+            said, _ = split_choices(text)
+            closing = {"blocks": _below(reply, text), "metadata": history.metadata(reply, partial=False)}
+            if not await self._streams.finish(reply, external_id, render(said), closing):
+                await self._update(reply, external_id, text, partial=False)
+            self._streams.forget(reply)
+            self._begun.pop(reply.id, None)
+
+    async def find(self, reply: Reply) -> Sighting | None:
+        """One look at the latest messages of the reply's channel or thread: Slack may allow no more in a minute."""
+        since = history.since(reply, self._begun.get(reply.id))
+        query = {"channel": reply.address.channel, "limit": str(HISTORY_LIMIT), "include_all_metadata": "true"}
+        query |= {"oldest": f"{since:.6f}"} if since is not None else {}
+        async with operation():
+            if reply.address.thread:
+                found = await self._api.get("conversations.replies", query | {"ts": reply.address.thread})
+            else:
+                found = await self._api.get("conversations.history", query)
+        return history.sighting(found.get("messages", []), reply, self._account, since)
+
+    async def show_status(self, address: Address, source_id: str, status: str) -> None:
+        """assistant.threads.setStatus; Slack clears it with the next message, or after two minutes."""
+        place = {"channel_id": address.channel, "thread_ts": address.thread or source_id, "status": status}
+        async with operation():
+            await self._api.post(
+                "assistant.threads.setStatus", place | ({"loading_messages": LOADING} if status else {})
+            )
+
+    async def fetch(self, attachment: Attachment, *, limit: int) -> bytes:
+        """The file behind a private URL or a file's id; the token goes to Slack's own hosts only."""
+        async with operation(FETCH_SECONDS):
+            return await download(self._api, attachment, limit)
+
+    async def upload(self, channel: str, filename: str, content: bytes, *, thread: str | None = None) -> str:
+        """Share a file; answers its id. Not repeated under an id: a second call shares a second file."""
+        async with operation():
+            return await upload(self._api, channel, thread, filename, content)
+
+    async def suggest_prompts(self, channel: str, thread: str | None, prompts: Sequence[tuple[str, str]]) -> None:
+        """Offer prompts as (title, message), in a thread, or pinned to the app's messages tab without one."""
+        wanted: dict[str, Any] = {
+            "channel_id": channel,
+            "prompts": [{"title": title, "message": message} for title, message in prompts],
         }
+        async with operation():
+            await self._api.post(
+                "assistant.threads.setSuggestedPrompts", wanted | ({"thread_ts": thread} if thread else {})
+            )
+
+    async def publish_home(self, user: str, view: dict[str, Any]) -> None:
+        """Show a person the app's Home tab."""
+        async with operation():
+            await self._api.post("views.publish", {"user_id": user, "view": view})
+
+    async def unreact(self, channel: str, ts: str, name: str) -> None:
+        """Take our reaction back; harmless where it is gone already."""
+        async with operation():
+            await self._reaction("reactions.remove", "no_reaction", channel, ts, name)
+
+    async def _begin(self, reply: Reply, text: str) -> str:
+        shown = settled(text)
+        if not shown or reaction_names(shown):
+            raise ChannelBusy(GROWS_AFTER_SECONDS, "There is too little to show yet.")
+        self._begun.setdefault(reply.id, time.time())
+        async with operation():
+            ts = await self._streams.start(reply, render(shown))
+            if ts is None:
+                ts = await self._post(reply, shown, partial=True)
+                self._streams.posted(reply, ts)
+        return ts
+
+    async def _react(self, reply: Reply, text: str) -> str | None:
+        for name in reaction_names(text):
+            try:
+                await self._reaction("reactions.add", "already_reacted", reply.address.channel, reply.source_id, name)
+            except SlackRefused as refused:
+                if refused.code == "invalid_name":
+                    continue
+                return None  # the message is gone, or reactions are not allowed: say it instead
+            return reply.source_id
+        return None
+
+    async def _reaction(self, method: str, fine: str, channel: str, ts: str, name: str) -> None:
+        try:
+            await self._api.post(method, {"channel": channel, "timestamp": ts, "name": name})
+        except SlackRefused as refused:
+            if refused.code != fine:
+                raise
+
+    async def _post(self, reply: Reply, text: str, *, partial: bool) -> str:
+        message = {"client_msg_id": str(reply.id), "unfurl_links": False}
         if reply.address.thread:
             message["thread_ts"] = reply.address.thread
-        answer = await self._post("chat.postMessage", message)
+        answer = await self._say("chat.postMessage", reply, message, text, partial=partial)
         if not answer.get("ts"):
             raise ChannelOutcomeUnknown("chat.postMessage gave no ts.")
         return str(answer["ts"])
 
-    async def edit(self, reply: Reply, external_id: str, text: str, *, partial: bool = False) -> None:
-        """chat.update: harmless to repeat."""
-        message = {"channel": reply.address.channel, "ts": external_id, "text": escape(text)}
-        await self._post("chat.update", message | {"metadata": _metadata(reply, partial=partial)})
+    async def _update(self, reply: Reply, ts: str, text: str, *, partial: bool) -> None:
+        await self._say("chat.update", reply, {"ts": ts}, text, partial=partial)
 
-    async def find(self, reply: Reply) -> Sighting | None:
-        """Look for the reply's metadata among the latest messages of its channel or thread."""
-        query = {
-            "channel": reply.address.channel,
-            "limit": str(HISTORY_LIMIT),
-            "include_all_metadata": "true",
-        }
-        if reply.address.thread:
-            found = await self._get("conversations.replies", query | {"ts": reply.address.thread} | _since(reply))
-        else:
-            found = await self._get("conversations.history", query | _since(reply))
-        for message in found.get("messages", []):
-            metadata = message.get("metadata") or {}
-            if metadata.get("event_type") == METADATA_TYPE:
-                payload = metadata.get("event_payload") or {}
-                if payload.get("reply") == str(reply.id):
-                    return Sighting(str(message["ts"]), not payload.get("final", True))
-        return None
-
-    async def show_status(self, address: Address, source_id: str, status: str) -> None:
-        """assistant.threads.setStatus; Slack clears it with the next message, or after two minutes."""
-        place = {"channel_id": address.channel, "thread_ts": address.thread or source_id}
-        await self._post("assistant.threads.setStatus", place | {"status": status})
-
-    async def fetch(self, attachment: Attachment, *, limit: int) -> bytes:
-        """See Channel.fetch."""
-        raise ChannelRefused(f"{attachment.name} cannot be fetched: this is not built yet, {limit}.")
-
-    async def _post(self, method: str, message: dict[str, Any]) -> dict[str, Any]:
-        return await self._call("POST", method, data=orjson.dumps(message))
-
-    async def _get(self, method: str, query: dict[str, str]) -> dict[str, Any]:
-        return await self._call("GET", method, params=query)
-
-    async def _call(self, verb: str, method: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                async with self._session.request(
-                    verb, self._url + method, headers=self._headers, **arguments
-                ) as response:
-                    return _checked(method, response.status, response.headers.get("Retry-After"), await response.read())
-        except aiohttp.ClientConnectorError as error:
-            # No connection, so nothing left this machine; try again soon.
-            raise ChannelBusy(1.0, f"Slack cannot be reached: {error}.") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ChannelOutcomeUnknown(f"{method} got no answer: {error or type(error).__name__}.") from error
+    async def _say(
+        self, method: str, reply: Reply, message: dict[str, Any], text: str, *, partial: bool
+    ) -> dict[str, Any]:
+        said = text if partial else split_choices(text)[0]
+        message |= {"channel": reply.address.channel, "metadata": history.metadata(reply, partial=partial)}
+        # Words without what is pressed, or without their looks, are better than none.
+        looks: list[dict[str, Any]] = [
+            {"text": fallback(said), "blocks": [_markdown(said), *([] if partial else _below(reply, text))]},
+            {"text": fallback(text), "blocks": [_markdown(text)]},
+        ]
+        for look in looks:
+            try:
+                return await self._api.post(method, message | look)
+            except SlackRefused as refused:
+                if refused.code not in _UNSHOWABLE:
+                    raise
+        return await self._api.post(method, message | {"text": escape(text), "blocks": []})
 
 
-def _metadata(reply: Reply, *, partial: bool) -> dict[str, Any]:
-    payload = {"reply": str(reply.id), "turn": str(reply.turn), "part": reply.part, "final": not partial}
-    return {"event_type": METADATA_TYPE, "event_payload": payload}
+def _markdown(text: str) -> dict[str, Any]:
+    return {"type": "markdown", "text": render(text)}
 
 
-def _since(reply: Reply) -> dict[str, str]:
-    if reply.created_at is None:
-        return {}
-    return {"oldest": f"{reply.created_at.timestamp() - 60:.6f}"}
-
-
-def _checked(method: str, status: int, retry_after: str | None, body: bytes) -> dict[str, Any]:
-    if status == HTTP_TOO_MANY:
-        raise ChannelBusy(_seconds(retry_after), f"{method} is rate limited.")
-    if status >= HTTP_SERVER_ERROR:
-        raise ChannelOutcomeUnknown(f"{method} answered with status {status}.")
-    try:
-        answer = orjson.loads(body)
-        if answer["ok"]:
-            return dict(answer)
-        error = str(answer.get("error"))
-    except (ValueError, KeyError, TypeError) as broken:
-        raise ChannelOutcomeUnknown(f"{method} gave an answer that is not Slack's (status {status}).") from broken
-    if error == "ratelimited":
-        raise ChannelBusy(_seconds(retry_after), f"{method} is rate limited.")
-    if error in _PASSING:
-        raise ChannelOutcomeUnknown(f"{method} failed with {error}.")
-    raise ChannelRefused(f"Slack refused {method}: {error}.")
-
-
-def _seconds(retry_after: str | None) -> float:
-    try:
-        return min(max(float(retry_after or 1), 0.1), 3600.0)
-    except ValueError:
-        return 1.0
+def _below(reply: Reply, text: str) -> list[dict[str, Any]]:
+    """What can be pressed below a whole reply."""
+    feedback = [feedback_buttons(reply.turn)] if reply.source_id and reply.last else []
+    return [*choice_buttons(split_choices(text)[1]), *feedback]

@@ -4,7 +4,6 @@ from konstruct.channels.whatsapp.client import WhatsAppChannel
 from konstruct.channels.whatsapp.events import parse
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
 from konstruct.channels.whatsapp.signature import verify
-from konstruct.channels.whatsapp.verdicts import verdict
 
 __all__ = [
     "Moved",
@@ -17,6 +16,5 @@ __all__ = [
     "Unreadable",
     "WhatsAppChannel",
     "parse",
-    "verdict",
     "verify",
 ]

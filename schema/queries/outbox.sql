@@ -9,3 +9,11 @@ select record_external_id(:tenant, :reply, :epoch, :external_id);
 -- name: mark_sent$
 -- C3: replies that are out, or that the channel refused.
 select mark_sent(:tenants, :replies, :epochs, :external_ids, :errors);
+
+-- name: queue_reply$
+-- Something to tell that no turn said; a repeated id changes nothing.
+select queue_reply(:tenant, :reply, :conversation, :shard, :turn, :part, :text, :channel, :address);
+
+-- name: record_deliveries$
+-- What the channel reports of replies; never backwards.
+select record_deliveries(:tenants, :replies, :external_ids, :deliveries, :errors);

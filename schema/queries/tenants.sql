@@ -1,20 +1,20 @@
 -- name: find_channels
 -- Candidates for the channel of an event: the team's own, or others of the app to check the signature with.
-select tenant_id, kind, app, team, employee_id, account, secrets from find_channels(:kind, :app, :team);
+select tenant_id, kind, app, team, employee_id, account, secrets, options from find_channels(:kind, :app, :team);
 
 -- name: save_tenant!
 -- Needs a tenant connection.
-insert into tenants (id, name, quiet_seconds) values (current_tenant(), :name, :quiet_seconds)
-on conflict (id) do update set quiet_seconds = excluded.quiet_seconds
-where tenants.quiet_seconds is distinct from excluded.quiet_seconds;
+insert into tenants (id, name, quiet_seconds, escalation, operators)
+values (current_tenant(), :name, :quiet_seconds, :escalation, :operators)
+on conflict (id) do update set quiet_seconds = excluded.quiet_seconds, escalation = excluded.escalation,
+  operators = excluded.operators;
 
 -- name: save_employee!
 -- Needs a tenant connection.
-insert into employees as e (tenant_id, id, name, instructions, model, fallback_model)
-values (current_tenant(), :id, :name, :instructions, :model, :fallback_model)
+insert into employees (tenant_id, id, name, instructions, model, fallback_model, options)
+values (current_tenant(), :id, :name, :instructions, :model, :fallback_model, :options)
 on conflict (tenant_id, id) do update set instructions = excluded.instructions, model = excluded.model,
-  fallback_model = excluded.fallback_model
-where (e.instructions, e.model, e.fallback_model) is distinct from (excluded.instructions, excluded.model, excluded.fallback_model);
+  fallback_model = excluded.fallback_model, options = excluded.options;
 
 -- name: save_model!
 -- Needs a tenant connection.
@@ -28,9 +28,10 @@ delete from models where tenant_id = current_tenant() and name <> all (:names);
 
 -- name: save_channel!
 -- Needs a tenant connection.
-insert into channels (tenant_id, kind, app, team, employee_id, account, secrets)
-values (current_tenant(), :kind, :app, :team, :employee, :account, :secrets)
-on conflict (tenant_id, kind, app, team) do update set employee_id = excluded.employee_id, account = excluded.account, secrets = excluded.secrets;
+insert into channels (tenant_id, kind, app, team, employee_id, account, secrets, options)
+values (current_tenant(), :kind, :app, :team, :employee, :account, :secrets, :options)
+on conflict (tenant_id, kind, app, team) do update set employee_id = excluded.employee_id, account = excluded.account,
+  secrets = excluded.secrets, options = excluded.options;
 
 -- name: drop_other_channels!
 -- Channels that the tenant file no longer names. Needs a tenant connection.
@@ -42,11 +43,11 @@ delete from employees where tenant_id = current_tenant() and id <> all (:ids);
 
 -- name: tenant^
 -- Needs a tenant connection.
-select name, quiet_seconds from tenants where id = current_tenant();
+select name, quiet_seconds, escalation, operators from tenants where id = current_tenant();
 
 -- name: employees
 -- Needs a tenant connection.
-select id, name, instructions, model, fallback_model from employees where tenant_id = current_tenant();
+select id, name, instructions, model, fallback_model, options from employees where tenant_id = current_tenant();
 
 -- name: models
 -- Needs a tenant connection.
@@ -54,7 +55,7 @@ select name, litellm, api_base, api_key from models where tenant_id = current_te
 
 -- name: channels
 -- Needs a tenant connection.
-select kind, app, team, employee_id, account, secrets from channels where tenant_id = current_tenant();
+select kind, app, team, employee_id, account, secrets, options from channels where tenant_id = current_tenant();
 
 -- name: has_hosted_models$
 -- Whether any tenant uses a model through LiteLLM.

@@ -1,19 +1,33 @@
 -- name: hear
 -- C1: make messages durable; answers place, id and epoch of those that were new.
-select place, id, epoch from hear(:tenants, :channels, :events, :conversations, :shards, :bodies);
+select place, id, epoch from hear(:tenants, :channels, :events, :conversations, :shards, :only_known, :bodies);
 
 -- name: activate^
 -- Everything a host needs to take up a conversation.
-select version, said, contacts, waiting, replies from activate(:tenant, :conversation, :window);
+select version, counters, paused_seconds, said, contacts, waiting, replies
+from activate(:tenant, :conversation, :window);
 
 -- name: commit_turn$
 -- C2: one turn, all or nothing, under the fence.
-select commit_turn(:tenant, :conversation, :shard, :epoch, :version, :turn, :inbox, :channel, :address, :contacts,
-                   :said, :memories, :replies, :usage, :claim_seconds);
+select commit_turn(:tenant, :conversation, :shard, :epoch, :version, :turn, :inbox, :outcome, :channel, :address,
+                   :counters, :pause, :contacts, :said, :memories, :replies, :usage, :claim_seconds);
+
+-- name: amend_message$
+-- An edit or a deletion: inbox, history and memory say so from now on; answers where the message was found.
+select amend_message(:tenant, :conversation, :shard, :epoch, :inbox, :target, :text, :form, :chars);
+
+-- name: pause_conversation$
+-- The employee is silent from now on; answers whether there is such a conversation.
+select pause_conversation(:tenant, :conversation, :reason, :seconds);
+
+-- name: resume_conversation$
+-- The employee speaks again; answers whether there is such a conversation.
+select resume_conversation(:tenant, :conversation);
 
 -- name: open_reply$
 -- A streaming answer is about to become visible.
-select open_reply(:tenant, :conversation, :shard, :epoch, :turn, :reply, :channel, :address, :claim_seconds);
+select open_reply(:tenant, :conversation, :shard, :epoch, :version, :turn, :reply, :channel, :address, :source_id,
+                  :claim_seconds);
 
 -- name: count_attempt
 -- A message whose turn crashed counts the crash; at the limit it becomes a dead letter.

@@ -5,17 +5,18 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from uuid import UUID
 
 import structlog
 
-from actors.turn import Interrupted, Knowledge, Office, Turn
-from konstruct.database import turns
+from actors.office import Knowledge, Office
+from actors.sending import bring_out
+from actors.turn import Interrupted, Turn
+from konstruct.database import amendments, turns
 from konstruct.delivery import Claim
 from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
 from konstruct.messages import Heard, Ownership
-from konstruct.roster import NobodyAssigned
-from konstruct.window import slide
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
 MAX_JOINS = 3
@@ -70,7 +71,7 @@ class Conversation:
             self._waiting.insert(place, heard)
             self._heard_at = time.monotonic()
             if self._turn is not None:
-                self._turn.interrupt()
+                self._disturb(self._turn, heard)
         self._start()
 
     def look(self) -> None:
@@ -93,6 +94,14 @@ class Conversation:
         if self._task is None:
             self._task = asyncio.create_task(self._work())
 
+    @staticmethod
+    def _disturb(turn: Turn, heard: Heard) -> None:
+        """What arrives while a turn runs may join it, correct it, or end it."""
+        if heard.kind in ("message", "unsupported", "delete"):
+            turn.interrupt()
+        elif heard.kind == "operator" or any(h.source_id == heard.target for h in turn.heard if heard.kind == "edit"):
+            turn.stop()
+
     async def _work(self) -> None:
         try:
             while not self._activated or self._replies or self._waiting:
@@ -108,10 +117,12 @@ class Conversation:
         try:
             if not self._activated:
                 await self._activate()
+            elif amendment := self._amendment():
+                await self._amend(amendment)
             elif self._replies:
                 await self._deliver()
             else:
-                await self._take_turn(self._waiting[:])
+                await self._take_turn(self._to_answer())
         except Fenced:
             raise
         except StaleTurn:
@@ -128,31 +139,37 @@ class Conversation:
     async def _activate(self) -> None:
         known = {heard.id for heard in self._waiting}
         state = await turns.activate(self._office.database, self._owned.tenant, self.id, self._owned.shard)
-        self._known.version = state.version
-        self._known.window = slide((), state.window)
-        self._known.contacts = state.contacts
-        self._known.streaming = state.streaming
+        self._known.read(state)
         # What was heard while PostgreSQL was read may have been committed after it looked.
         known.update(heard.id for heard in state.waiting)
         self._waiting = state.waiting + [heard for heard in self._waiting if heard.id not in known]
         self._replies = [Claim(reply, self._owned.shard, self._owned.epoch) for reply in state.replies]
         self._activated = True
 
+    def _amendment(self) -> Heard | None:
+        """The first edit or deletion. An answer that is visible already is finished before its question goes."""
+        for heard in self._waiting:
+            if heard.kind == "edit" or (heard.kind == "delete" and not self._known.streaming):
+                return heard
+        return None
+
+    async def _amend(self, amendment: Heard) -> None:
+        found = await amendments.amend(self._office.database, amendment, epoch=self._owned.epoch)
+        log.info("message amended", tenant=amendment.tenant, conversation=self.id, kind=amendment.kind, found=found)
+        self._waiting = [waiting for waiting in self._waiting if waiting.id != amendment.id]
+        self._activated = False
+
+    def _to_answer(self) -> list[Heard]:
+        return list(takewhile(lambda heard: heard.kind != "delete", self._waiting))
+
     async def _deliver(self) -> None:
-        claim = self._replies[0]
-        reply = claim.reply
-        try:
-            assignment = await self._office.roster.assignment(self._owned.tenant, reply.channel, reply.address.team)
-        except NobodyAssigned as gone:
-            if await self._office.delivery.hold(claim):
-                self._office.delivery.give_up(claim, str(gone))
-        else:
-            with self._office.measure("send"):
-                await self._office.delivery.deliver(claim, assignment.channel)
-        del self._replies[0]
+        more = await bring_out(self._office, self._replies[0])
+        self._replies = [*self._replies[1:], *more]
 
     async def _take_turn(self, heard: list[Heard]) -> None:
         """Answer what waits. A message that survived a crash of its host is first counted, then tried alone."""
+        if not heard:
+            raise StaleTurn("An answer was begun for a message that is gone.")
         with suppress(KonstructError):
             # What it takes to load a model must not pass for a crash of this message; errors come again in the turn.
             await self._office.roster.assignment(self._owned.tenant, heard[0].channel, heard[0].address.team)
@@ -181,7 +198,9 @@ class Conversation:
                     await self._run(heard, interruptible=joins < MAX_JOINS and not alone)
                 except Interrupted:
                     await self._fall_quiet(JOIN_LONGEST_SECONDS[joins])
-                    heard = self._waiting[:]
+                    if self._amendment() or any(waiting.kind == "operator" for waiting in self._waiting):
+                        return
+                    heard = self._to_answer()
                 except (Fenced, StaleTurn, DatabaseUnavailable, DatabaseUnfit):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever it is, the conversation goes on
@@ -204,10 +223,9 @@ class Conversation:
         self._absorb(turn)
 
     def _absorb(self, turn: Turn) -> None:
-        self._known.version += 1
-        self._known.window = slide(self._known.window, turn.spoken)
-        self._known.contacts |= turn.contacts.keys()
-        self._known.streaming = frozenset()
+        if turn.decision is not None:
+            minutes, decision = turn.minutes, turn.decision
+            self._known.learn(minutes.spoken, frozenset(minutes.contacts), decision.counters, decision.pause)
         answered = {heard.id for heard in turn.heard}
         self._waiting = [waiting for waiting in self._waiting if waiting.id not in answered]
         self._answered_through = max(answered)

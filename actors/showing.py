@@ -13,9 +13,8 @@ from konstruct.delivery import CLAIM_SECONDS, Claim, Delivery
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from konstruct.roster import Assignment
 
-# A shorter wait needs no status; Slack clears one after two minutes.
+# A shorter wait needs no status.
 STATUS_AFTER_SECONDS = 0.25
-STATUS_EVERY_SECONDS = 60.0
 STATUS = "is thinking…"
 # A short answer is posted whole; a long one grows by edits (chat.update: tier 3, 50 a minute per workspace).
 SHOW_AFTER_SECONDS = 1.0
@@ -27,8 +26,9 @@ log = structlog.get_logger()
 class Showing:
     """Shows one turn's answer before it is committed; whatever is shown wrongly, the final edit puts right."""
 
-    def __init__(self, database: Database, delivery: Delivery, claim: Claim, *, continued: bool) -> None:
-        """`continued`: an earlier owner had already begun to show this reply."""
+    def __init__(self, database: Database, delivery: Delivery, claim: Claim, version: int, *, continued: bool) -> None:
+        """`version`: the conversation's, as the turn saw it; `continued`: an earlier owner began to show this reply."""
+        self._version = version
         self._database = database
         self._delivery = delivery
         self._claim = claim
@@ -41,7 +41,9 @@ class Showing:
         return asyncio.create_task(self._keep_status(assignment.channel, source_id))
 
     async def show(self, text: str, channel: Channel) -> None:
-        """The answer so far. Raises Fenced when another host has taken over."""
+        """The answer so far. Raises Fenced when another host has taken over, StaleTurn when the turn is overtaken."""
+        if not channel.grows:
+            return
         now = time.monotonic()
         self._begun = self._begun or now
         if now - self._begun < SHOW_AFTER_SECONDS or now < self._next:
@@ -65,8 +67,9 @@ class Showing:
         begun = time.monotonic()
         self.visible = True
         await turns.open_reply(
-            self._database, claim.reply, shard=claim.shard, epoch=claim.epoch, claim_seconds=CLAIM_SECONDS
-        )
+            self._database, claim.reply, shard=claim.shard, epoch=claim.epoch, version=self._version,
+            claim_seconds=CLAIM_SECONDS,
+        )  # fmt: skip
         claim.renewed(begun)
         try:
             external_id = await channel.send(claim.reply, text, partial=True)
@@ -95,4 +98,4 @@ class Showing:
                 await channel.show_status(self._claim.reply.address, source_id, STATUS)
             except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
                 log.info("status not shown", reason=str(failure))
-            await asyncio.sleep(STATUS_EVERY_SECONDS)
+            await asyncio.sleep(channel.status_seconds)

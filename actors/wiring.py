@@ -7,7 +7,7 @@ import aiohttp
 from actors.conversation import Conversation
 from actors.conversation_host import ConversationHost
 from actors.memory_job import Embed, MemoryJob
-from actors.turn import Office
+from actors.office import Office
 from konstruct.database.outbox import Outbox
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ModelRow

@@ -38,6 +38,10 @@ class Claim:
         """Whether a request that begins now ends before the claim does."""
         return self._begun is not None and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
 
+    def lapse(self) -> None:
+        """Claim anew before the next request."""
+        self._begun = None
+
     def renewed(self, begun: float) -> None:
         """The database extended the claim; `begun` is the time before it was asked."""
         self._begun = begun
@@ -53,13 +57,13 @@ class Delivery:
         self._failpoint = failpoint
         self._closed_until: dict[tuple[object, str], float] = {}
 
-    async def deliver(self, claim: Claim, channel: Channel) -> None:
-        """Bring the reply out, however long it takes. Raises Fenced when another host has taken over."""
+    async def deliver(self, claim: Claim, channel: Channel) -> str | None:
+        """Bring the reply out, however long it takes; answers why, if it was set aside. Raises Fenced."""
         reply, attempt = claim.reply, 0
         while True:
             await self._wait_for_gate(reply)
             if not await self.hold(claim):
-                return
+                return None
             try:
                 external_id = await self._say(claim, channel)
             except ChannelBusy as busy:
@@ -68,17 +72,21 @@ class Delivery:
             except ChannelOutcomeUnknown as unknown:
                 claim.uncertain = True
                 attempt += 1
+                if channel.reconciles_seconds:
+                    # Whether it is out, the channel reports to the database; ask there before it is sent again.
+                    claim.lapse()
                 self._metrics.count("konstruct_outbox_retries_total", "unknown")
                 log.warning("reply outcome unknown", reply=reply.id, reason=str(unknown))
-                await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
+                pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+                await asyncio.sleep(max(pause, channel.reconciles_seconds))
             except ChannelRefused as refused:
                 self.give_up(claim, str(refused))
-                return
+                return str(refused)
             else:
                 self._failpoint("after_send")
                 self._failpoint("before_c3")
                 self._outbox.mark_later(Sent(reply.tenant, reply.id, claim.epoch, external_id))
-                return
+                return None
 
     async def hold(self, claim: Claim) -> bool:
         """Make sure that the claim is ours and long enough; False = nothing left to send. Raises Fenced."""
@@ -109,6 +117,10 @@ class Delivery:
             if seen is not None and not seen.partial:
                 return seen.external_id
             external_id = seen.external_id if seen else None
+            if seen is None and channel.reconciles_seconds:
+                # Nothing in the channel can be searched: this may double the message. Counted, never silent.
+                self._metrics.count("konstruct_outbox_retries_total", "blind")
+                log.warning("reply sent again without knowing its outcome", reply=reply.id)
             # The search may have outlived the claim. Renewed under our epoch: nobody came between.
             if not await self.hold(claim):
                 raise ChannelBusy(0.0)
@@ -138,4 +150,4 @@ class Delivery:
 
 
 def _gate(reply: Reply) -> tuple[object, str]:
-    return (reply.tenant, reply.address.channel)
+    return (reply.tenant, f"{reply.channel}:{reply.address.channel}")

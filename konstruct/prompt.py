@@ -13,7 +13,8 @@ MEMORY_NOTICE = (
 )
 APOLOGY = "I'm sorry, I can't answer right now: the model I run on is not responding. Please try again in a moment."
 
-_ROLES = {"contact": "user", "employee": "assistant"}
+# What an operator said was said for the employee.
+_ROLES = {"contact": "user", "employee": "assistant", "operator": "assistant"}
 
 
 def build(name: str, instructions: str, memories: Sequence[str], spoken: Iterable[Spoken]) -> list[dict[str, str]]:

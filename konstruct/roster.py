@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,11 @@ from konstruct.channels import CHANNELS, Channel, Line
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
 from konstruct.errors import KonstructError
+from konstruct.escalation import parse
+from konstruct.messages import Address
 from konstruct.models import Model
 from konstruct.tenant_file import LOCAL
+from konstruct.triage import Escalation
 from konstruct.vault import Vault
 
 KEPT_SECONDS = 5.0
@@ -33,6 +36,9 @@ class Assignment:
     models: tuple[Model, ...]
     quiet_seconds: float
     channel: Channel
+    escalation: Escalation = field(default_factory=Escalation)
+    operators: Address | None = None  # where the humans are told, in Slack
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Roster:
@@ -80,6 +86,9 @@ class Roster:
                     models=tuple(self._model(row, name) for name in names),
                     quiet_seconds=row.quiet_seconds,
                     channel=CHANNELS[kind](self._line(channel)),
+                    escalation=_escalation(row.escalation),
+                    operators=_operators(row),
+                    options=employee["options"],
                 )
         raise NobodyAssigned(
             f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file."
@@ -93,3 +102,14 @@ class Roster:
 
     def _model(self, row: TenantRow, name: str) -> Model:
         return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])
+
+
+def _escalation(stored: dict[str, Any]) -> Escalation:
+    rules = tuple(parse(rule) for rule in stored.get("rules", ()))
+    return Escalation(rules, stored["message"], stored["resume_after_minutes"] * 60.0) if stored else Escalation()
+
+
+def _operators(row: TenantRow) -> Address | None:
+    place = row.operators.get("slack_channel")
+    team = next((channel.team for channel in row.channels if channel.kind == "slack"), None)
+    return Address(team, place) if place and team else None

@@ -46,11 +46,28 @@ class SlackEntry(_Strict):
     bot_token: str = Field(min_length=1, repr=False)
     signing_secret: str = Field(min_length=8, repr=False)
 
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The fields of its ChannelRow."""
+        return {
+            "kind": "slack",
+            "app": self.app_id,
+            "team": self.team_id,
+            "account": self.bot_user_id,
+            "secrets": {"bot_token": self.bot_token, "signing_secret": self.signing_secret},
+            "options": {},
+        }
+
 
 class ChannelEntries(_Strict):
     """The channels this employee works in."""
 
     slack: SlackEntry | None = None
+
+    @property
+    def connections(self) -> list[dict[str, Any]]:
+        """The fields of every entry's ChannelRow."""
+        return [entry.connection for entry in (self.slack,) if entry is not None]
 
 
 class EscalationEntry(_Strict):

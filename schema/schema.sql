@@ -247,7 +247,8 @@ create policy tenants_by_tenant on tenants using (id = (select current_tenant())
 
 grant select, insert, update on tenants, conversations, contacts, inbox, outbox, usage, memories, hosting to konstruct_app;
 grant select, insert, update, delete on employees, models, channels to konstruct_app;
-grant select, insert, update, delete on messages, contact_aliases to konstruct_app;
+grant select, insert, update, delete on contact_aliases to konstruct_app;
+grant select, insert, delete, update (text) on messages to konstruct_app; -- what a contact edits or deletes
 grant delete on memories to konstruct_app;
 grant select, update on shards to konstruct_app;
 grant insert on malformed_events to konstruct_app;
@@ -483,6 +484,11 @@ begin
   insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private, text)
     select p_tenant, p_turn, (e ->> 'contact')::uuid, p_conversation, p_shard, p_version + 1,
            (e ->> 'private')::boolean, e ->> 'text' from jsonb_array_elements(p_memories) e;
+  if p_outcome <> 'answered' then
+    -- What was visible of an answer that is not wanted any more stays as it is.
+    update outbox set state = 'cancelled' where tenant_id = p_tenant and conversation_id = p_conversation
+      and state = 'streaming' and part = 0;
+  end if;
   if p_usage is not null then
     insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens)
       select p_tenant, p_turn, p_conversation, (p_usage ->> 'employee')::uuid, p_usage ->> 'model',

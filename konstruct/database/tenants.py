@@ -42,7 +42,9 @@ class TenantRow:
 
     name: str
     quiet_seconds: float
-    employees: dict[UUID, dict[str, str | None]]
+    escalation: dict[str, Any]
+    operators: dict[str, Any]
+    employees: dict[UUID, dict[str, Any]]
     models: dict[str, ModelRow]
     channels: list[ChannelRow]
 
@@ -52,20 +54,23 @@ async def apply_tenant(database: Database, tenant_file: TenantFile, vault: Vault
     try:
         return await _apply(database, tenant_file, vault)
     except AlreadyTaken:
-        slack = tenant_file.channels.slack
-        place = f"Slack team {slack.team_id} with app {slack.app_id}" if slack else "A channel of this file"
-        message = f"{place} belongs to another tenant; take it out of that one's file first."
+        places = [f"{c['kind']} {c['team']} {c['app']}".strip() for c in tenant_file.channels.connections]
+        message = f"{' or '.join(places)} belongs to another tenant; take it out of that one's file first."
         raise TenantFileInvalid(message) from None
 
 
 async def _apply(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:
     tenant = tenant_id(tenant_file.tenant)
     async with database.tenant(tenant) as connection:
-        if await _readable(connection, vault) == _wanted(tenant, tenant_file):
+        wanted = _wanted(tenant, tenant_file)
+        if await _readable(connection, vault) == wanted:
             return False
-        await connection.run("save_tenant", name=tenant_file.tenant, quiet_seconds=tenant_file.quiet_seconds)
+        await connection.run(
+            "save_tenant", name=wanted.name, quiet_seconds=wanted.quiet_seconds, escalation=wanted.escalation,
+            operators=wanted.operators,
+        )  # fmt: skip
         employee = employee_id(tenant, tenant_file.employee.name)
-        await connection.run("save_employee", id=employee, **tenant_file.employee.model_dump())
+        await connection.run("save_employee", id=employee, **wanted.employees[employee])
         await _apply_models(connection, tenant_file, vault)
         await _apply_channels(connection, tenant_file, vault, employee)
         await connection.run("drop_other_employees", ids=[employee])
@@ -115,20 +120,22 @@ async def _apply_channels(connection: TenantConnection, tenant_file: TenantFile,
             employee=employee,
             account=channel.account,
             secrets=vault.encrypt(connection.tenant, json.dumps(channel.secrets)),
+            options=channel.options,
         )
     await connection.run("drop_other_channels", keys=[f"{c.kind}/{c.app}/{c.team}" for c in channels])
 
 
 def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
     employee = employee_id(tenant, tenant_file.employee.name)
-    channels = []
-    if slack := tenant_file.channels.slack:
-        secrets = {"bot_token": slack.bot_token, "signing_secret": slack.signing_secret}
-        channels.append(ChannelRow(tenant, "slack", slack.app_id, slack.team_id, employee, slack.bot_user_id, secrets))
+    channels = [
+        ChannelRow(tenant=tenant, employee=employee, **connection) for connection in tenant_file.channels.connections
+    ]
     return TenantRow(
         name=tenant_file.tenant,
         quiet_seconds=tenant_file.quiet_seconds,
-        employees={employee: tenant_file.employee.model_dump()},
+        escalation=tenant_file.escalation.model_dump(mode="json"),
+        operators=tenant_file.operators.model_dump(mode="json"),
+        employees={employee: tenant_file.employee.model_dump() | {"options": {}}},
         models={model.name: ModelRow(**model.model_dump()) for model in tenant_file.models},
         channels=channels,
     )
@@ -145,8 +152,10 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
     return TenantRow(
         name=tenant["name"],
         quiet_seconds=tenant["quiet_seconds"],
+        escalation=tenant["escalation"],
+        operators=tenant["operators"],
         employees={
-            row["id"]: {field: row[field] for field in ("name", "instructions", "model", "fallback_model")}
+            row["id"]: {field: row[field] for field in ("name", "instructions", "model", "fallback_model", "options")}
             for row in await connection.run("employees")
         },
         models=models,
@@ -156,4 +165,6 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
 
 def _channel(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
     secrets = json.loads(vault.decrypt(tenant, row["secrets"]))
-    return ChannelRow(tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets)
+    return ChannelRow(
+        tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets, row["options"]
+    )

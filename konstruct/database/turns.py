@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from konstruct.database.pool import Database
-from konstruct.messages import Address, Heard, Inbound, Reply, Spoken
+from konstruct.messages import Address, Attachment, Heard, Inbound, Reply, Spoken
 from konstruct.window import WINDOW_ENTRIES
 
 HEAR_SECONDS = 2.0
@@ -19,6 +19,8 @@ class Activation:
     """A conversation as PostgreSQL knows it."""
 
     version: int
+    counters: dict[str, Any]
+    paused_seconds: float | None  # how long the employee is still to be silent
     window: tuple[Spoken, ...]
     contacts: frozenset[UUID]
     waiting: list[Heard]
@@ -28,7 +30,7 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a turn came to, ready for C2. Token counts are the provider's."""
+    """What a turn came to, ready for C2. `usage` is None where no model was asked; tokens are the provider's count."""
 
     turn: UUID
     heard: Sequence[Heard]
@@ -36,7 +38,10 @@ class Outcome:
     said: list[dict[str, Any]]
     memories: list[dict[str, Any]]
     replies: Sequence[Reply]
-    usage: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] | None
+    outcome: str = "answered"
+    counters: dict[str, Any] = field(default_factory=dict)
+    pause: dict[str, Any] | None = None
 
 
 async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None]:
@@ -49,6 +54,7 @@ async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None
         events=[m.event for m in messages],
         conversations=[m.conversation for m in messages],
         shards=[m.shard for m in messages],
+        only_known=[m.only_known for m in messages],
         bodies=[_body(m) for m in messages],
     )
     heard: list[Heard | None] = [None] * len(messages)
@@ -56,7 +62,7 @@ async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None
         m = messages[row["place"]]
         heard[row["place"]] = Heard(
             row["id"], m.tenant, m.conversation, m.shard, row["epoch"], 0,
-            m.channel, m.address, m.contact, m.text, m.source_id,
+            m.channel, m.address, m.contact, m.text, m.source_id, m.kind, m.target, m.attachments,
         )  # fmt: skip
     return heard
 
@@ -66,6 +72,8 @@ async def activate(database: Database, tenant: UUID, conversation: UUID, shard: 
     row = await database.run("activate", tenant=tenant, conversation=conversation, window=WINDOW_ENTRIES)
     return Activation(
         version=row["version"] or 0,
+        counters=row["counters"] or {},
+        paused_seconds=row["paused_seconds"],
         window=tuple(Spoken(said["role"], said["text"], said["turn"]) for said in row["said"] or ()),
         contacts=frozenset(row["contacts"] or ()),
         waiting=[_heard(tenant, conversation, shard, waiting) for waiting in row["waiting"] or ()],
@@ -86,29 +94,36 @@ async def commit(database: Database, outcome: Outcome, *, epoch: int, version: i
         version=version,
         turn=outcome.turn,
         inbox=[heard.id for heard in outcome.heard],
+        outcome=outcome.outcome,
         channel=first.channel,
-        address=first.address,
+        address=outcome.heard[-1].address,
+        counters=outcome.counters,
+        pause=outcome.pause,
         contacts=[{"id": str(id_), "external_id": external} for id_, external in outcome.contacts.items()],
         said=outcome.said,
         memories=outcome.memories,
-        replies=[{"id": str(reply.id), "part": reply.part, "text": reply.text} for reply in outcome.replies],
+        replies=[_stored(reply) for reply in outcome.replies],
         usage=outcome.usage,
         claim_seconds=claim_seconds,
     )
 
 
-async def open_reply(database: Database, reply: Reply, *, shard: int, epoch: int, claim_seconds: float) -> None:
-    """Say durably that this reply is about to become visible; raises Fenced."""
+async def open_reply(
+    database: Database, reply: Reply, *, shard: int, epoch: int, version: int, claim_seconds: float
+) -> None:
+    """Say durably that this reply is about to become visible. Raises Fenced; StaleTurn where it must not."""
     await database.run(
         "open_reply",
         tenant=reply.tenant,
         conversation=reply.conversation,
         shard=shard,
         epoch=epoch,
+        version=version,
         turn=reply.turn,
         reply=reply.id,
         channel=reply.channel,
         address=reply.address,
+        source_id=reply.source_id,
         claim_seconds=claim_seconds,
     )
 
@@ -133,11 +148,27 @@ async def record_malformed(database: Database, channel: str, reason: str, body: 
 
 
 def _body(message: Inbound) -> dict[str, Any]:
-    return {
+    body: dict[str, Any] = {
         "address": message.address,
         "contact": message.contact,
         "text": message.text,
         "source_id": message.source_id,
+    }
+    if message.kind != "message":
+        body |= {"kind": message.kind, "target": message.target}
+    if message.attachments:
+        body["attachments"] = message.attachments
+    return body
+
+
+def _stored(reply: Reply) -> dict[str, Any]:
+    return {
+        "id": str(reply.id),
+        "part": reply.part,
+        "text": reply.text,
+        "channel": reply.channel,
+        "address": reply.address,
+        "source_id": reply.source_id,
     }
 
 
@@ -146,6 +177,8 @@ def _heard(tenant: UUID, conversation: UUID, shard: int, row: dict[str, Any]) ->
     return Heard(
         row["id"], tenant, conversation, shard, row["epoch"], row["attempts"],
         row["channel"], Address(**body["address"]), body["contact"], body["text"], body["source_id"],
+        body.get("kind", "message"), body.get("target", ""),
+        tuple(Attachment(**attachment) for attachment in body.get("attachments", ())),
     )  # fmt: skip
 
 
@@ -161,4 +194,5 @@ def _reply(tenant: UUID, conversation: UUID, row: dict[str, Any]) -> Reply:
         address=Address(**row["address"]),
         external_id=row["external_id"],
         created_at=datetime.fromtimestamp(row["created_at"], tz=UTC),
+        source_id=row["source_id"],
     )

@@ -18,7 +18,7 @@ select amend_message(:tenant, :conversation, :shard, :epoch, :inbox, :target, :t
 
 -- name: pause_conversation$
 -- The employee is silent from now on; answers whether there is such a conversation.
-select pause_conversation(:tenant, :conversation, :reason, :seconds);
+select pause_conversation(:tenant, :conversation, :reason, :pause_seconds);
 
 -- name: resume_conversation$
 -- The employee speaks again; answers whether there is such a conversation.

@@ -104,8 +104,11 @@ def test_the_application_may_neither_truncate_nor_add_triggers_or_references(mig
     assert granted == []
 
 
-def test_what_was_said_can_be_changed_by_nobody_but_the_owner(migrated: str) -> None:
-    assert ask(migrated, "select has_table_privilege('konstruct_app', 'messages', 'update, delete')") == [(False,)]
+def test_of_what_was_said_only_the_text_can_be_amended(migrated: str) -> None:
+    assert ask(migrated, "select has_table_privilege('konstruct_app', 'messages', 'update, truncate')") == [(False,)]
+    columns = "select column_name::text from information_schema.column_privileges where grantee = 'konstruct_app'"
+    amended = ask(migrated, f"{columns} and table_name = 'messages' and privilege_type = 'UPDATE'")
+    assert amended == [("text",)]
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ async def test_errors_of_postgresql_do_not_repeat_the_rows_they_are_about(databa
     """PostgreSQL adds "DETAIL: Failing row contains (…)": contents of messages, in logs and dead letters."""
     with pytest.raises(KonstructError) as refused:
         async with database.tenant(ACME) as connection:
-            await connection.run("save_tenant", name="planted-canary", quiet_seconds=99.0)
+            await connection.run("save_tenant", name="planted-canary", quiet_seconds=99.0, escalation={}, operators={})
     assert "planted" not in str(refused.value)
 
 

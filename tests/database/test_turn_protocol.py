@@ -59,7 +59,7 @@ class TurnProtocol(RuleBasedStateMachine):
 
     async def _create_tenant(self) -> None:
         async with self.database.tenant(self.tenant) as connection:
-            await connection.run("save_tenant", name=str(self.tenant), quiet_seconds=0)
+            await connection.run("save_tenant", name=str(self.tenant), quiet_seconds=0, escalation={}, operators={})
 
     @rule(name=conversations, copies=st.integers(1, 3))
     def a_message_is_delivered(self, name: str, copies: int) -> None:

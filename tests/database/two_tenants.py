@@ -35,6 +35,9 @@ ARGUMENTS: dict[str, Any] = {
     "memories": [], "model": "x", "name": "globex", "names": [], "older_than": timedelta(0),
     "private": True, "query": VECTOR, "quiet_seconds": 0.0, "reason": "x", "replies": [REPLY],
     "reply": REPLY, "said": [], "secrets": b"s", "shard": SHARD, "shards": [SHARD], "team": CANARY,
+    "chars": 500, "counters": {}, "deliveries": ["sent"], "escalation": {}, "form": "%s %s", "only_known": [False],
+    "operators": {}, "options": {}, "outcome": "answered", "part": 0, "pause": None, "pause_seconds": 1.0,
+    "source_id": CANARY, "target": CANARY, "text": "globex", "aliases": [CANARY],
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -165,10 +168,14 @@ ROWS: list[tuple[str, list[Any]]] = [
     (
         (
             "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state,"
-            " claim_epoch, claimed_until)"
-            " values (%s, %s, %s, %s, %s, 0, %s, 'pending', 1, now())"
+            " claim_epoch, claimed_until, channel, address)"
+            " values (%s, %s, %s, %s, %s, 0, %s, 'pending', 1, now(), 'slack', %s)"
         ),
-        [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID],
+        [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID, f'{{"team": "{CANARY}"}}'],
+    ),
+    (
+        "insert into contact_aliases (tenant_id, channel, alias, contact) values (%s, 'whatsapp', %s, %s)",
+        [ACME, CANARY, CANARY],
     ),
     ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
     ("update shards set epoch = 1 where %s", [True]),

@@ -4,7 +4,7 @@ import asyncio
 
 from konstruct import delivery as delivering
 from konstruct.database.outbox import Sent
-from konstruct.messages import Address, Reply, Sighting
+from konstruct.messages import Address, Attachment, Reply, Sighting
 
 EPOCH = 7
 
@@ -32,6 +32,10 @@ class Claims:
 
 class Wall:
     """A channel; `faults` hit the next calls of a method; `keeps`: a failed send became visible anyway."""
+
+    grows = True
+    status_seconds = 60.0
+    reconciles_seconds = 0.0
 
     def __init__(self) -> None:
         self.visible: dict[str, tuple[Reply, str]] = {}
@@ -68,6 +72,9 @@ class Wall:
         return None
 
     async def show_status(self, address: Address, source_id: str, status: str) -> None:
+        raise AssertionError
+
+    async def fetch(self, attachment: Attachment, *, limit: int) -> bytes:
         raise AssertionError
 
     def _fault(self, method: str) -> Exception | None:

@@ -1,0 +1,84 @@
+"""What all conversations of a host share, and what one conversation knows between its turns."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from actors.recollection import Embedding, Recollection
+from konstruct.database.pool import Database
+from konstruct.database.turns import Activation
+from konstruct.delivery import Delivery
+from konstruct.escalation import Counters
+from konstruct.failpoints import Failpoint
+from konstruct.messages import Spoken
+from konstruct.metrics import Metrics
+from konstruct.roster import Roster
+from konstruct.triage import Pause
+from konstruct.window import slide
+
+# A backlog must not share one model so thinly that every turn runs into its deadline.
+TURNS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What all conversations of a host share."""
+
+    database: Database
+    roster: Roster
+    delivery: Delivery
+    embedding: Embedding
+    metrics: Metrics
+    failpoint: Failpoint
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS_AT_ONCE))
+    isolation: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Observe how long a stage of the turn takes."""
+        begun = time.perf_counter()
+        yield
+        self.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, stage)
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What a conversation knows between turns; `streaming`: replies that an earlier owner had begun to show."""
+
+    version: int = 0
+    window: tuple[Spoken, ...] = ()
+    contacts: frozenset[UUID] = frozenset()
+    streaming: frozenset[UUID] = frozenset()
+    counters: Counters = field(default_factory=Counters)
+    silent_until: float | None = None  # monotonic seconds
+    recollection: Recollection = field(default_factory=Recollection)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the employee is to be silent now."""
+        return self.silent_until is not None and time.monotonic() < self.silent_until
+
+    def read(self, state: Activation) -> None:
+        """Know what PostgreSQL knows."""
+        self.version = state.version
+        self.window = slide((), state.window)
+        self.contacts = state.contacts
+        self.streaming = state.streaming
+        self.counters = Counters.read(state.counters)
+        self._pause(state.paused_seconds)
+
+    def learn(self, spoken: list[Spoken], contacts: frozenset[UUID], counters: Counters, pause: Pause | None) -> None:
+        """Know what a turn has just committed."""
+        self.version += 1
+        self.window = slide(self.window, spoken)
+        self.contacts |= contacts
+        self.streaming = frozenset()
+        self.counters = counters
+        if pause is not None:
+            self._pause(pause.seconds)
+
+    def _pause(self, seconds: float | None) -> None:
+        self.silent_until = None if seconds is None else time.monotonic() + seconds

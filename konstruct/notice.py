@@ -1,0 +1,43 @@
+"""What operators are told, in their own channel."""
+
+from collections.abc import Sequence
+
+from konstruct.messages import Address, Reply, Spoken
+
+EXCERPT_ENTRIES = 6
+EXCERPT_CHARS = 300
+
+_SPEAKERS = {"contact": "Contact", "employee": "Employee", "operator": "Operator"}
+
+
+def handed_over(employee: str, rule: str, window: Sequence[Spoken], link: str) -> str:
+    """A conversation needs a human: why, what was said last, where it is."""
+    lines = [f"{employee} has handed a conversation over: {rule}", *_excerpt(window)]
+    return "\n".join([*lines, f"Conversation: {link}", "The employee is silent there until somebody resumes it."])
+
+
+def not_delivered(reply: Reply, reason: str, link: str) -> str:
+    """A reply could not be sent."""
+    return "\n".join(
+        [
+            f"A reply could not be delivered on {reply.channel}: {reason}",
+            f"> {reply.text[:EXCERPT_CHARS]}",
+            f"Conversation: {link}",
+        ]
+    )
+
+
+def link_to(channel: str, address: Address) -> str:
+    """Where an operator finds the conversation."""
+    match channel:
+        case "slack":
+            place = f"https://app.slack.com/client/{address.team}/{address.channel}"
+            return f"{place}/thread/{address.channel}-{address.thread}" if address.thread else place
+        case "whatsapp":
+            return f"WhatsApp contact {address.channel}"
+        case _:
+            return f"{channel} {address.team}/{address.channel}"
+
+
+def _excerpt(window: Sequence[Spoken]) -> list[str]:
+    return [f"> {_SPEAKERS[entry.role]}: {entry.text[:EXCERPT_CHARS]}" for entry in window[-EXCERPT_ENTRIES:]]

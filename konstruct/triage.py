@@ -1,0 +1,71 @@
+"""What a turn has to do, decided before any model is asked: answer, say something fixed, hand over, or only listen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from konstruct.escalation import Counters, Rule, first_hit, heard
+from konstruct.messages import Heard
+
+OPERATOR_SPEAKS = "an operator speaks"
+DEFAULT_RESUME_SECONDS = 240 * 60.0
+
+Outcome = Literal["answered", "suppressed", "escalated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """When a human must take over, what the contact is told then, and after how long the employee goes on."""
+
+    rules: tuple[Rule, ...] = ()
+    message: str = ""
+    resume_after_seconds: float = DEFAULT_RESUME_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why the employee is silent from now on, and for how many seconds."""
+
+    reason: str
+    seconds: float
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"reason": self.reason, "seconds": self.seconds}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`asks`: a model writes the answer; otherwise `text` is said, or nothing where it is empty."""
+
+    outcome: Outcome
+    counters: Counters
+    asks: bool = False
+    text: str = ""
+    pause: Pause | None = None
+    rule: str = field(default="")  # the rule that asked for a human
+
+
+def triage(messages: Sequence[Heard], counters: Counters, escalation: Escalation, *, paused: bool) -> Decision:
+    """Decide for the messages of one turn, in their order. `counters`: as the conversation left them."""
+    asked = [message for message in messages if message.kind in ("message", "unsupported")]
+    hit: Rule | None = None
+    for message in asked:
+        counters = heard(escalation.rules, message.text, counters)
+        hit = hit or first_hit(escalation.rules, message.text, counters)
+    if any(message.kind == "operator" for message in messages):
+        return Decision("suppressed", counters, pause=Pause(OPERATOR_SPEAKS, escalation.resume_after_seconds))
+    if paused or not asked:
+        return Decision("suppressed", counters)
+    if hit is not None:
+        pause = Pause(f"rule: {hit}", escalation.resume_after_seconds)
+        return Decision("escalated", counters, text=escalation.message, pause=pause, rule=str(hit))
+    if all(message.kind == "unsupported" for message in asked):
+        return Decision("answered", counters, text=_cannot_read(asked))
+    return Decision("answered", counters, asks=True)
+
+
+def _cannot_read(messages: Sequence[Heard]) -> str:
+    what = " and ".join(dict.fromkeys(message.text for message in messages))
+    return f"I'm sorry, I can't read {what} yet. Could you write it to me as text?"

@@ -1,10 +1,11 @@
-"""Slack without Slack: a real HTTP server with its Web API, its Events API and its faults.
+"""Slack and WhatsApp without Slack and Meta: real HTTP servers with their APIs, their events and their faults.
 
-Belongs here: what Slack does. Not here: anything of Konstruct; this package imports nothing of ours.
+Belongs here: what the vendors do. Not here: anything of Konstruct; this package imports nothing of ours.
 """
 
 from simulator.faults import Fault
 from simulator.slack import App, Said, SlackSimulator
 from simulator.timeline import Entry
+from simulator.whatsapp import Number, Person, WhatsAppSimulator
 
-__all__ = ["App", "Entry", "Fault", "Said", "SlackSimulator"]
+__all__ = ["App", "Entry", "Fault", "Number", "Person", "Said", "SlackSimulator", "WhatsAppSimulator"]

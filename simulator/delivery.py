@@ -40,6 +40,25 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What was sent. `status`: the webhook's first answer, None with `reason` if none came; `answer`: its body."""
+
+    team: str
+    channel: str
+    ts: str
+    event_id: str
+    status: int | None
+    reason: str
+    answer: str = ""
+
+
+def said(delivery: Delivery, attempt: Attempt) -> Said:
+    """Return what became of the first attempt."""
+    place = (delivery.team, delivery.channel, delivery.ts, delivery.event_id)
+    return Said(*place, attempt.status, attempt.reason, attempt.answer)
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """What is sent: the body as it is signed, and how each attempt's headers are made. `url` None: the webhook."""
 
@@ -83,6 +102,14 @@ class Courier:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def ask(self, url: str) -> tuple[int | None, str]:
+        """GET a URL once; return status and body, None where no answer came."""
+        try:
+            async with self._client().get(url, allow_redirects=False) as answer:
+                return answer.status, await answer.text(errors="replace")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return None, str(error)
 
     async def deliver(self, parcel: Parcel) -> Attempt:
         """Make the first attempt and return it; retries, where needed, follow in the background."""

@@ -21,12 +21,13 @@ FaultKind = Literal[
 class Fault:
     """One rule.
 
-    `times` counts down (None: for ever); `channel` None means any; `method` "*" means any.
+    `times` counts down (None: for ever); `channel` None means any; `method` "" means the vendor's way to send a
+    message, "*" any. `error` is what a refusal says: Slack's word, or WhatsApp's code.
     `delay_seconds` is how long a latency lasts, or a hang until the connection is closed without an answer.
     """
 
     kind: FaultKind
-    method: str = "chat.postMessage"
+    method: str = ""
     channel: str | None = None
     times: int | None = 1
     probability: float = 1.0
@@ -46,22 +47,26 @@ class Fault:
             raise ValueError(f"A fault's kind is one of {', '.join(get_args(FaultKind))}.")
         return cls(**rule)
 
-    def applies(self, method: str, channel: str) -> bool:
+    def applies(self, method: str, channel: str, usual: str) -> bool:
         """Tell whether the rule is for this call and not used up; chance is not asked."""
-        return self.times != 0 and self.method in ("*", method) and self.channel in (None, channel)
+        return self.times != 0 and (self.method or usual) in ("*", method) and self.channel in (None, channel)
 
 
 class Faults:
     """The rules in force; latencies add up, the first other that applies and has its chance decides."""
 
-    def __init__(self, rules: Iterable[Fault] = (), seed: int = 0) -> None:
+    def __init__(self, rules: Iterable[Fault], seed: int, usual: str) -> None:
+        """`usual`: the method with which a message is sent."""
         self.rules = list(rules)
+        self._usual = usual
         self._random = random.Random(seed)  # noqa: S311 - repeatable chance, not a secret
 
     def strike(self, method: str, channel: str) -> Iterator[Fault]:
         """Yield the rules that hit this call, counted as used: any latencies, then at most one other."""
         for rule in self.rules:
-            if rule.applies(method, channel) and (rule.probability >= 1 or self._random.random() < rule.probability):
+            if rule.applies(method, channel, self._usual) and (
+                rule.probability >= 1 or self._random.random() < rule.probability
+            ):
                 rule.hits += 1
                 if rule.times is not None:
                     rule.times -= 1

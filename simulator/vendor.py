@@ -19,12 +19,13 @@ class Vendor(ABC):
     """One vendor's server; `async with` starts and stops it."""
 
     MAX_BODY_BYTES = 1 << 20
+    SEND_METHOD: str
 
     def __init__(self, courier: Courier, host: str, port: int, faults: Sequence[Fault], seed: int) -> None:
         """Port 0 picks a free one."""
         self.clock = Clock()
         self.timeline = Timeline()
-        self.faults = Faults(faults, seed)
+        self.faults = Faults(faults, seed, self.SEND_METHOD)
         self.courier = courier
         self._host = host
         self._port = port

@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import Any
 
-from simulator.slack.sender import Said
+from simulator.delivery import Said
 from simulator.slack.world import World
 
 

@@ -1,30 +1,16 @@
 """What Slack sends to an app, over HTTP or through the socket that the app holds open."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
 
-from simulator.delivery import Attempt, Courier, Delivery, Parcel
+from simulator.delivery import Attempt, Courier, Delivery, Parcel, Said, said
 from simulator.slack.app import App
 from simulator.slack.event import FORM, callback, new_event_id, signed
 from simulator.slack.options import Options
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What was sent. `status`: the webhook's first answer, None with `reason` if none came; `answer`: its body."""
-
-    team: str
-    channel: str
-    ts: str
-    event_id: str
-    status: int | None
-    reason: str
-    answer: str = ""
 
 
 class Socket(Protocol):
@@ -65,7 +51,7 @@ class Sender:
         if attempt is not None:
             return self._noted(delivery, attempt)
         body = orjson.dumps(wrapped)
-        return _said(delivery, await self._courier.deliver(Parcel(delivery, body, partial(signed, app, body))))
+        return said(delivery, await self._courier.deliver(Parcel(delivery, body, partial(signed, app, body))))
 
     async def interactive(self, app: App, channel: str, ts: str, payload: dict[str, Any]) -> Said:
         """Deliver what somebody pressed, as a form."""
@@ -87,21 +73,16 @@ class Sender:
         """Deliver a body that is no event's callback, such as a URL verification; it is not repeated."""
         delivery, data = Delivery(new_event_id(), app.team, "", ""), orjson.dumps(body)
         headers = partial(signed, app, data)
-        return _said(delivery, await self._courier.deliver(Parcel(delivery, data, headers, retries=False)))
+        return said(delivery, await self._courier.deliver(Parcel(delivery, data, headers, retries=False)))
 
     async def _form(self, app: App, delivery: Delivery, door: str, fields: dict[str, str]) -> Said:
         body = urlencode(fields).encode()
         headers = partial(signed, app, body, content_type=FORM)
         url = self._urls(door) or f"{(self._courier.webhook or '').removesuffix('/events')}/{door}"
-        return _said(delivery, await self._courier.deliver(Parcel(delivery, body, headers, url, retries=False)))
+        return said(delivery, await self._courier.deliver(Parcel(delivery, body, headers, url, retries=False)))
 
     def _noted(self, delivery: Delivery, attempt: Attempt) -> Said:
         delivery.attempts.append(attempt)
         delivery.acknowledged = not attempt.reason
         self._courier.deliveries.append(delivery)
-        return _said(delivery, attempt)
-
-
-def _said(delivery: Delivery, attempt: Attempt) -> Said:
-    place = (delivery.team, delivery.channel, delivery.ts, delivery.event_id)
-    return Said(*place, attempt.status, attempt.reason, attempt.answer)
+        return said(delivery, attempt)

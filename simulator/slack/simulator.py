@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.control import Control, answered
-from simulator.delivery import Courier
+from simulator.delivery import Courier, Said
 from simulator.faults import Fault
 from simulator.slack.admin import Admin
 from simulator.slack.app import App
@@ -18,7 +18,7 @@ from simulator.slack.oauth import OAuth
 from simulator.slack.options import Options
 from simulator.slack.people import People
 from simulator.slack.responses import Responses
-from simulator.slack.sender import Said, Sender
+from simulator.slack.sender import Sender
 from simulator.slack.socket_mode import SocketMode
 from simulator.slack.web_api import WebApi
 from simulator.slack.workspace import Workspaces
@@ -50,6 +50,7 @@ class SlackSimulator(Vendor):
     """`async with SlackSimulator(webhook=…) as slack:` serves the Web API at `slack.url` meanwhile."""
 
     MAX_BODY_BYTES = 64 << 20
+    SEND_METHOD = "chat.postMessage"
 
     def __init__(
         self,

@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
+from simulator.delivery import Said
 from simulator.slack.app import App
 from simulator.slack.blocks import Block, elements
 from simulator.slack.message import Message
 from simulator.slack.people.acting import ALICE, DM, Acting
 from simulator.slack.responses import Responses, Way
-from simulator.slack.sender import Said
 from simulator.slack.world import World
 
 

@@ -5,11 +5,11 @@ import secrets
 from base64 import b64decode
 from typing import Any
 
+from simulator.delivery import Said
 from simulator.slack.app import App
 from simulator.slack.event import SayKind, channel_type, message_event, new_event_id, rich_text
 from simulator.slack.message import Content, Message
 from simulator.slack.people.acting import ALICE, DM, Acting
-from simulator.slack.sender import Said
 
 
 class Speaking(Acting):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from simulator.delivery import Said
 from simulator.slack.people.acting import ALICE, DM, Acting
-from simulator.slack.sender import Said
 
 
 class Visiting(Acting):

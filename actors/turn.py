@@ -112,7 +112,8 @@ class Turn:
         with self._office.measure("recall"):
             recalled = await self._recall()
         spoken = [*self._known.window, *self.minutes.spoken]
-        messages = prompt.build(assignment.name, assignment.instructions, recalled, spoken)
+        offers = bool(assignment.options.get("offer_choices"))
+        messages = prompt.build(assignment.name, assignment.instructions, recalled, spoken, offers_choices=offers)
         self._office.failpoint("during_model")
         asked = any(disclosure.asked(heard.text) for heard in self.heard)
         with self._office.measure("model"):
@@ -168,8 +169,9 @@ class Turn:
             first = self.heard[0]
             window = [*self._known.window, *self.minutes.spoken]
             told = notice.handed_over(
-                assignment.name, decision.rule, window, notice.link_to(first.channel, self._reply.address)
-            )
+                assignment.name, decision.rule, window, notice.link_to(first.channel, self._reply.address),
+                first.conversation,
+            )  # fmt: skip
             for number, part in enumerate(assignment.channel.split(told)):
                 reply = self._part(NOTICE_PART + number, part)
                 replies.append(replace(reply, channel="slack", address=assignment.operators, source_id="", last=False))

@@ -122,6 +122,29 @@ def doctor() -> None:
     raise typer.Exit(0 if examine(_environment(), console) else 1)
 
 
+@app.command()
+def pause(
+    tenant: Annotated[str, typer.Argument(help="The tenant's name.")],
+    conversation: Annotated[str, typer.Argument(help="The conversation's id, as notices to operators give it.")],
+    minutes: Annotated[int, typer.Option(min=1, max=43_200, help="For how long.")] = 240,
+) -> None:
+    """Silence the employee in one conversation: an operator speaks there."""
+    from deployments.handover import pause as silence  # noqa: PLC0415
+
+    asyncio.run(silence(_environment(), tenant, conversation, minutes, console))
+
+
+@app.command()
+def resume(
+    tenant: Annotated[str, typer.Argument(help="The tenant's name.")],
+    conversation: Annotated[str, typer.Argument(help="The conversation's id, as notices to operators give it.")],
+) -> None:
+    """Let the employee speak again in one conversation."""
+    from deployments.handover import resume as speak_again  # noqa: PLC0415
+
+    asyncio.run(speak_again(_environment(), tenant, conversation, console))
+
+
 @scale_app.command("hosts")
 def scale_hosts(
     number: Annotated[int, typer.Argument(min=1, max=1024, help="How many conversation hosts to run.")],

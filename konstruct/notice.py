@@ -1,6 +1,7 @@
 """What operators are told, in their own channel."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from konstruct.messages import Address, Reply, Spoken
 
@@ -10,10 +11,11 @@ EXCERPT_CHARS = 300
 _SPEAKERS = {"contact": "Contact", "employee": "Employee", "operator": "Operator"}
 
 
-def handed_over(employee: str, rule: str, window: Sequence[Spoken], link: str) -> str:
-    """A conversation needs a human: why, what was said last, where it is."""
+def handed_over(employee: str, rule: str, window: Sequence[Spoken], link: str, conversation: UUID) -> str:
+    """A conversation needs a human: why, what was said last, where it is, how to give it back."""
     lines = [f"{employee} has handed a conversation over: {rule}", *_excerpt(window)]
-    return "\n".join([*lines, f"Conversation: {link}", "The employee is silent there until somebody resumes it."])
+    resume = f"{employee} is silent there until the pause runs out, or until `/konstruct resume {conversation}`."
+    return "\n".join([*lines, f"Conversation: {link}", resume])
 
 
 def not_delivered(reply: Reply, reason: str, link: str) -> str:

@@ -26,6 +26,12 @@ class EmployeeEntry(_Strict):
     instructions: str = Field(min_length=1, max_length=20_000)
     model: str = Field(min_length=1)
     fallback_model: str | None = None
+    offer_choices: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is not a column of its own."""
+        return self.model_dump(mode="json", exclude={"name", "instructions", "model", "fallback_model"})
 
 
 class ModelEntry(_Strict):

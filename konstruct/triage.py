@@ -60,7 +60,8 @@ def triage(messages: Sequence[Heard], counters: Counters, escalation: Escalation
         return Decision("suppressed", counters)
     if hit is not None:
         pause = Pause(f"rule: {hit}", escalation.resume_after_seconds)
-        return Decision("escalated", counters, text=escalation.message, pause=pause, rule=str(hit))
+        # What led here is settled with it: after the pause, rules count from zero.
+        return Decision("escalated", Counters(), text=escalation.message, pause=pause, rule=str(hit))
     if all(message.kind == "unsupported" for message in asked):
         return Decision("answered", counters, text=_cannot_read(asked))
     return Decision("answered", counters, asks=True)

@@ -135,7 +135,10 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
         quiet_seconds=tenant_file.quiet_seconds,
         escalation=tenant_file.escalation.model_dump(mode="json"),
         operators=tenant_file.operators.model_dump(mode="json"),
-        employees={employee: tenant_file.employee.model_dump() | {"options": {}}},
+        employees={
+            employee: tenant_file.employee.model_dump(include={"name", "instructions", "model", "fallback_model"})
+            | {"options": tenant_file.employee.options}
+        },
         models={model.name: ModelRow(**model.model_dump()) for model in tenant_file.models},
         channels=channels,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -43,8 +44,12 @@ class Hosts(Protocol):
 class Supervisor:
     """Brings the hosts to what PostgreSQL says they should be, again and again."""
 
-    def __init__(self, database: Database, hosts: Hosts, version: str, default_hosts: int, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, hosts: Hosts, version: str, default_hosts: int, metrics: Metrics,
+        *, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         """`version`: the code version that every host should run; `default_hosts`: until an operator asks otherwise."""
+        self._clock = clock
         self._database = database
         self._hosts = hosts
         self._version = version
@@ -82,7 +87,7 @@ class Supervisor:
 
     async def _look_after(self, number: int, hosts: int) -> None:
         health = await self._hosts.check_health(number)
-        now = time.monotonic()
+        now = self._clock()
         if health is None:
             self.health.pop(number, None)
             if now - self._seen.get(number, -math.inf) >= SILENT_SECONDS:
@@ -105,7 +110,7 @@ class Supervisor:
         log.warning("starting a host", host=number)
         self._hosts.kill(number)
         self.health[number] = await self._hosts.ensure(number)
-        self._seen[number] = time.monotonic()
+        self._seen[number] = self._clock()
         await self._renew_generation()
 
     async def _renew_generation(self) -> None:
@@ -138,9 +143,9 @@ class Supervisor:
             log.warning("host did not do as asked", host=number, method=method, reason=str(error))
 
     async def _measure(self) -> None:
-        if time.monotonic() - self._measured < MEASURE_SECONDS:
+        if self._clock() - self._measured < MEASURE_SECONDS:
             return
-        self._measured = time.monotonic()
+        self._measured = self._clock()
         try:
             status = await installation.status(self._database)
         except KonstructError as error:

@@ -14,10 +14,22 @@ from konstruct.metrics import Unmeasured
 from tests.unit.plain_hosts import Mapping, PlainHosts
 
 
-def office(hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2) -> tuple[Supervisor, PlainHosts]:
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def office(
+    hosts: int = 0, wanted: int = 0, *, version: str = "v1", default: int = 2, clock: Clock | None = None
+) -> tuple[Supervisor, PlainHosts]:
     mapping = Mapping(hosts, wanted)
     plain = PlainHosts(mapping)
-    return Supervisor(cast("Database", mapping), plain, version, default, Unmeasured()), plain
+    return Supervisor(cast("Database", mapping), plain, version, default, Unmeasured(), clock=clock or Clock()), plain
 
 
 def owned(plain: PlainHosts) -> list[int]:
@@ -50,11 +62,9 @@ async def test_hosts_that_run_already_are_kept_by_a_new_supervisor() -> None:
     assert plain.journal == []
 
 
-async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
-    supervisor, plain = office()
+async def test_a_host_is_replaced_only_after_it_was_silent_long_enough() -> None:
+    clock = Clock()
+    supervisor, plain = office(clock=clock)
     await supervisor.check()
     generation = plain.mapping.row["generation"]
     plain.journal.clear()
@@ -62,22 +72,22 @@ async def test_a_host_is_replaced_only_after_it_was_silent_long_enough(
     await supervisor.check()
     assert plain.journal == []
     assert sorted(supervisor.health) == [0]
-    await asyncio.sleep(0.12)
+    clock.now += supervising.SILENT_SECONDS
     await supervisor.check()
     assert plain.journal == [("kill", 1), ("ensure", 1)]
     assert plain.mapping.row["generation"] > generation
     assert sorted(supervisor.health) == [0, 1]
 
 
-async def test_a_host_that_answers_again_in_time_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervising, "SILENT_SECONDS", 0.1)
-    supervisor, plain = office()
+async def test_a_host_that_answers_again_in_time_is_left_alone() -> None:
+    clock = Clock()
+    supervisor, plain = office(clock=clock)
     await supervisor.check()
     plain.journal.clear()
     for _ in range(3):
         plain.silent.add(0)
         await supervisor.check()
-        await asyncio.sleep(0.06)
+        clock.now += 0.6 * supervising.SILENT_SECONDS
         plain.silent.clear()
         await supervisor.check()
     assert plain.journal == []

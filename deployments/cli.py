@@ -101,6 +101,21 @@ def chat(
 
 
 @app.command()
+def simulate(
+    tenant: Annotated[str, typer.Option(help="Whose employee people talk to.")] = "acme",
+    slack_port: Annotated[int, typer.Option(help="Where Slack is served.")] = 8790,
+    whatsapp_port: Annotated[int, typer.Option(help="Where WhatsApp is served.")] = 8791,
+    webhooks: Annotated[str | None, typer.Option(help="Root URL of the webhooks, if not this machine's.")] = None,
+    speed: Annotated[float, typer.Option(min=0.001, help="60 turns a minute between redeliveries into a second.")] = 1,
+) -> None:
+    """Simulate Slack and WhatsApp on this machine until Ctrl-C."""
+    from deployments.simulate import Wanted  # noqa: PLC0415
+    from deployments.simulate import simulate as serve  # noqa: PLC0415
+
+    serve(Wanted(tenant, slack_port, whatsapp_port, webhooks, speed), _environment(), console)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
     from konstruct.database.migrate import apply as apply_migrations  # noqa: PLC0415

@@ -1,12 +1,10 @@
 """`python -m simulator`: a Slack on this machine until Ctrl-C; secrets come from the environment."""
 
 import argparse
-import asyncio
-import contextlib
 import os
-import signal
 import sys
 
+from simulator.serving import serve
 from simulator.slack import App, SlackSimulator
 
 DEFAULT_PORT = 8790
@@ -25,7 +23,7 @@ def main() -> int:
         retry_seconds=[seconds / options.retry_speed for seconds in SLACK_RETRIES_PER_SPEED],
     )
     try:
-        _run(slack)
+        serve([slack], lambda: print(f"Slack is simulated at {slack.url}, events go to {options.webhook}.", flush=True))
     except OSError as error:
         print(
             f"The simulator cannot listen on {options.host}:{options.port}: {error.strerror}.",
@@ -64,25 +62,6 @@ def _app(options: argparse.Namespace) -> App:
         bot_token=os.environ.get("SLACK_BOT_TOKEN", default.bot_token),
         signing_secret=os.environ.get("SLACK_SIGNING_SECRET", default.signing_secret),
     )
-
-
-def _run(slack: SlackSimulator) -> None:
-    try:
-        import uvloop  # noqa: PLC0415 - faster where it is installed, not needed
-    except ImportError:
-        asyncio.run(_serve(slack))
-    else:
-        uvloop.run(_serve(slack))
-
-
-async def _serve(slack: SlackSimulator) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with slack:
-        print(f"Slack is simulated at {slack.url}, events go to {slack.courier.webhook}.", flush=True)
-        await stop.wait()
 
 
 if __name__ == "__main__":

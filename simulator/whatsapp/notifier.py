@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,8 +72,15 @@ def notification(changes: list[tuple[Number, str, dict[str, Any]]]) -> bytes:
         whole = change["value"]
         for name, content in value.items():
             whole[name] = [*whole[name], *content] if name in MERGED and name in whole else content
-    told = [{"id": account, "changes": list(known.values())} for account, known in entries.items()]
+    told = [_entry(account, list(known.values())) for account, known in entries.items()]
     return orjson.dumps({"object": "whatsapp_business_account", "entry": told})
+
+
+def _entry(account: str, changes: list[dict[str, Any]]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"id": account, "changes": changes}
+    if any(change["field"] != "messages" for change in changes):
+        entry["time"] = int(time.time())
+    return entry
 
 
 def signed(app_secret: str, body: bytes) -> dict[str, str]:

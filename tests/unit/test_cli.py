@@ -23,7 +23,7 @@ def konstruct(monkeypatch, capsys, tmp_path):
     return run
 
 
-COMMANDS = ("up", "down", "status", "apply", "chat", "migrate", "doctor", "scale", "version")
+COMMANDS = ("up", "down", "status", "apply", "chat", "simulate", "migrate", "doctor", "scale", "version")
 
 
 def test_help_names_every_command(konstruct):

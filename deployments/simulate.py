@@ -1,0 +1,97 @@
+"""`konstruct simulate`: Slack and WhatsApp on this machine until Ctrl-C, as the demo tenant knows them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from konstruct.errors import KonstructError
+from konstruct.settings import Settings
+from simulator import App, Number, SlackSimulator, WhatsAppSimulator
+from simulator.serving import serve
+
+DEMO_TENANT = "acme"
+# Where the secrets come from where the demo tenant has none: the names that tenant files use.
+SLACK_SECRETS = {"bot_token": "SLACK_BOT_TOKEN", "signing_secret": "SLACK_SIGNING_SECRET"}
+WHATSAPP_SECRETS = {"access_token": "WA_TOKEN", "app_secret": "WA_APP_SECRET", "verify_token": "WA_VERIFY_TOKEN"}
+
+
+class NotSimulated(KonstructError):
+    """The simulators cannot run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to serve, and where events go; `speed` divides the waits before redeliveries."""
+
+    tenant: str
+    slack_port: int
+    whatsapp_port: int
+    webhooks: str | None
+    speed: float
+
+
+def simulate(wanted: Wanted, environment: Mapping[str, str], console: Console) -> None:
+    """Serve until interrupted; raises NotSimulated where a port is taken."""
+    settings = Settings.from_environment(environment)
+    slack, whatsapp = vendors(wanted, environment, settings)
+    try:
+        serve([slack, whatsapp], lambda: _tell(slack, whatsapp, console))
+    except OSError as error:
+        raise NotSimulated(
+            f"Port {wanted.slack_port} or {wanted.whatsapp_port} cannot be used: {error.strerror}. End what holds "
+            "it, or choose others with --slack-port and --whatsapp-port."
+        ) from error
+
+
+def vendors(
+    wanted: Wanted, environment: Mapping[str, str], settings: Settings
+) -> tuple[SlackSimulator, WhatsAppSimulator]:
+    """Both simulators, with the tenant's secrets."""
+    webhooks = (wanted.webhooks or f"http://127.0.0.1:{settings.http_port}").rstrip("/")
+    known = _demo_secrets(settings) if wanted.tenant == DEMO_TENANT else {}
+    slack = SlackSimulator(
+        [replace(App(tenant=wanted.tenant), **_secrets(SLACK_SECRETS, "", known, environment))],
+        webhook=f"{webhooks}/slack/events",
+        port=wanted.slack_port,
+        retry_seconds=[seconds / wanted.speed for seconds in (0.0, 60.0, 300.0)],
+    )
+    whatsapp = WhatsAppSimulator(
+        [replace(Number(tenant=wanted.tenant), **_secrets(WHATSAPP_SECRETS, "whatsapp_", known, environment))],
+        webhook=f"{webhooks}/whatsapp/webhook",
+        port=wanted.whatsapp_port,
+        retry_scale=1 / wanted.speed,
+    )
+    return slack, whatsapp
+
+
+def _secrets(
+    names: Mapping[str, str], prefix: str, known: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Each secret of the demo tenant, or from the environment; the others stay the simulator's own."""
+    found = {name: known.get(prefix + name) or environment.get(variable) for name, variable in names.items()}
+    return {name: secret for name, secret in found.items() if secret}
+
+
+def _demo_secrets(settings: Settings) -> dict[str, str]:
+    try:
+        secrets: dict[str, str] = json.loads((settings.home / "secrets" / "demo.json").read_text())
+    except (OSError, ValueError):
+        return {}  # nothing was set up here yet: the simulators' own secrets will do
+    return secrets
+
+
+def _tell(slack: SlackSimulator, whatsapp: WhatsAppSimulator, console: Console) -> None:
+    for name, vendor, setting in (
+        ("Slack", slack, "KONSTRUCT_SLACK_API_URL"),
+        ("WhatsApp", whatsapp, "KONSTRUCT_WHATSAPP_API_URL"),
+    ):
+        hello = f'curl -d \'{{"text": "Hello"}}\' {vendor.address}/_simulator/say'
+        console.print(f"[bold]{name}[/] at {escape(vendor.url)} (for Konstruct: {setting}={escape(vendor.url)})")
+        console.print(f"  tells    {escape(str(vendor.courier.webhook))}")
+        console.print(f"  say      {escape(hello)}")
+        console.print(f"  watch    curl -N {escape(vendor.address)}/_simulator/events")
+    console.print("docs/simulator.md names everything else one can do. Ctrl-C ends it.")

@@ -1,7 +1,7 @@
 """Everything people in the workspaces could have seen, in the order in which it became visible."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,13 +50,20 @@ class Timeline:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self._grown: asyncio.Future[None] | None = None
+        self._listeners: list[Callable[[Entry], None]] = []
 
     def append(self, entry: Entry) -> None:
         """Add the entry (its `seq` must be the list's length) and wake whoever follows."""
         self.entries.append(entry)
+        for listener in self._listeners:
+            listener(entry)
         if self._grown is not None:
             self._grown.set_result(None)
             self._grown = None
+
+    def listen(self, listener: Callable[[Entry], None]) -> None:
+        """Call the listener with every entry, before `append` returns."""
+        self._listeners.append(listener)
 
     async def follow(self, since: int | None = None) -> AsyncIterator[Entry]:
         """Yield entries from index `since` (default: now) on, for ever; after `clear`, from the start."""

@@ -9,6 +9,8 @@ class Options:
 
     honour_client_msg_id: bool = True
     mentions_twice: bool = True
+    # Whether an app hears of its own messages, edits, deletions and reactions, as Slack tells it.
+    own_events: bool = False
     # False: a GovSlack, which has no streaming methods.
     streaming: bool = True
     stream_seconds: float = 300.0

@@ -14,6 +14,7 @@ from simulator.slack.app import App
 from simulator.slack.files import Files
 from simulator.slack.installations import Installations
 from simulator.slack.message import Message
+from simulator.slack.mirror import Mirror
 from simulator.slack.oauth import OAuth
 from simulator.slack.options import Options
 from simulator.slack.people import People
@@ -38,6 +39,7 @@ PEOPLES_ACTS = (
     "unreact",
     "stop_stream",
     "press",
+    "press_home",
     "command",
     "open_home",
     "look_at",
@@ -91,6 +93,7 @@ class SlackSimulator(Vendor):
         self.control = Control(self, self.api.gate)
         self.say = self.people.say
         self._sender = sender
+        self._mirror = Mirror(world, self.timeline)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Register the Web API, the files and the control endpoints."""
@@ -126,7 +129,8 @@ class SlackSimulator(Vendor):
         return self.installations.apps
 
     async def stop(self) -> None:
-        """Close the sockets as well."""
+        """Close the sockets as well, and tell no more."""
+        await self._mirror.stop()
         await self.sockets.close()
         await super().stop()
 

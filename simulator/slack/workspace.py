@@ -45,6 +45,8 @@ class Workspaces:
         self.clock = clock
         self._timeline = timeline
         self._channels: dict[tuple[str, str], Channel] = {}
+        # What each user sees in the app's home tab: (team, user) -> view.
+        self.homes: dict[tuple[str, str], dict[str, Any]] = {}
 
     def team_of(self, teams: Iterable[str], channel: str) -> str | None:
         """Return the first team in which somebody spoke in the channel."""
@@ -141,8 +143,9 @@ class Workspaces:
         return True
 
     def clear(self) -> None:
-        """Forget all channels."""
+        """Forget all channels and home tabs."""
         self._channels.clear()
+        self.homes.clear()
 
     def _record_reaction(
         self, kind: Kind, place: tuple[str, str, str, str | None, str], name: str, *, by_app: bool

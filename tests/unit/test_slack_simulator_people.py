@@ -11,7 +11,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from simulator import App, SlackSimulator
-from tests.hook import Hook, hooked
+from tests.hook import Hook, hooked, until
 
 pytestmark = pytest.mark.asyncio
 ACME = App()
@@ -190,3 +190,18 @@ async def test_every_act_can_be_asked_for_over_http(slack: SlackSimulator, hook:
         assert (await ask("clock", advance_seconds=301))["ahead_seconds"] == 301
         assert len((await ask("uninstall"))["sent"]) == 2
     assert slack.options.streaming is False
+
+
+async def test_an_app_may_hear_of_itself(slack: SlackSimulator, hook: Hook, client: AsyncWebClient) -> None:
+    slack.options.own_events = True
+    ts = (await client.chat_postMessage(channel="D0ALICE", text="one"))["ts"]
+    await client.chat_update(channel="D0ALICE", ts=ts, text="two")
+    await client.reactions_add(channel="D0ALICE", timestamp=ts, name="eyes")
+    await client.chat_delete(channel="D0ALICE", ts=ts)
+    await until(lambda: len(hook.requests) == 4)
+    told = {event.get("subtype") or event["type"]: event for event in hook.events}
+    assert (told["message"]["bot_id"], told["message"]["user"], told["message"]["text"]) == ("B0BOT", "U0BOT", "one")
+    assert told["message_changed"]["message"]["text"] == "two"
+    assert told["message_changed"]["previous_message"]["text"] == "one"
+    assert told["message_deleted"]["previous_message"]["bot_id"] == "B0BOT"
+    assert told["reaction_added"]["user"] == "U0BOT"

@@ -112,3 +112,16 @@ async def test_a_commands_answer_is_seen_by_the_one_who_typed_it(slack: SlackSim
     )
     assert [(entry.kind, entry.text) for entry in slack.log] == [("ephemeral", "paused")]
     assert slack.messages("C1X") == []
+
+
+async def test_a_button_in_the_home_tab_names_its_view(
+    slack: SlackSimulator, hook: Hook, client: AsyncWebClient
+) -> None:
+    await client.views_publish(user_id="U0ALICE", view={"type": "home", "blocks": BUTTONS})
+    await slack.people.press_home("First")
+    payload = orjson.loads(hook.forms[0]["payload"])
+    assert (payload["container"], payload["view"]["type"]) == ({"type": "view", "view_id": "V0ALICE"}, "home")
+    assert payload["actions"][0]["value"] == "0"
+    assert "channel" not in payload
+    with pytest.raises(LookupError):
+        await slack.people.press_home("First", user="U0BOB")

@@ -1,18 +1,33 @@
 """The simulated WhatsApp's statuses, batches, redeliveries and notices."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from simulator import Number, WhatsAppSimulator
 from simulator.whatsapp.people.acting import ANNA
-from tests.hook import Hook, until
-from tests.unit.test_whatsapp_simulator_people import ACME, GLOBEX, hook, messages, send, statuses, values, whatsapp
+from tests.hook import Hook, hooked, until
+from tests.meta import ACME, GLOBEX, messages, send, statuses, values
 
-__all__ = ["hook", "whatsapp"]
 pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def hook() -> AsyncIterator[Hook]:
+    async with hooked() as hook:
+        yield hook
+
+
+@pytest_asyncio.fixture
+async def whatsapp(hook: Hook) -> AsyncIterator[WhatsAppSimulator]:
+    async with WhatsAppSimulator(
+        [ACME, GLOBEX], webhook=f"{hook.url}/whatsapp/webhook", retry_seconds=(0, 10, 20), retry_scale=0.001
+    ) as simulator:
+        yield simulator
 
 
 async def test_statuses_follow_a_message_and_carry_our_own_mark(whatsapp: WhatsAppSimulator, hook: Hook) -> None:

@@ -4,20 +4,17 @@ import hashlib
 import hmac
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
 
-from simulator import Number, WhatsAppSimulator
+from simulator import WhatsAppSimulator
 from simulator.whatsapp.people.acting import ANNA
 from tests.hook import Hook, hooked
+from tests.meta import ACME, GLOBEX, messages, send, values
 
 pytestmark = pytest.mark.asyncio
-ACME = Number()
-GLOBEX = Number("globex", "Globex", "206500000000002", "15550000002", "202290129340398", "EAAG-globex", "globex")
 ANNAS_ID = "DE.13491208655302741918"
 
 
@@ -33,30 +30,6 @@ async def whatsapp(hook: Hook) -> AsyncIterator[WhatsAppSimulator]:
         [ACME, GLOBEX], webhook=f"{hook.url}/whatsapp/webhook", retry_seconds=(0, 10, 20), retry_scale=0.001
     ) as simulator:
         yield simulator
-
-
-def values(hook: Hook) -> list[dict[str, Any]]:
-    return [change["value"] for body in hook.bodies for entry in body["entry"] for change in entry["changes"]]
-
-
-def messages(hook: Hook) -> list[dict[str, Any]]:
-    return [message for value in values(hook) for message in value.get("messages", ())]
-
-
-def statuses(hook: Hook) -> list[dict[str, Any]]:
-    return [status for value in values(hook) for status in value.get("statuses", ())]
-
-
-async def send(whatsapp: WhatsAppSimulator, number: Number = ACME, **body: Any) -> dict[str, Any]:
-    whole = {"messaging_product": "whatsapp", "to": ANNA, "type": "text", "text": {"body": "x"}, **body}
-    url, headers = (
-        f"{whatsapp.url}{number.phone_number_id}/messages",
-        {"Authorization": f"Bearer {number.access_token}"},
-    )
-    async with aiohttp.ClientSession() as session, session.post(url, json=whole, headers=headers) as answer:
-        sent = dict(await answer.json())
-    await whatsapp.settle()
-    return sent
 
 
 async def test_every_webhook_is_signed_over_its_raw_body(whatsapp: WhatsAppSimulator, hook: Hook) -> None:

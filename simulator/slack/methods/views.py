@@ -18,5 +18,7 @@ def publish(call: Call) -> dict[str, Any]:
     if not isinstance(view, dict) or view.get("type") != "home":
         raise Refused("invalid_arguments")
     blocks = check_blocks(view.get("blocks"), most=MAX_HOME_BLOCKS)
+    view = view | {"id": f"V{user[1:]}", "team_id": call.app.team, "app_id": call.app.app}
+    call.workspaces.homes[call.app.team, user] = view
     call.workspaces.show("home", call.app, (user, ""), text_of_blocks(blocks), blocks)
-    return {"view": view | {"id": f"V{user[1:]}", "team_id": call.app.team, "app_id": call.app.app}}
+    return {"view": view}

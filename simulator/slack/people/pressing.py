@@ -32,6 +32,19 @@ class Pressing(Acting):
                 return await self._world.sender.interactive(app, channel, ts, payload)
         raise LookupError(f"Message {ts} has nothing to press called {what!r}.")
 
+    async def press_home(self, what: str, *, user: str = ALICE, team: str | None = None) -> Said:
+        """Press a button in the app's home tab."""
+        app = self._world.installations.app_of(team)
+        view = self._world.workspaces.homes.get((app.team, user), {})
+        for block_id, element in elements(view.get("blocks", ())):
+            pressed = _pressed(element, what)
+            if pressed is not None:
+                action = pressed | {"block_id": block_id or "b0", "action_ts": "1.000001"}
+                container = {"type": "view", "view_id": view["id"]}
+                payload = _who(app, user) | {"container": container, "view": view, "actions": [action]}
+                return await self._world.sender.interactive(app, "", "", payload)
+        raise LookupError(f"The home tab of {user} has nothing to press called {what!r}.")
+
     async def command(
         self, command: str, text: str = "", *, channel: str = DM, user: str = ALICE, team: str | None = None
     ) -> Said:
@@ -67,29 +80,32 @@ class Pressing(Acting):
             self._responses.show(Way(app, channel, user, None, 0.0), answer)
 
     def _actions(self, app: App, channel: str, user: str, message: Message) -> dict[str, Any]:
-        thread = {"thread_ts": message.thread_ts} if message.thread_ts else {}
-        enterprise = {"id": app.enterprise, "name": app.enterprise} if app.enterprise else None
-        return {
-            "type": "block_actions",
-            "user": {"id": user, "username": user[2:].lower(), "name": user[2:].lower(), "team_id": app.team},
-            "api_app_id": app.app,
-            "token": "deprecated-verification-token",
-            "container": {
-                "type": "message",
-                "message_ts": message.ts,
-                "channel_id": channel,
-                "is_ephemeral": False,
-            }
-            | thread,
-            "trigger_id": secrets.token_hex(8),
-            "team": None if app.org_wide else {"id": app.team, "domain": app.tenant},
-            "enterprise": enterprise,
-            "is_enterprise_install": app.org_wide,
+        container = {
+            "type": "message",
+            "message_ts": message.ts,
+            "channel_id": channel,
+            "is_ephemeral": False,
+        }
+        return _who(app, user) | {
+            "container": container | ({"thread_ts": message.thread_ts} if message.thread_ts else {}),
             "channel": {"id": channel, "name": _channel_name(channel)},
             "message": message.to_json(metadata=True),
             "state": {"values": {}},
             "response_url": self._responses.url(app, channel, user, message),
         }
+
+
+def _who(app: App, user: str) -> dict[str, Any]:
+    return {
+        "type": "block_actions",
+        "user": {"id": user, "username": user[2:].lower(), "name": user[2:].lower(), "team_id": app.team},
+        "api_app_id": app.app,
+        "token": "deprecated-verification-token",
+        "trigger_id": secrets.token_hex(8),
+        "team": None if app.org_wide else {"id": app.team, "domain": app.tenant},
+        "enterprise": {"id": app.enterprise, "name": app.enterprise} if app.enterprise else None,
+        "is_enterprise_install": app.org_wide,
+    }
 
 
 def _pressed(element: Block, what: str) -> dict[str, Any] | None:

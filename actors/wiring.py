@@ -8,6 +8,7 @@ from actors.conversation import Conversation
 from actors.conversation_host import ConversationHost
 from actors.memory_job import Embed, MemoryJob
 from actors.office import Office
+from konstruct.channels.slack import Client
 from konstruct.database.outbox import Outbox
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ModelRow
@@ -20,6 +21,7 @@ from konstruct.models.local import LocalModel
 from konstruct.roster import OpenModel, Roster
 from konstruct.settings import Settings
 from konstruct.tenant_file import LOCAL
+from konstruct.token_rotation import TokenRotation
 from konstruct.vault import Vault, local_model_token
 
 
@@ -54,7 +56,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
     failpoint = failpoint_for(settings)
     office = Office(
         database=database,
-        roster=Roster(database, Vault(settings.master_keys), _opener(settings, session), _api_urls(settings), session),
+        roster=_roster(settings, database, session),
         delivery=Delivery(outbox, metrics, failpoint),
         embedding=memory_job,
         metrics=metrics,
@@ -73,6 +75,13 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
 def failpoint_for(settings: Settings) -> Failpoint:
     """Failpoints live in the installation's folder, so that a test can arm them from outside."""
     return armed(settings.home / "failpoints") if settings.failpoints else disarmed
+
+
+def _roster(settings: Settings, database: Database, session: aiohttp.ClientSession) -> Roster:
+    vault = Vault(settings.master_keys)
+    client = Client(settings.slack_client_id, settings.slack_client_secret or "")
+    rotation = TokenRotation(database, vault, session, settings.slack_api_url, client)
+    return Roster(database, vault, _opener(settings, session), _api_urls(settings), session, rotation=rotation)
 
 
 def _api_urls(settings: Settings) -> dict[str, str]:

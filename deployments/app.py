@@ -107,7 +107,7 @@ class ServedIngress:
         intake = Intake(self._database, self._router.wake, metrics, failpoint_for(settings))
         directory = Directory(self._database, Vault(settings.master_keys))
         readiness = Readiness(settings, self._database, supervisor, embedder)
-        self._routes = routes(intake, directory, readiness)
+        self._routes = routes(intake, directory, readiness, settings, self._database)
 
     async def __serve_build_asgi_app__(self) -> Any:
         """Serve's hook: open what needs the event loop, then hand out the application."""

@@ -1,6 +1,6 @@
 """The HTTP routes of the installation."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -8,14 +8,21 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.doors.slack import SlackDoor
-from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, said
+from deployments.doors.slack_install import SlackInstall
+from deployments.doors.slack_reach import SlackReach
+from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, Page, said
+from konstruct.database.pool import Database
 from konstruct.directory import Directory
+from konstruct.settings import Settings
+from konstruct.vault import Vault
 
 if TYPE_CHECKING:
     from deployments.readiness import Readiness
 
 
-def routes(intake: Intake, directory: Directory, readiness: "Readiness") -> "Ingress":
+def routes(
+    intake: Intake, directory: Directory, readiness: "Readiness", settings: Settings, database: Database
+) -> "Ingress":
     """The application to serve."""
     app = FastAPI(title="Konstruct", openapi_url=None)
 
@@ -28,17 +35,32 @@ def routes(intake: Intake, directory: Directory, readiness: "Readiness") -> "Ing
 
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
-    slack = SlackDoor(intake, directory)
-    return Ingress({"/slack/events": intake.guarded("slack", slack.events)}, app)
+    vault = Vault(settings.master_keys)
+    reach = SlackReach(settings, database, vault)
+    install = SlackInstall(settings, database, vault, reach)
+    app.add_route("/slack/install", _page(install.begin), methods=["GET"])
+    app.add_route("/slack/oauth/callback", _page(install.finish), methods=["GET"])
+    slack = SlackDoor(intake, directory, database, reach, settings)
+    doors = {
+        "/slack/events": intake.guarded("slack", slack.events),
+        "/slack/interactivity": intake.guarded("slack", slack.interactivity),
+        "/slack/commands": intake.guarded("slack", slack.commands),
+    }
+    return Ingress(doors, app, reach)
 
 
 class Ingress:
     """POSTs to a door go straight to it: the framework would cost more than all of our own work."""
 
-    def __init__(self, doors: Mapping[str, Door], others: ASGIApp) -> None:
+    def __init__(self, doors: Mapping[str, Door], others: ASGIApp, reach: SlackReach) -> None:
         """`doors`: by path; `others` answers everything else."""
         self._doors = doors
         self._others = others
+        self._reach = reach
+
+    async def stop(self) -> None:
+        """Close what the doors opened."""
+        await self._reach.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -82,8 +104,17 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes | None:
 
 async def _send(answer: HttpAnswer, send: Send) -> None:
     headers = [(b"content-length", b"%d" % len(answer.body)), (b"content-type", answer.media_type.encode())]
+    headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def _page(show: Page) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        answer = await show(dict(request.headers), dict(request.query_params))
+        return Response(answer.body, answer.status, answer.headers, answer.media_type)
+
+    return endpoint
 
 
 def _json(status: int, content: object) -> Response:

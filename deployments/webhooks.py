@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 import structlog
@@ -30,10 +30,14 @@ class HttpAnswer:
     status: int
     body: bytes = b""
     media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 # (headers with lower-case names, raw body) -> answer; raises KonstructError
 Door = Callable[[Mapping[str, str], bytes], Awaitable[HttpAnswer]]
+
+# (headers with lower-case names, query) -> answer, for a browser
+Page = Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[HttpAnswer]]
 
 
 class Intake:

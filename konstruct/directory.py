@@ -46,6 +46,10 @@ class Directory:
         self._kept[key] = (time.monotonic(), found)
         return found
 
+    def forget(self) -> None:
+        """Something changed: read everything anew."""
+        self._kept.clear()
+
     async def _read(self, kind: str, app: str, team: str) -> Candidates:
         rows = await find_channels(self._database, kind, app, team, self._vault)
         own = next((row for row in rows if (row.app, row.team) == (app, team)), None)

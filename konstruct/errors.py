@@ -23,6 +23,10 @@ class RuleInvalid(KonstructError):
     """The escalation rule cannot be read."""
 
 
+class UnknownTenant(KonstructError):
+    """There is no such tenant."""
+
+
 class SignatureRejected(KonstructError):
     """The request is not signed by a known app, is stale, or was altered."""
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from konstruct.channels import CHANNELS, Channel, Line
@@ -20,6 +20,14 @@ from konstruct.vault import Vault
 KEPT_SECONDS = 5.0
 
 OpenModel = Callable[[str, ModelRow | None], Model]
+
+
+class Rotation(Protocol):
+    """Renews tokens that expire."""
+
+    async def fresh(self, channel: ChannelRow) -> ChannelRow:
+        """The channel itself, or with a token that was renewed just now; raises KonstructError."""
+        ...
 
 
 class NobodyAssigned(KonstructError):
@@ -45,9 +53,17 @@ class Roster:
     """Assignments by tenant, channel and team; a configuration change is seen within KEPT_SECONDS."""
 
     def __init__(
-        self, database: Database, vault: Vault, open_model: OpenModel, api_urls: dict[str, str], session: Any
+        self,
+        database: Database,
+        vault: Vault,
+        open_model: OpenModel,
+        api_urls: dict[str, str],
+        session: Any,
+        *,
+        rotation: Rotation,
     ) -> None:
         """`open_model(name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
+        self._rotation = rotation
         self._database = database
         self._vault = vault
         self._open_model = open_model
@@ -58,13 +74,11 @@ class Roster:
 
     async def assignment(self, tenant: UUID, kind: str, team: str) -> Assignment:
         """Who answers there; raises NobodyAssigned."""
-        read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))
-        if time.monotonic() - read_at >= KEPT_SECONDS:
-            fresh = await read_tenant(self._database, tenant, self._vault)
-            row = row if fresh == row else fresh
-            self._kept[tenant] = (time.monotonic(), row)
-        if row is None:
-            raise NobodyAssigned(f"There is no tenant {tenant} any more.")
+        row = await self._row(tenant)
+        channel = _connected(row, kind, team)
+        if channel.expires_at is not None and await self._rotation.fresh(channel) is not channel:
+            self._kept.pop(tenant)
+            row = await self._row(tenant)
         opened = self._opened.get((tenant, kind, team))
         # An unchanged row is the same object: models and their HTTP connections stay open.
         if opened is None or opened[0] is not row:
@@ -74,24 +88,30 @@ class Roster:
             self._opened[tenant, kind, team] = opened
         return opened[1]
 
+    async def _row(self, tenant: UUID) -> TenantRow:
+        read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))
+        if time.monotonic() - read_at >= KEPT_SECONDS:
+            fresh = await read_tenant(self._database, tenant, self._vault)
+            row = row if fresh == row else fresh
+            self._kept[tenant] = (time.monotonic(), row)
+        if row is None:
+            raise NobodyAssigned(f"There is no tenant {tenant} any more.")
+        return row
+
     def _open(self, row: TenantRow, kind: str, team: str) -> Assignment:
-        for channel in row.channels:
-            if (channel.kind, channel.team) == (kind, team):
-                employee = row.employees[channel.employee]
-                names = [name for name in (employee["model"], employee["fallback_model"]) if name]
-                return Assignment(
-                    employee=channel.employee,
-                    name=employee["name"] or "",
-                    instructions=employee["instructions"] or "",
-                    models=tuple(self._model(row, name) for name in names),
-                    quiet_seconds=row.quiet_seconds,
-                    channel=CHANNELS[kind](self._line(channel)),
-                    escalation=_escalation(row.escalation),
-                    operators=_operators(row),
-                    options=employee["options"],
-                )
-        raise NobodyAssigned(
-            f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file."
+        channel = _connected(row, kind, team)
+        employee = row.employees[channel.employee]
+        names = [name for name in (employee["model"], employee["fallback_model"]) if name]
+        return Assignment(
+            employee=channel.employee,
+            name=employee["name"] or "",
+            instructions=employee["instructions"] or "",
+            models=tuple(self._model(row, name) for name in names),
+            quiet_seconds=row.quiet_seconds,
+            channel=CHANNELS[kind](self._line(channel)),
+            escalation=_escalation(row.escalation),
+            operators=_operators(row),
+            options=employee["options"],
         )
 
     def _line(self, channel: ChannelRow) -> Line:
@@ -102,6 +122,18 @@ class Roster:
 
     def _model(self, row: TenantRow, name: str) -> Model:
         return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])
+
+
+def _connected(row: TenantRow, kind: str, team: str) -> ChannelRow:
+    found = [channel for channel in row.channels if (channel.kind, channel.team) == (kind, team)]
+    if not found:
+        raise NobodyAssigned(
+            f"No employee of tenant {row.name} works in {kind} team {team}; add it to the tenant file."
+        )
+    for channel in found:
+        if not channel.disconnected:
+            return channel
+    raise NobodyAssigned(f"The app was removed from {kind} team {team}; install it again.")
 
 
 def _escalation(stored: dict[str, Any]) -> Escalation:

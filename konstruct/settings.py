@@ -25,6 +25,10 @@ class Settings:
     admin_token: str | None = field(repr=False)
     public_url: str
     slack_api_url: str
+    slack_app_id: str
+    slack_client_id: str
+    slack_client_secret: str | None = field(repr=False)
+    slack_signing_secret: str | None = field(repr=False)
     local_model: bool
     local_model_url: str
     conversation_hosts: int
@@ -52,6 +56,10 @@ class Settings:
             admin_token=read.secret("ADMIN_TOKEN"),
             public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
+            slack_app_id=read.text("SLACK_APP_ID", ""),
+            slack_client_id=read.text("SLACK_CLIENT_ID", ""),
+            slack_client_secret=read.secret("SLACK_CLIENT_SECRET"),
+            slack_signing_secret=read.secret("SLACK_SIGNING_SECRET"),
             local_model=read.switch("LOCAL_MODEL", default=True),
             local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from konstruct import escalation
 from konstruct.errors import RuleInvalid, TenantFileInvalid
@@ -19,6 +19,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class PromptEntry(_Strict):
+    """What a contact could ask; a text alone is its own title."""
+
+    title: str = Field(min_length=1, max_length=75)
+    message: str = Field(min_length=1, max_length=2_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"title": value[:75], "message": value} if isinstance(value, str) else value
+
+
 class EmployeeEntry(_Strict):
     """The AI employee: its model is `local/<id>` or a name from `models`."""
 
@@ -27,6 +39,7 @@ class EmployeeEntry(_Strict):
     model: str = Field(min_length=1)
     fallback_model: str | None = None
     offer_choices: bool = False
+    suggested_prompts: tuple[PromptEntry, ...] = Field(default=(), max_length=4)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -51,6 +64,8 @@ class SlackEntry(_Strict):
     bot_user_id: str = Field(min_length=1)
     bot_token: str = Field(min_length=1, repr=False)
     signing_secret: str = Field(min_length=8, repr=False)
+    app_token: str | None = Field(default=None, pattern="^xapp-", repr=False)  # Socket Mode instead of webhooks
+    agent_view: bool = False  # every direct message begins a thread of its own
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -60,9 +75,19 @@ class SlackEntry(_Strict):
             "app": self.app_id,
             "team": self.team_id,
             "account": self.bot_user_id,
-            "secrets": {"bot_token": self.bot_token, "signing_secret": self.signing_secret},
-            "options": {},
+            "secrets": self._secrets,
+            "options": self._options,
         }
+
+    @property
+    def _secrets(self) -> dict[str, str]:
+        secrets = {"bot_token": self.bot_token, "signing_secret": self.signing_secret}
+        return secrets | ({"app_token": self.app_token} if self.app_token else {})
+
+    @property
+    def _options(self) -> dict[str, bool]:
+        chosen = {"agent_view": self.agent_view, "socket_mode": self.app_token is not None}
+        return {name: True for name, wanted in chosen.items() if wanted}
 
 
 class ChannelEntries(_Strict):

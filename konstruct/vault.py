@@ -47,6 +47,13 @@ def local_model_token(master_keys: tuple[str, ...]) -> str:
     return _derive(_decode(master_keys[0]), b"local-model").hex()
 
 
+def derived(master_keys: tuple[str, ...], purpose: bytes) -> tuple[bytes, ...]:
+    """One key per master key, newest first, for a purpose of its own."""
+    if not master_keys:
+        raise SettingsInvalid("KONSTRUCT_MASTER_KEYS is not set; `konstruct up` creates one, or set a Fernet key.")
+    return tuple(_derive(_decode(key), purpose) for key in master_keys)
+
+
 def _derive(master: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"konstruct:" + purpose).derive(master)
 

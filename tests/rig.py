@@ -142,7 +142,7 @@ async def ingress(under_test: Rig) -> AsyncIterator[str]:
     intake = Intake(under_test.database, under_test.wake, Unmeasured(), failpoint)
     directory = Directory(under_test.database, Vault(under_test.settings.master_keys))
     listener = socket.create_server(("127.0.0.1", 0))
-    application = routes(intake, directory, None)  # type: ignore[arg-type]
+    application = routes(intake, directory, None, under_test.settings, under_test.database)  # type: ignore[arg-type]
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
@@ -150,3 +150,4 @@ async def ingress(under_test: Rig) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     await task
+    await application.stop()

@@ -1,16 +1,24 @@
 """Slack's door: verify, parse, store, answer."""
 
+import json
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 import structlog
 
-from deployments.doors.slack_inbound import inbound
+from deployments.doors.slack_buttons import SlackButtons
+from deployments.doors.slack_commands import SlackCommands, whispered
+from deployments.doors.slack_inbound import inbound, reacted
+from deployments.doors.slack_reach import SlackReach
 from deployments.webhooks import HttpAnswer, Intake
 from konstruct.channels import slack
+from konstruct.database import installs, places
+from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Candidates, Directory
+from konstruct.settings import Settings
 
 log = structlog.get_logger()
 
@@ -18,55 +26,150 @@ log = structlog.get_logger()
 class SlackDoor:
     """Takes Slack's signed requests."""
 
-    def __init__(self, intake: Intake, directory: Directory) -> None:
+    def __init__(
+        self, intake: Intake, directory: Directory, database: Database, reach: SlackReach, settings: Settings
+    ) -> None:
         """Nothing is opened here."""
         self._intake = intake
         self._directory = directory
+        self._database = database
+        self._reach = reach
+        self._settings = settings
+        self._buttons = SlackButtons(intake, database, reach)
+        self._commands = SlackCommands(intake, database)
 
     async def events(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One Events API callback: 200 only when stored or nothing to store. Raises KonstructError."""
         event = slack.parse(body)
-        candidates = await self._candidates(event.source)
-        slack.verify(
-            body,
-            headers.get("x-slack-request-timestamp"),
-            headers.get("x-slack-signature"),
-            candidates.secrets,
-            time.time(),
-        )
+        channel = await self._verified(event.source, headers, body)
         if isinstance(event, slack.Challenge):
             return HttpAnswer(200, orjson.dumps({"challenge": event.challenge}))
-        await self.take(event, candidates.own, body)
+        await self.take(event, channel, body)
         return HttpAnswer(200)
 
-    async def take(self, event: slack.Event, channel: ChannelRow | None, body: bytes) -> None:
+    async def interactivity(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """A person pressed something. Raises KonstructError."""
+        event = slack.interaction(body)
+        channel = await self._verified(event.source, headers, body)
+        await self.take(event, channel, body)
+        return HttpAnswer(200)
+
+    async def commands(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """A person typed /konstruct. Raises KonstructError."""
+        event = slack.command(body)
+        if isinstance(event, slack.Checked):
+            return HttpAnswer(200)
+        channel = await self._verified(event.source, headers, body)
+        return await self._commanded(event, channel, body)
+
+    async def enveloped(self, app: str, kind: str, payload: Any) -> dict[str, Any] | None:
+        """An envelope that came through the app's own connection; answers what to acknowledge it with.
+
+        Raises KonstructError: then it must not be acknowledged.
+        """
+        content = payload if isinstance(payload, dict) else {}
+        body = json.dumps(content).encode()
+        if kind == "slash_commands":
+            return await self._typed(app, content, body)
+        if kind not in ("events_api", "interactive"):
+            return None
+        event = slack.read(content) if kind == "events_api" else slack.interacted(content)
+        if _belongs(app, event.source):
+            await self.take(event, (await self.candidates(event.source)).own, body)
+        return None
+
+    async def _typed(self, app: str, content: dict[str, Any], body: bytes) -> dict[str, Any] | None:
+        event = slack.commanded(content)
+        if isinstance(event, slack.Checked) or not _belongs(app, event.source):
+            return None
+        answer = await self._commanded(event, (await self.candidates(event.source)).own, body)
+        shown: dict[str, Any] | None = orjson.loads(answer.body) if answer.body else None
+        return shown
+
+    async def take(self, event: slack.Event | slack.Pressed, channel: ChannelRow | None, body: bytes) -> None:
         """What Slack vouches for, of the installation `channel`: when this returns, it is durable or needs not be."""
         match event:
             case slack.Unreadable():
                 await self._intake.keep_malformed("slack", event.reason, body)
             case slack.Ignored():
                 log.debug("event ignored", channel="slack", reason=event.reason)
+            case slack.Challenge():
+                log.debug("event ignored", channel="slack", reason="a challenge needs no answer here")
             case _ if channel is None:
                 log.warning("unknown team", channel="slack", team=event.source.team, app=event.source.app)
-            case slack.Message() if event.user == channel.account:
-                log.debug("event ignored", channel="slack", reason="the employee's own message")
+            case slack.Disconnected():
+                await self._part(event, channel)
+            case _ if channel.disconnected or event.user == channel.account:
+                why = "the app was uninstalled" if channel.disconnected else "the employee's own doing"
+                log.debug("event ignored", channel="slack", reason=why)
+            case _:
+                await self._act(event, channel)
+
+    async def _commanded(
+        self, event: slack.Command | slack.Unreadable, channel: ChannelRow | None, body: bytes
+    ) -> HttpAnswer:
+        if isinstance(event, slack.Unreadable):
+            await self._intake.keep_malformed("slack", event.reason, body)
+            return whispered("Slack sent this in a form that I cannot read; try again, or write to me instead.")
+        if channel is not None and event.user == channel.account:
+            return HttpAnswer(200)
+        return await self._commands.answer(event, channel)
+
+    async def _act(
+        self, event: slack.Message | slack.Reaction | slack.Opened | slack.Pressed, channel: ChannelRow
+    ) -> None:
+        match event:
             case slack.Message():
                 await self._hear(event, channel)
-            case _:
-                log.debug("event ignored", channel="slack", reason=f"nothing is done for {type(event).__name__} yet")
+            case slack.Reaction():
+                await self._notice(event, channel)
+            case slack.Opened():
+                self._reach.later(self._reach.greet(channel, event))
+            case slack.Pressed():
+                await self._buttons.press(event, channel)
 
     async def _hear(self, event: slack.Message, channel: ChannelRow) -> None:
         message = inbound(event, channel)
         if message is None:
             log.debug("event ignored", channel="slack", reason="said in a channel, not to the employee")
-        elif message.kind != "message" or message.only_known or not message.text:
-            log.debug("event ignored", channel="slack", reason=f"conversations do not take {message.kind} yet")
         else:
             await self._intake.hear(message)
 
-    async def _candidates(self, source: slack.Source) -> Candidates:
+    async def _notice(self, event: slack.Reaction, channel: ChannelRow) -> None:
+        found = await places.find(self._database, channel.tenant, "slack", event.channel, event.ts)
+        if found is None:
+            log.debug("event ignored", channel="slack", reason="a reaction to a message of no conversation")
+        else:
+            await self._intake.hear(reacted(event, channel, *found))
+
+    async def _part(self, event: slack.Disconnected, channel: ChannelRow) -> None:
+        # Without a time of Slack's, it happened now.
+        at = event.at or time.time()
+        ended = await installs.disconnect(self._database, channel, at, event.accounts)
+        log.warning("app uninstalled" if ended else "an older installation ended", channel="slack", team=channel.team)
+        self._directory.forget()
+
+    async def _verified(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> ChannelRow | None:
+        """The installation that the request is for; raises SignatureRejected."""
+        candidates = await self.candidates(source)
+        secrets = candidates.secrets
+        if self._settings.slack_signing_secret and source.app in ("", self._settings.slack_app_id):
+            # The installation's own app signs also for workspaces that are not, or no longer, connected.
+            secrets = (*secrets, self._settings.slack_signing_secret)
+        timestamp, signature = headers.get("x-slack-request-timestamp"), headers.get("x-slack-signature")
+        slack.verify(body, timestamp, signature, secrets, time.time())
+        return candidates.own
+
+    async def candidates(self, source: slack.Source) -> Candidates:
+        """Whose it is; an app of a whole organisation may also be entered for one of its workspaces."""
         found = await self._directory.find("slack", source.app, source.enterprise or source.team)
         if found.own is None and source.enterprise and source.team:
-            # An app of the whole organisation, but entered for one of its workspaces.
             return await self._directory.find("slack", source.app, source.team)
         return found
+
+
+def _belongs(app: str, source: slack.Source) -> bool:
+    if source.app in ("", app):
+        return True
+    log.warning("event ignored", channel="slack", reason="it is of another app than the connection")
+    return False

@@ -1,6 +1,7 @@
 """What a person did in Slack, as a message to the conversation that it belongs to."""
 
 import re
+from uuid import UUID
 
 from konstruct.channels import slack
 from konstruct.database.tenants import ChannelRow
@@ -15,8 +16,9 @@ def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
     addressed = event.direct or event.mentioned or _names(event.text, channel.account)
     if not (addressed or event.thread or event.kind != "message"):
         return None
-    address = Address(channel.team, event.channel, _thread(event, channel), event.direct, recipient(event, channel))
-    conversation = conversation_id(channel.tenant, "slack", f"{address.team}:{address.channel}:{address.thread or ''}")
+    who = recipient(event.user, event.user_team, channel)
+    address = Address(channel.team, event.channel, _thread(event, channel), event.direct, who)
+    conversation = conversation_at(channel, address)
     return Inbound(
         tenant=channel.tenant,
         channel="slack",
@@ -35,11 +37,50 @@ def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
     )
 
 
-def recipient(event: slack.Message | slack.Reaction, channel: ChannelRow) -> str:
+def typed(event: slack.Command, channel: ChannelRow) -> Inbound:
+    """A question asked with a slash command: answered where it was typed, below nothing."""
+    direct = event.channel.startswith("D")
+    address = Address(channel.team, event.channel, None, direct, recipient(event.user, event.source.team, channel))
+    conversation = conversation_at(channel, address)
+    return Inbound(
+        tenant=channel.tenant,
+        channel="slack",
+        event=f"command:{event.trigger}",
+        conversation=conversation,
+        shard=shard_of(conversation),
+        address=address,
+        contact=event.user,
+        text=slack.unescape(event.text),
+        source_id="",
+    )
+
+
+def reacted(event: slack.Reaction, channel: ChannelRow, conversation: UUID, address: Address) -> Inbound:
+    """A reaction to a message of a known conversation."""
+    return Inbound(
+        tenant=channel.tenant,
+        channel="slack",
+        event=f"{event.channel}:{event.ts}:{event.user}:{event.name}:{event.at}",
+        conversation=conversation,
+        shard=shard_of(conversation),
+        address=address,
+        contact=event.user,
+        text="" if event.removed else slack.reaction_sign(event.name),
+        source_id=event.at,
+        kind="reaction",
+        target=event.ts,
+        only_known=True,
+    )
+
+
+def conversation_at(channel: ChannelRow, address: Address) -> UUID:
+    """The conversation that is held there."""
+    return conversation_id(channel.tenant, "slack", f"{address.team}:{address.channel}:{address.thread or ''}")
+
+
+def recipient(user: str, user_team: str, channel: ChannelRow) -> str:
     """Who is answered: Slack wants the workspace, too, where it is not the one of the installation."""
-    if event.user_team and event.user_team != channel.team:
-        return f"{event.user_team}/{event.user}"
-    return event.user
+    return f"{user_team}/{user}" if user_team and user_team != channel.team else user
 
 
 def _thread(event: slack.Message, channel: ChannelRow) -> str | None:

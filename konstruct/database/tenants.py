@@ -1,7 +1,7 @@
 """Tenants as operators configure them: applying a tenant file, and reading it back for a turn or a webhook."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,9 @@ class ChannelRow:
     account: str
     secrets: dict[str, str] = field(repr=False)
     options: dict[str, Any] = field(default_factory=dict)  # what an operator chose, nothing secret
+    installed_by: str = "file"  # or "oauth": then the tenant file knows nothing of it
+    disconnected: bool = False  # the provider said that the connection ended
+    expires_at: float | None = None  # Unix seconds, where the token must be renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ async def _apply(database: Database, tenant_file: TenantFile, vault: Vault) -> b
         await connection.run("save_employee", id=employee, **wanted.employees[employee])
         await _apply_models(connection, tenant_file, vault)
         await _apply_channels(connection, tenant_file, vault, employee)
+        await connection.run("adopt_channels", employee=employee)
         await connection.run("drop_other_employees", ids=[employee])
     return True
 
@@ -94,12 +98,29 @@ async def find_channels(database: Database, kind: str, app: str, team: str, vaul
     return [_channel(row, row["tenant_id"], vault) for row in rows]
 
 
+async def socket_channels(database: Database, vault: Vault) -> list[ChannelRow]:
+    """Every channel that asks for a connection of ours instead of webhooks."""
+    rows = await database.run("socket_channels")
+    return [_channel(row, row["tenant_id"], vault) for row in rows]
+
+
+async def employees_of(connection: TenantConnection) -> dict[UUID, dict[str, Any]]:
+    """The tenant's employees by id; none where there is no such tenant."""
+    return {
+        row["id"]: {field: row[field] for field in ("name", "instructions", "model", "fallback_model", "options")}
+        for row in await connection.run("employees")
+    }
+
+
 async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | None:
     # With a master key lost, applying the file again with its secrets is the way out.
     try:
-        return await _read(connection, vault)
+        row = await _read(connection, vault)
     except SecretUnreadable:
         return None
+    if row is None:
+        return None
+    return replace(row, channels=[channel for channel in row.channels if channel.installed_by == "file"])
 
 
 async def _apply_models(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> None:
@@ -157,10 +178,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
         quiet_seconds=tenant["quiet_seconds"],
         escalation=tenant["escalation"],
         operators=tenant["operators"],
-        employees={
-            row["id"]: {field: row[field] for field in ("name", "instructions", "model", "fallback_model", "options")}
-            for row in await connection.run("employees")
-        },
+        employees=await employees_of(connection),
         models=models,
         channels=[_channel(row, connection.tenant, vault) for row in await connection.run("channels")],
     )
@@ -169,5 +187,6 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
 def _channel(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
     secrets = json.loads(vault.decrypt(tenant, row["secrets"]))
     return ChannelRow(
-        tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets, row["options"]
-    )
+        tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets, row["options"],
+        row["installed_by"], row["disconnected"], row["expires_at"],
+    )  # fmt: skip

@@ -1,6 +1,14 @@
 -- name: find_channels
 -- Candidates for the channel of an event: the team's own, or others of the app to check the signature with.
-select tenant_id, kind, app, team, employee_id, account, secrets, options from find_channels(:kind, :app, :team);
+select tenant_id, kind, app, team, employee_id, account, secrets, options, installed_by,
+  disconnected_at is not null as disconnected, extract(epoch from expires_at)::double precision as expires_at
+from find_channels(:kind, :app, :team);
+
+-- name: socket_channels
+-- Every channel that asks for a connection of ours instead of webhooks.
+select tenant_id, kind, app, team, employee_id, account, secrets, options, installed_by,
+  disconnected_at is not null as disconnected, extract(epoch from expires_at)::double precision as expires_at
+from socket_channels();
 
 -- name: save_tenant!
 -- Needs a tenant connection.
@@ -31,11 +39,17 @@ delete from models where tenant_id = current_tenant() and name <> all (:names);
 insert into channels (tenant_id, kind, app, team, employee_id, account, secrets, options)
 values (current_tenant(), :kind, :app, :team, :employee, :account, :secrets, :options)
 on conflict (tenant_id, kind, app, team) do update set employee_id = excluded.employee_id, account = excluded.account,
-  secrets = excluded.secrets, options = excluded.options;
+  secrets = excluded.secrets, options = excluded.options, installed_by = 'file', installed_at = now(),
+  disconnected_at = null, expires_at = null;
+
+-- name: adopt_channels!
+-- Channels that no file names work with the employee of today. Needs a tenant connection.
+update channels set employee_id = :employee
+where tenant_id = current_tenant() and installed_by <> 'file' and employee_id <> :employee;
 
 -- name: drop_other_channels!
 -- Channels that the tenant file no longer names. Needs a tenant connection.
-delete from channels where tenant_id = current_tenant() and kind || '/' || app || '/' || team <> all (:keys);
+delete from channels where tenant_id = current_tenant() and installed_by = 'file' and kind || '/' || app || '/' || team <> all (:keys);
 
 -- name: drop_other_employees!
 -- Employees that no channel needs any more. Needs a tenant connection.
@@ -55,7 +69,9 @@ select name, litellm, api_base, api_key from models where tenant_id = current_te
 
 -- name: channels
 -- Needs a tenant connection.
-select kind, app, team, employee_id, account, secrets, options from channels where tenant_id = current_tenant();
+select kind, app, team, employee_id, account, secrets, options, installed_by,
+  disconnected_at is not null as disconnected, extract(epoch from expires_at)::double precision as expires_at
+from channels where tenant_id = current_tenant() order by kind, app, team;
 
 -- name: has_hosted_models$
 -- Whether any tenant uses a model through LiteLLM.

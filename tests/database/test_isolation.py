@@ -80,7 +80,20 @@ async def test_whether_there_are_memories_is_told_to_their_tenant_only(town: Tow
 
 
 @pytest.mark.parametrize(
-    "query", ["claim_reply", "mark_sent", "count_attempt", "record_external_id", "store_embeddings"]
+    "query",
+    [
+        "claim_reply",
+        "mark_sent",
+        "count_attempt",
+        "record_external_id",
+        "store_embeddings",
+        "take_install_state",
+        "disconnect_channel",
+        "lease_refresh",
+        "give_feedback",
+        "pause_place",
+        "store_refreshed",
+    ],
 )
 async def test_the_same_call_by_acme_does_change_rows(own_town: Town, query: str) -> None:
     before = own_town.rows_of_acme()

@@ -168,7 +168,7 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
     assert {name for name, *_ in functions} == {
         "find_channels", "has_hosted_models", "waiting_conversations", "waiting_memories",
         "installation_status",
-        "dead_letters", "tenant_names",
+        "dead_letters", "tenant_names", "socket_channels",
     }  # fmt: skip
     for name, owner, settings, volatile, granted, public in functions:
         assert owner == "konstruct_lookup", f"{name} is owned by {owner}"

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +38,9 @@ ARGUMENTS: dict[str, Any] = {
     "chars": 500, "counters": {}, "deliveries": ["sent"], "escalation": {}, "form": "%s %s", "only_known": [False],
     "operators": {}, "options": {}, "outcome": "answered", "part": 0, "pause": None, "pause_seconds": 1.0,
     "source_id": CANARY, "target": CANARY, "text": "globex", "aliases": [CANARY],
+    "accounts": [], "at": datetime.now(UTC), "before": CANARY.encode(), "browser": b"b", "event": f"{CANARY}:1",
+    "lease": timedelta(seconds=60), "left": timedelta(hours=2), "place": CANARY, "positive": False, "seconds": 600.0,
+    "state": b"s",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -47,6 +50,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "recall": {"conversation": UUID(int=5)},
     "memory_text": {},
     "save_channel": {"employee": identity.employee_id(GLOBEX, "Gus")},
+    "save_installation": {"employee": identity.employee_id(GLOBEX, "Gus")},
 }
 # Look-ups across tenants, for routing and counting: what they answer may name acme, never what was said.
 ACROSS_TENANTS = {
@@ -55,6 +59,7 @@ ACROSS_TENANTS = {
     "waiting_memories",
     "dead_letters",
     "tenant_names",
+    "socket_channels",
 }
 SAID = f"{CANARY}: my diagnosis"
 
@@ -122,7 +127,7 @@ ROWS: list[tuple[str, list[Any]]] = [
             "insert into conversations (tenant_id, id, shard, channel, address, version)"
             " values (%s, %s, %s, 'slack', %s, 1)"
         ),
-        [ACME, CONVERSATION, SHARD, f'{{"team": "{CANARY}"}}'],
+        [ACME, CONVERSATION, SHARD, f'{{"team": "{CANARY}", "channel": "{CANARY}"}}'],
     ),
     (
         "insert into contacts (tenant_id, id, channel, external_id) values (%s, %s, 'slack', %s)",
@@ -178,5 +183,20 @@ ROWS: list[tuple[str, list[Any]]] = [
         [ACME, CANARY, CANARY],
     ),
     ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
+    (
+        "insert into feedback values (%s, %s, %s, %s, true)",
+        [ACME, TURN, CONTACT, CONVERSATION],
+    ),
+    (
+        (
+            "insert into install_states (tenant_id, state, browser, expires_at)"
+            " values (%s, 's', 'b', now() + interval '1 day')"
+        ),
+        [ACME],
+    ),
+    (
+        "update channels set expires_at = now(), installed_at = now() - interval '1 day' where tenant_id = %s",
+        [ACME],
+    ),
     ("update shards set epoch = 1 where %s", [True]),
 ]

@@ -1,8 +1,12 @@
 """Slack: signed events in, Web API out. Facts from https://docs.slack.dev (Events API, Web API, rate limits)."""
 
+from konstruct.channels.slack.buttons import CHOICE_ACTION, FEEDBACK_ACTION, read_feedback
 from konstruct.channels.slack.client import SlackChannel
 from konstruct.channels.slack.escaping import escape, unescape
 from konstruct.channels.slack.events import parse, read
+from konstruct.channels.slack.forms import Checked, Command, Pressed, command, commanded, interacted, interaction
+from konstruct.channels.slack.oauth import Client
+from konstruct.channels.slack.reactions import reaction_sign
 from konstruct.channels.slack.records import (
     Challenge,
     Disconnected,
@@ -15,21 +19,35 @@ from konstruct.channels.slack.records import (
     Unreadable,
 )
 from konstruct.channels.slack.signature import verify
+from konstruct.channels.slack.web_api import WebApi
 
 __all__ = [
+    "CHOICE_ACTION",
+    "FEEDBACK_ACTION",
     "Challenge",
+    "Checked",
+    "Client",
+    "Command",
     "Disconnected",
     "Event",
     "Ignored",
     "Message",
     "Opened",
+    "Pressed",
     "Reaction",
     "SlackChannel",
     "Source",
     "Unreadable",
+    "WebApi",
+    "command",
+    "commanded",
     "escape",
+    "interacted",
+    "interaction",
     "parse",
+    "reaction_sign",
     "read",
+    "read_feedback",
     "unescape",
     "verify",
 ]

@@ -27,6 +27,14 @@ def reaction_names(text: str) -> tuple[str, ...]:
     return tuple(f"{name.lower()}{suffix}" for name in dict.fromkeys(names))
 
 
+def reaction_sign(name: str) -> str:
+    """A reaction as people see it; a workspace's own emoji stays `:name:`."""
+    plain, _, _tone = name.partition("::skin-tone-")
+    if plain.startswith("flag-"):
+        return "".join(chr(_FLAG_A + ord(letter) - ord("a")) for letter in plain[5:] if "a" <= letter <= "z")
+    return emoji.emojize(f":{plain}:", language="alias")
+
+
 def _known(sign: str) -> list[str]:
     if len(sign) == 2 and all(0 <= ord(letter) - _FLAG_A < 26 for letter in sign):
         return ["flag-" + "".join(chr(ord(letter) - _FLAG_A + ord("a")) for letter in sign)]

@@ -1,0 +1,48 @@
+"""`konstruct slack`: the app's manifest, and links to install it."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from konstruct.settings import Settings
+
+slack_app = typer.Typer(help="The Slack app: its manifest, and links to install it.", no_args_is_help=True)
+
+
+@slack_app.command()
+def manifest(
+    name: Annotated[str, typer.Option(help="What the app is called in Slack.")] = "Konstruct",
+    description: Annotated[str, typer.Option(help="What it does, in a sentence.")] = "An AI employee for your team.",
+) -> None:
+    """Print the manifest to create the Slack app from, as YAML."""
+    import yaml  # noqa: PLC0415 - each command loads only what it needs
+
+    from konstruct.channels.slack.manifest import manifest as written  # noqa: PLC0415
+
+    text = yaml.safe_dump(written(_settings().public_url, name, description), sort_keys=False, allow_unicode=True)
+    typer.echo(text, nl=False)
+
+
+@slack_app.command("install-link")
+def install_link(tenant: Annotated[str, typer.Argument(help="The tenant that the workspace is attached to.")]) -> None:
+    """Print a link: whoever opens it within a week may attach a workspace to this tenant."""
+    from konstruct.errors import SettingsInvalid  # noqa: PLC0415
+    from konstruct.install_link import install_link as link  # noqa: PLC0415
+
+    settings = _settings()
+    for variable, value in (
+        ("SLACK_CLIENT_ID", settings.slack_client_id),
+        ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
+        ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
+    ):
+        if not value:
+            raise SettingsInvalid(f"KONSTRUCT_{variable} is not set; Slack shows it under Basic Information.")
+    typer.echo(link(settings.public_url, settings.master_keys, tenant, time.time()))
+
+
+def _settings() -> Settings:
+    from deployments.installation.running import known_environment  # noqa: PLC0415
+
+    return Settings.from_environment(known_environment(os.environ))

@@ -56,6 +56,7 @@ class Turn:
         )
         self._thinking: asyncio.Task[Answer] | None = None
         self._interruptible = True
+        self._stopped = False
 
     def interrupt(self) -> None:
         """Let another message join, if nothing of the answer is visible and the turn may still begin anew."""
@@ -64,8 +65,9 @@ class Turn:
 
     def stop(self) -> None:
         """Think no further: what is answered has changed. Too late once the commit is on its way."""
+        self._interruptible = False
+        self._stopped = True
         if self._thinking is not None:
-            self._interruptible = False
             self._thinking.cancel()
 
     async def run(self, *, interruptible: bool) -> None:
@@ -89,6 +91,8 @@ class Turn:
             )  # fmt: skip
 
     async def _think(self, assignment: Assignment) -> Answer:
+        if self._stopped:
+            raise Interrupted
         self._thinking = asyncio.create_task(self._ask(assignment))
         status = self._showing.keep_status(assignment, self.heard[-1].source_id)
         try:

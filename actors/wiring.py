@@ -85,7 +85,7 @@ def _roster(settings: Settings, database: Database, session: aiohttp.ClientSessi
 
 
 def _api_urls(settings: Settings) -> dict[str, str]:
-    return {"slack": settings.slack_api_url}
+    return {"slack": settings.slack_api_url, "whatsapp": settings.whatsapp_api_url}
 
 
 def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:

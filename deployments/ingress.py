@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
 from deployments.doors.slack_reach import SlackReach
+from deployments.doors.whatsapp import WhatsAppDoor
 from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, Page, said
 from konstruct.database.pool import Database
 from konstruct.directory import Directory
@@ -41,10 +42,13 @@ def routes(
     app.add_route("/slack/install", _page(install.begin), methods=["GET"])
     app.add_route("/slack/oauth/callback", _page(install.finish), methods=["GET"])
     slack = SlackDoor(intake, directory, database, reach, settings)
+    whatsapp = WhatsAppDoor(intake, directory, database)
+    app.add_route("/whatsapp/webhook", _page(whatsapp.subscribe), methods=["GET"])
     doors = {
         "/slack/events": intake.guarded("slack", slack.events),
         "/slack/interactivity": intake.guarded("slack", slack.interactivity),
         "/slack/commands": intake.guarded("slack", slack.commands),
+        "/whatsapp/webhook": intake.guarded("whatsapp", whatsapp.webhook),
     }
     return Ingress(doors, app, reach)
 

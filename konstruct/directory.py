@@ -4,12 +4,14 @@ import time
 from dataclasses import dataclass
 
 from konstruct.database.pool import Database
-from konstruct.database.tenants import ChannelRow, find_channels
+from konstruct.database.tenants import ChannelRow, find_channels, has_verify_token
 from konstruct.errors import DatabaseUnavailable
 from konstruct.vault import Vault
 
 KEPT_SECONDS = 5.0
 KEPT_ENTRIES = 10_000
+# kind -> the secret that signs what arrives
+SIGNED_WITH = {"slack": "signing_secret", "whatsapp": "app_secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,11 @@ class Directory:
         """Something changed: read everything anew."""
         self._kept.clear()
 
+    async def knows_verify_token(self, kind: str, token: str) -> bool:
+        """Whether a channel of this kind was set up with this token; never kept, it is asked for once a set-up."""
+        return bool(await has_verify_token(self._database, kind, token))
+
     async def _read(self, kind: str, app: str, team: str) -> Candidates:
         rows = await find_channels(self._database, kind, app, team, self._vault)
         own = next((row for row in rows if (row.app, row.team) == (app, team)), None)
-        return Candidates(own, tuple({row.secrets["signing_secret"] for row in rows}))
+        return Candidates(own, tuple({row.secrets[SIGNED_WITH[kind]] for row in rows}))

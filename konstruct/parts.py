@@ -88,10 +88,8 @@ def _prose(text: str, longest: int, size: Size) -> Iterator[str]:
 def _cut(line: str, longest: int, size: Size) -> Iterator[str]:
     while size(line) > longest:
         room = _room(line, longest, size)
-        blank = line.rfind(" ", 0, room) + 1
-        cut = blank if blank > room // 2 else room
-        yield line[:cut] + "\n"
-        line = line[cut:]
+        yield line[:room] + "\n"
+        line = line[room:]
     yield line
 
 

@@ -29,6 +29,7 @@ class Settings:
     slack_client_id: str
     slack_client_secret: str | None = field(repr=False)
     slack_signing_secret: str | None = field(repr=False)
+    whatsapp_api_url: str
     local_model: bool
     local_model_url: str
     conversation_hosts: int
@@ -60,6 +61,7 @@ class Settings:
             slack_client_id=read.text("SLACK_CLIENT_ID", ""),
             slack_client_secret=read.secret("SLACK_CLIENT_SECRET"),
             slack_signing_secret=read.secret("SLACK_SIGNING_SECRET"),
+            whatsapp_api_url=read.text("WHATSAPP_API_URL", "https://graph.facebook.com/v25.0/"),
             local_model=read.switch("LOCAL_MODEL", default=True),
             local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),

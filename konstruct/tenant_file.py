@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import yaml
@@ -90,15 +91,55 @@ class SlackEntry(_Strict):
         return {name: True for name, wanted in chosen.items() if wanted}
 
 
+class TemplateEntry(_Strict):
+    """What is sent on WhatsApp when nothing else may be; `with_answer`: its body has one parameter, the answer."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,512}$")
+    language: str = Field(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")
+    with_answer: bool = False
+
+
+class WhatsAppEntry(_Strict):
+    """A business number of the WhatsApp Cloud API; `quote`: answers quote the message that they answer."""
+
+    phone_number_id: str = Field(pattern=r"^[0-9]{1,32}$")
+    display_phone_number: str = Field(default="", pattern=r"^\+?[0-9 -]{0,24}$")
+    access_token: str = Field(min_length=1, repr=False)
+    app_secret: str = Field(min_length=8, repr=False)
+    verify_token: str = Field(min_length=8, repr=False)
+    template: TemplateEntry | None = None
+    quote: bool = False
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The fields of its ChannelRow."""
+        options: dict[str, Any] = {"verify_sha256": digest(self.verify_token), "quote": self.quote}
+        if self.template is not None:
+            options["template"] = self.template.model_dump()
+        return {
+            "kind": "whatsapp",
+            "app": "",
+            "team": self.phone_number_id,
+            "account": self.display_phone_number or self.phone_number_id,
+            "secrets": {
+                "access_token": self.access_token,
+                "app_secret": self.app_secret,
+                "verify_token": self.verify_token,
+            },
+            "options": options,
+        }
+
+
 class ChannelEntries(_Strict):
     """The channels this employee works in."""
 
     slack: SlackEntry | None = None
+    whatsapp: WhatsAppEntry | None = None
 
     @property
     def connections(self) -> list[dict[str, Any]]:
         """The fields of every entry's ChannelRow."""
-        return [entry.connection for entry in (self.slack,) if entry is not None]
+        return [entry.connection for entry in (self.slack, self.whatsapp) if entry is not None]
 
 
 class EscalationEntry(_Strict):
@@ -143,6 +184,11 @@ def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
     _check_models(tenant_file)
     _check_rules(tenant_file)
     return tenant_file
+
+
+def digest(token: str) -> str:
+    """What a verify token is looked up by, so that it need not be readable."""
+    return sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def _filled(value: Any, environment: Mapping[str, str], place: str) -> Any:

@@ -106,13 +106,20 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    database_url: str, home: Path, *, hosts: int = 1, quiet: float = 0, **simulated: object
+    database_url: str,
+    home: Path,
+    *,
+    hosts: int = 1,
+    quiet: float = 0,
+    chosen: dict[str, object] | None = None,
+    **simulated: object,
 ) -> AsyncIterator[Rig]:
-    """An installation with `hosts` hosts in this process and tenant acme applied."""
+    """An installation with `hosts` hosts in this process and tenant acme applied; `chosen`: other settings."""
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(SlackSimulator([APP], **simulated))  # type: ignore[arg-type]
         model = await stack.enter_async_context(StubModel())
-        settings = settings_for(database_url, home, slack_api_url=slack.url, local_model_url=model.url)
+        urls = {"slack_api_url": slack.url, "local_model_url": model.url}
+        settings = settings_for(database_url, home, **(urls | (chosen or {})))
         (home / "failpoints").mkdir(parents=True, exist_ok=True)
         database = Database(database_url, 4)
         await database.start()

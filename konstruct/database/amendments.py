@@ -15,13 +15,17 @@ MEMORY_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a channel says of a reply since it was sent: sent, delivered, read or failed."""
+    """What a channel says of a reply since it was sent: sent, delivered, read or failed.
+
+    `reply` is None where the channel names its own message only; `again`: what failed may succeed later.
+    """
 
     tenant: UUID
-    reply: UUID
+    reply: UUID | None
     external_id: str
     delivery: str
     error: str | None = None
+    again: bool = False
 
 
 async def amend(database: Database, amendment: Heard, *, epoch: int) -> str:
@@ -81,4 +85,5 @@ async def record(database: Database, reports: Sequence[Report], *, seconds: floa
         external_ids=[report.external_id for report in reports],
         deliveries=[report.delivery for report in reports],
         errors=[report.error for report in reports],
+        again=[report.again for report in reports],
     )

@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from konstruct.database.pool import Database
 from konstruct.messages import Spoken
 
@@ -81,4 +79,4 @@ async def store(database: Database, keys: Sequence[MemoryKey], embeddings: Seque
 
 def vector_text(embedding: Sequence[float]) -> str:
     """Pgvector's text form."""
-    return orjson.dumps(list(embedding)).decode()
+    return "[" + ",".join([f"{number:.6g}" for number in embedding]) + "]"

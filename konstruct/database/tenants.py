@@ -8,7 +8,7 @@ from uuid import UUID
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import AlreadyTaken, SecretUnreadable, TenantFileInvalid
 from konstruct.identity import employee_id, tenant_id
-from konstruct.tenant_file import TenantFile
+from konstruct.tenant_file import TenantFile, digest
 from konstruct.vault import Vault
 
 
@@ -110,6 +110,11 @@ async def employees_of(connection: TenantConnection) -> dict[UUID, dict[str, Any
         row["id"]: {field: row[field] for field in ("name", "instructions", "model", "fallback_model", "options")}
         for row in await connection.run("employees")
     }
+
+
+async def has_verify_token(database: Database, kind: str, token: str) -> bool:
+    """Whether some channel of this kind was set up with this token."""
+    return bool(await database.run("has_verify_token", seconds=2.0, kind=kind, digest=digest(token)))
 
 
 async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | None:

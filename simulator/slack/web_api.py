@@ -14,7 +14,6 @@ from simulator.slack.methods import BEFORE, METHODS, Call, Request
 from simulator.slack.oauth import OAuth
 from simulator.slack.rates import Rates
 from simulator.slack.refusal import Limited, Refused
-from simulator.slack.scopes import check_scope
 from simulator.slack.socket_mode import SocketMode
 from simulator.slack.world import World
 
@@ -50,7 +49,7 @@ class WebApi:
             else:
                 fields = self._answer(token, method, arguments)
         except Refused as refused:
-            return self._no(method, str(refused), refused.more)
+            return self._no(method, str(refused))
         except Limited as limited:
             return self._limit(method, limited.seconds)
         except (ValueError, TypeError, AttributeError, LookupError):  # an argument of the wrong shape
@@ -63,7 +62,6 @@ class WebApi:
         perform = METHODS.get(method)
         if perform is None:
             raise Refused("unknown_method")
-        check_scope(app, method, arguments)
         if app.org_wide:
             app = replace(app, team=self._team(app, arguments))
         seconds = self.rates.take(app.team, method)
@@ -94,9 +92,9 @@ class WebApi:
         self.calls[method, "429"] += 1
         return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(seconds)})
 
-    def _no(self, method: str, error: str, more: dict[str, str] | None = None) -> web.Response:
+    def _no(self, method: str, error: str) -> web.Response:
         self.calls[method, error] += 1
-        return _json({"ok": False, "error": error} | (more or {}))
+        return _json({"ok": False, "error": error})
 
 
 def _json(answer: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -16,6 +16,7 @@ from tests.bench import (
     bench_crash,
     bench_idle,
     bench_overhead,
+    bench_parse,
     bench_turns,
     bench_up,
     bench_warm,
@@ -40,6 +41,8 @@ async def main(asked: Asked) -> int:
     begun = time.monotonic()
     asked.home.mkdir(parents=True, exist_ok=True)
     results = Results()
+    if "parse" in asked.parts:
+        await results.gather("parse", bench_parse.measure(asked))
     async with child("stub_process", place.MODEL_PORT):
         if "up" in asked.parts:
             await results.gather("up", bench_up.measure(asked))

@@ -12,6 +12,8 @@ METHOD = """\
 - Everything runs on this one machine at the same time as what it is measured against: the product, the
   simulator of Slack with the load generator (one process), the stub model and the bolt bot (a process
   each). Medians of {rounds} rounds, references interleaved.
+- *Verify and parse*: CPU time of one process for a signed callback as the vendor documents it, from raw bytes to
+  typed records.
 - *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through
   HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does. The
   echo gets the same requests.

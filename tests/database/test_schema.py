@@ -104,11 +104,11 @@ def test_the_application_may_neither_truncate_nor_add_triggers_or_references(mig
     assert granted == []
 
 
-def test_of_what_was_said_only_the_text_can_be_amended(migrated: str) -> None:
+def test_of_what_was_said_only_the_text_and_whose_history_it_is_can_be_amended(migrated: str) -> None:
     assert ask(migrated, "select has_table_privilege('konstruct_app', 'messages', 'update, truncate')") == [(False,)]
     columns = "select column_name::text from information_schema.column_privileges where grantee = 'konstruct_app'"
     amended = ask(migrated, f"{columns} and table_name = 'messages' and privilege_type = 'UPDATE'")
-    assert amended == [("text",)]
+    assert {column for (column,) in amended} == {"text", "conversation_id", "turn", "contact_id"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
     assert {name for name, *_ in functions} == {
         "find_channels", "has_hosted_models", "waiting_conversations", "waiting_memories",
         "installation_status",
-        "dead_letters", "tenant_names", "socket_channels",
+        "dead_letters", "tenant_names", "socket_channels", "has_verify_token",
     }  # fmt: skip
     for name, owner, settings, volatile, granted, public in functions:
         assert owner == "konstruct_lookup", f"{name} is owned by {owner}"

@@ -37,10 +37,11 @@ ARGUMENTS: dict[str, Any] = {
     "reply": REPLY, "said": [], "secrets": b"s", "shard": SHARD, "shards": [SHARD], "team": CANARY,
     "chars": 500, "counters": {}, "deliveries": ["sent"], "escalation": {}, "form": "%s %s", "only_known": [False],
     "operators": {}, "options": {}, "outcome": "answered", "part": 0, "pause": None, "pause_seconds": 1.0,
-    "source_id": CANARY, "target": CANARY, "text": "globex", "aliases": [CANARY],
+    "source_id": CANARY, "target": CANARY, "text": "globex", "aliases": ["her-phone"], "again": [False],
     "accounts": [], "at": datetime.now(UTC), "before": CANARY.encode(), "browser": b"b", "event": f"{CANARY}:1",
     "lease": timedelta(seconds=60), "left": timedelta(hours=2), "place": CANARY, "positive": False, "seconds": 600.0,
-    "state": b"s",
+    "state": b"s", "said_at": datetime.now(UTC), "moved_at": datetime.now(UTC), "after": ["x"],
+    "old_name": CANARY, "old_contact": CONTACT, "old_conversation": CONVERSATION, "digest": "x",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -49,6 +50,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "has_memories": {"conversation": UUID(int=5)},
     "recall": {"conversation": UUID(int=5)},
     "memory_text": {},
+    "resolve_contact": {"channel": "whatsapp"},
+    "move_contact": {"channel": "whatsapp", "before": ["her-phone"]},
+    "merge_contact": {"channel": "whatsapp"},
     "save_channel": {"employee": identity.employee_id(GLOBEX, "Gus")},
     "save_installation": {"employee": identity.employee_id(GLOBEX, "Gus")},
 }
@@ -180,7 +184,7 @@ ROWS: list[tuple[str, list[Any]]] = [
     ),
     (
         "insert into contact_aliases (tenant_id, channel, alias, contact) values (%s, 'whatsapp', %s, %s)",
-        [ACME, CANARY, CANARY],
+        [ACME, "her-phone", CANARY],
     ),
     ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
     (

@@ -19,6 +19,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert settings.master_keys == ()
     assert settings.local_model is True
     assert settings.slack_api_url == "https://slack.com/api/"
+    assert settings.whatsapp_api_url == "https://graph.facebook.com/v25.0/"
     assert settings.log_level == "info"
     assert settings.failpoints is False
 

@@ -4,6 +4,7 @@ from konstruct.channels.whatsapp.client import WhatsAppChannel
 from konstruct.channels.whatsapp.events import parse
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
 from konstruct.channels.whatsapp.signature import verify
+from konstruct.channels.whatsapp.verdicts import verdict
 
 __all__ = [
     "Moved",
@@ -16,5 +17,6 @@ __all__ = [
     "Unreadable",
     "WhatsAppChannel",
     "parse",
+    "verdict",
     "verify",
 ]

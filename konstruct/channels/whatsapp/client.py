@@ -26,14 +26,14 @@ class WhatsAppChannel:
     reconciles_seconds = 5.0  # statuses of what was sent come within seconds, and name our reply
 
     def __init__(self, line: Line) -> None:
-        """`line.team` is the phone_number_id; `line.api_url` ends with the version and a slash."""
-        self._api_url = line.api_url
+        """`line.team` is the phone_number_id; `line.api_url` ends with the version."""
+        self._api_url = line.api_url.rstrip("/") + "/"
         self._number = line.team
         self._session = line.session
         self._options = line.options
         self._headers = {"Authorization": f"Bearer {line.secrets['access_token']}"}
         self._pacing = Pacing()
-        self._files = Files(line.session, line.api_url, self._headers, line.team)
+        self._files = Files(line.session, self._api_url, self._headers, line.team)
 
     def split(self, text: str) -> list[str]:
         """Parts of at most 4,096 characters; with choices, a last part that has room for them."""

@@ -1,0 +1,149 @@
+"""WhatsApp's door: the subscription check, and batches of messages, statuses and news of several numbers."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+import structlog
+
+from deployments.doors.statuses import report
+from deployments.webhooks import HttpAnswer, Intake, said
+from konstruct.channels import whatsapp
+from konstruct.database import people
+from konstruct.database.people import Whereabouts
+from konstruct.database.pool import Database
+from konstruct.database.tenants import ChannelRow
+from konstruct.directory import Directory
+from konstruct.errors import DatabaseUnavailable, SignatureRejected
+from konstruct.identity import shard_of
+from konstruct.messages import Address, Inbound
+
+KIND = "whatsapp"
+WINDOW_SECONDS = 24 * 3600.0
+# Meta sends the notifications of one account together; nobody has more numbers in one request.
+MOST_NUMBERS = 50
+
+log = structlog.get_logger()
+
+Owners = Mapping[str, ChannelRow]
+
+
+class WhatsAppDoor:
+    """Takes Meta's signed requests."""
+
+    def __init__(
+        self, intake: Intake, directory: Directory, database: Database, now: Callable[[], float] = time.time
+    ) -> None:
+        """`now`: Unix seconds."""
+        self._intake = intake
+        self._directory = directory
+        self._database = database
+        self._now = now
+
+    async def subscribe(self, _headers: Mapping[str, str], query: Mapping[str, str]) -> HttpAnswer:
+        """Meta's check of the URL: the challenge to who knows a verify token, 403 to everybody else."""
+        token = query.get("hub.verify_token", "")
+        try:
+            known = query.get("hub.mode") == "subscribe" and await self._directory.knows_verify_token(KIND, token)
+        except DatabaseUnavailable:
+            return said(503, "The verify token cannot be looked up now; please try again.")
+        if not known:
+            return said(403, "No WhatsApp number of this installation was set up with this verify token.")
+        return HttpAnswer(200, query.get("hub.challenge", "").encode("utf-8", "replace"), "text/plain")
+
+    async def webhook(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """One batch: 200 only when all of it is stored. Raises KonstructError."""
+        records = whatsapp.parse(body)
+        owners = await self._owners(body, headers.get("x-hub-signature-256"), records)
+        await self._move(records, owners)
+        messages, _ = await asyncio.gather(self._inbound(records, owners), self._report(records, owners))
+        await self._intake.hear(*messages)
+        await self._keep(records, owners, body)
+        return HttpAnswer(200)
+
+    async def _owners(self, body: bytes, signature: str | None, records: Sequence[whatsapp.Record]) -> Owners:
+        """The channels of this batch whose own secret signed it; raises SignatureRejected where nobody's did.
+
+        A batch may name numbers of several tenants: what the others' secrets did not sign is not theirs.
+        """
+        numbers = sorted({record.number for record in records if record.number})
+        if len(numbers) > MOST_NUMBERS:
+            raise SignatureRejected("The request names more numbers than Meta ever puts into one.")
+        found = await asyncio.gather(*(self._directory.find(KIND, "", number) for number in numbers))
+        own = {candidates.own.team: candidates.own for candidates in found if candidates.own}
+        secrets = {row.secrets["app_secret"] for row in own.values()}
+        if not own:
+            # News of an account names no number; a number that is not ours is no reason to let Meta try for days.
+            secrets = set((await self._directory.find(KIND, "", "")).secrets)
+        signers = whatsapp.verify(body, signature, secrets)
+        trusted = {number: row for number, row in own.items() if row.secrets["app_secret"] in signers}
+        for number in numbers:
+            if number not in trusted:
+                reason = "signed with another number's secret" if number in own else "not a number of ours"
+                log.warning("records dropped", channel=KIND, number=number, reason=reason)
+        return trusted
+
+    async def _move(self, records: Sequence[whatsapp.Record], owners: Owners) -> None:
+        for record in records:
+            if isinstance(record, whatsapp.Moved) and (row := owners.get(record.number)):
+                where = Whereabouts(row.tenant, KIND, record.number)
+                await people.move(self._database, where, record.before, record.after.aliases, self._past(record.at))
+                log.info("contact has other ids", channel=KIND, tenant=row.tenant, number=record.number)
+
+    async def _inbound(self, records: Sequence[whatsapp.Record], owners: Owners) -> list[Inbound]:
+        heard = [(record, owners[record.number]) for record in records
+                 if isinstance(record, whatsapp.Said) and record.number in owners]  # fmt: skip
+        known: dict[tuple[UUID, str, tuple[str, ...]], str] = {}
+        messages = []
+        for record, row in heard:
+            key = (row.tenant, record.number, record.person.aliases)
+            if key not in known:
+                where = Whereabouts(row.tenant, KIND, record.number)
+                known[key] = await people.resolve(self._database, where, record.person.aliases, self._past(record.at))
+            messages.append(_message(record, row, known[key], self._past(record.at)))
+        return messages
+
+    async def _report(self, records: Sequence[whatsapp.Record], owners: Owners) -> None:
+        statuses = [(owners[record.number].tenant, record) for record in records
+                    if isinstance(record, whatsapp.Status) and record.number in owners]  # fmt: skip
+        if statuses:
+            await report(self._database, statuses)
+
+    async def _keep(self, records: Sequence[whatsapp.Record], owners: Owners, body: bytes) -> None:
+        reasons = []
+        for record in records:
+            match record:
+                case whatsapp.Unreadable() if not record.number or record.number in owners:
+                    reasons.append(record.reason)
+                case whatsapp.Notice(alarming=True):
+                    log.error("whatsapp account", account=record.account, topic=record.topic, told=record.text)
+                case whatsapp.Notice():
+                    log.info("whatsapp account", account=record.account, topic=record.topic, told=record.text)
+        if reasons:
+            await self._intake.keep_malformed(KIND, "; ".join(dict.fromkeys(reasons))[:1000], body)
+
+    def _past(self, at: float) -> float:
+        """When it was said, as far as Meta tells; never in the future."""
+        return min(at or self._now(), self._now())
+
+
+def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float) -> Inbound:
+    where = Whereabouts(row.tenant, KIND, record.number)
+    conversation = where.conversation(contact)
+    # What a human of the business says opens no window.
+    until = None if record.kind == "operator" else at + WINDOW_SECONDS
+    return Inbound(
+        tenant=row.tenant,
+        channel=KIND,
+        event=record.id,
+        conversation=conversation,
+        shard=shard_of(conversation),
+        address=Address(record.number, record.person.recipient, private=True, open_until=until),
+        contact=contact,
+        text=record.text,
+        source_id=record.id,
+        kind=record.kind,
+        target=record.target,
+        attachments=record.attachments,
+    )

@@ -1,0 +1,74 @@
+"""Contacts under names that change: who it is, what they are called now, and histories that turn out to be one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from konstruct.database.pool import Database
+from konstruct.identity import contact_id, conversation_id, shard_of
+from konstruct.messages import Address
+
+PEOPLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """One tenant's channel, and the place in it where a contact's conversation is held: `<team>:<contact>`."""
+
+    tenant: UUID
+    channel: str
+    team: str
+
+    def conversation(self, contact: str) -> UUID:
+        """Id of the contact's conversation."""
+        return conversation_id(self.tenant, self.channel, f"{self.team}:{contact}")
+
+
+async def resolve(database: Database, where: Whereabouts, aliases: Sequence[str], said_at: float) -> str:
+    """The contact that goes by these names (most lasting first) at this time; a stranger becomes one."""
+    contacts = await database.run(
+        "resolve_contact",
+        seconds=PEOPLE_SECONDS,
+        tenant=where.tenant,
+        channel=where.channel,
+        aliases=list(aliases),
+        said_at=datetime.fromtimestamp(said_at, UTC),
+    )
+    return await _one(database, where, contacts)
+
+
+async def move(database: Database, where: Whereabouts, before: Sequence[str], after: Sequence[str], at: float) -> str:
+    """A person has other names since then; answers their contact."""
+    contacts = await database.run(
+        "move_contact",
+        seconds=PEOPLE_SECONDS,
+        tenant=where.tenant,
+        channel=where.channel,
+        before=list(before),
+        after=list(after),
+        moved_at=datetime.fromtimestamp(at, UTC),
+    )
+    return await _one(database, where, contacts)
+
+
+async def _one(database: Database, where: Whereabouts, contacts: Sequence[str]) -> str:
+    """Make one contact of several; if this is interrupted, the next message does it."""
+    stays, *others = contacts
+    conversation = where.conversation(stays)
+    for other in others:
+        await database.run(
+            "merge_contact",
+            seconds=PEOPLE_SECONDS,
+            tenant=where.tenant,
+            channel=where.channel,
+            old_name=other,
+            name=stays,
+            old_contact=contact_id(where.tenant, where.channel, other),
+            contact=contact_id(where.tenant, where.channel, stays),
+            old_conversation=where.conversation(other),
+            conversation=conversation,
+            shard=shard_of(conversation),
+            address=Address(where.team, stays, private=True),
+        )
+    return stays

@@ -1,0 +1,16 @@
+-- name: resolve_contact$
+-- The contacts that these names belong to, the one that stays first; a stranger becomes one.
+select resolve_contact(:tenant, :channel, :aliases, :said_at);
+
+-- name: move_contact$
+-- A person has other names from now on; answers as resolve_contact does.
+select move_contact(:tenant, :channel, :before, :after, :moved_at);
+
+-- name: merge_contact$
+-- Two contacts are one person: history, memories and what waits go to the one that stays.
+select merge_contact(:tenant, :channel, :old_name, :name, :old_contact, :contact, :old_conversation, :conversation,
+                     :shard, :address);
+
+-- name: has_verify_token$
+-- Whether some channel of this kind was set up with this verify token.
+select has_verify_token(:kind, :digest);

@@ -1,0 +1,177 @@
+"""Contacts whose names change: who it is, and histories that turn out to be one."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest_asyncio
+
+from konstruct.database import people
+from konstruct.database.people import Whereabouts
+from konstruct.database.pool import Database
+from konstruct.identity import contact_id, shard_of, tenant_id
+
+ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
+HERE = Whereabouts(ACME, "whatsapp", "1065")
+NOW = time.time()
+DAY = 86_400.0
+
+
+class Register:
+    """Names and contacts of acme, and the rows behind them."""
+
+    def __init__(self, url: str, database: Database) -> None:
+        self._url = url
+        self.database = database
+
+    async def who(self, *aliases: str, at: float = NOW, where: Whereabouts = HERE) -> str:
+        return await people.resolve(self.database, where, aliases, at)
+
+    async def move(self, *before: str, to: tuple[str, ...], at: float = NOW) -> str:
+        return await people.move(self.database, HERE, before, to, at)
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self._url) as owner:
+            cursor = owner.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def said(self, contact: str, text: str, turn: UUID, *, waiting: bool = False) -> None:
+        """A contact said something in the past; `waiting`: it is still to be answered."""
+        conversation, who = HERE.conversation(contact), contact_id(ACME, "whatsapp", contact)
+        shard = shard_of(conversation)
+        if waiting:
+            self.rows("insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)"
+                      " values (%s, 'whatsapp', %s, %s, %s, 0, %s)",
+                      ACME, text, conversation, shard, f'{{"contact": "{contact}", "text": "{text}"}}')  # fmt: skip
+            return
+        self.rows(
+            "insert into conversations (tenant_id, id, shard, channel, address, version)"
+            " values (%s, %s, %s, 'whatsapp', '{}', 1) on conflict do nothing",
+            ACME,
+            conversation,
+            shard,
+        )
+        self.rows("insert into contacts values (%s, %s, 'whatsapp', %s) on conflict do nothing", ACME, who, contact)
+        self.rows(
+            "insert into messages (tenant_id, conversation_id, turn_id, turn, role, contact_id, text)"
+            " values (%s, %s, %s, 1, 'contact', %s, %s)",
+            ACME,
+            conversation,
+            turn,
+            who,
+            text,
+        )
+        self.rows("insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private, text)"
+                  " values (%s, %s, %s, %s, %s, 1, true, %s)", ACME, turn, who, conversation, shard, text)  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def register(database_url: str) -> AsyncIterator[Register]:
+    with psycopg.connect(database_url) as owner:
+        for tenant, name in ((ACME, "acme"), (GLOBEX, "globex")):
+            owner.execute("insert into tenants (id, name) values (%s, %s)", (tenant, name))
+    database = Database(database_url, 4)
+    await database.start()
+    yield Register(database_url, database)
+    await database.stop()
+
+
+async def test_a_stranger_becomes_a_contact_under_the_most_lasting_name(register: Register) -> None:
+    assert await register.who("DE.1", "DE.ENT.1", "491") == "DE.1"
+    for alias in ("DE.1", "DE.ENT.1", "491"):
+        assert await register.who(alias) == "DE.1"
+
+
+async def test_a_contact_known_by_phone_stays_the_same_when_a_user_id_comes_along(register: Register) -> None:
+    assert await register.who("491") == "491"
+    assert await register.who("DE.1", "491") == "491"
+    assert await register.who("DE.1") == "491"
+
+
+async def test_a_number_that_comes_with_another_user_id_is_another_person(register: Register) -> None:
+    assert await register.who("DE.1", "491") == "DE.1"
+    assert await register.who("DE.2", "491") == "DE.2"
+    assert await register.who("491") == "DE.2"
+    assert await register.who("DE.1") == "DE.1"
+
+
+async def test_linked_businesses_know_one_person_by_the_parent_id(register: Register) -> None:
+    assert await register.who("DE.1", "DE.ENT.1") == "DE.1"
+    assert await register.who("DE.2", "DE.ENT.1") == "DE.1"
+
+
+async def test_tenants_and_channels_know_their_own_contacts_only(register: Register) -> None:
+    await register.who("491")
+    await register.who("DE.1", "491")
+    assert await register.who("DE.1", "491", where=Whereabouts(GLOBEX, "whatsapp", "1065")) == "DE.1"
+    assert await register.who("DE.1", "491", where=Whereabouts(ACME, "elsewhere", "1065")) == "DE.1"
+
+
+async def test_after_a_change_of_number_the_new_one_is_the_same_contact(register: Register) -> None:
+    assert await register.who("DE.1", "491") == "DE.1"
+    assert await register.move("DE.1", "491", to=("DE.2", "492")) == "DE.1"
+    assert await register.who("DE.2", "492") == "DE.1"
+    assert await register.move("DE.1", "491", to=("DE.2", "492")) == "DE.1"
+
+
+async def test_a_message_from_before_the_change_is_still_theirs_and_one_from_after_is_not(register: Register) -> None:
+    await register.who("491", at=NOW - DAY)
+    await register.move("491", to=("492",), at=NOW - 60)
+    assert await register.who("491", at=NOW - 120) == "491"
+    assert await register.who("491", at=NOW) == "491+"
+    assert await register.who("492") == "491"
+
+
+async def test_changes_that_arrive_in_the_wrong_order_lead_to_the_same_contact(register: Register) -> None:
+    await register.who("491", at=NOW - DAY)
+    await register.move("492", to=("493",), at=NOW - 60)
+    await register.move("491", to=("492",), at=NOW - 120)
+    assert await register.who("493") == "491"
+
+
+async def test_who_wrote_from_the_new_number_before_the_change_was_told_is_joined(register: Register) -> None:
+    await register.who("491")
+    register.said("491", "old", UUID(int=1))
+    await register.who("492")
+    register.said("492", "new", UUID(int=2))
+    register.said("492", "waits", UUID(int=3), waiting=True)
+    assert await register.move("491", to=("492",), at=time.time() - 5) == "491"
+    assert await register.who("492") == "491"
+    home, who = HERE.conversation("491"), contact_id(ACME, "whatsapp", "491")
+    assert register.rows("select text from messages where conversation_id = %s and contact_id = %s order by id",
+                         home, who) == [("old",), ("new",)]  # fmt: skip
+    assert register.rows("select count(*) from memories where contact_id = %s", who) == [(2,)]
+    assert register.rows("select conversation_id, shard, body ->> 'contact' from inbox") == [
+        (home, shard_of(home), "491")
+    ]
+    assert register.rows("select min(version) from conversations") == [(2,)]
+
+
+async def test_who_had_the_new_number_long_before_is_somebody_else(register: Register) -> None:
+    await register.who("492")
+    register.said("492", "secret", UUID(int=2))
+    register.rows("update contact_aliases set created_at = now() - interval '1 year'")
+    await register.who("491")
+    assert await register.move("491", to=("492",)) == "491"
+    assert await register.who("492") == "491"
+    theirs = contact_id(ACME, "whatsapp", "492")
+    assert register.rows("select text from messages where contact_id = %s", theirs) == [("secret",)]
+
+
+async def test_two_contacts_that_turn_out_to_be_one_become_one(register: Register) -> None:
+    await register.who("491")
+    register.said("491", "by phone", UUID(int=1))
+    await register.who("DE.1")
+    register.said("DE.1", "by name", UUID(int=2))
+    assert await register.who("DE.1", "491") == "491"
+    assert await register.who("DE.1") == "491"
+    assert register.rows("select distinct conversation_id from messages") == [(HERE.conversation("491"),)]
+
+
+async def test_fifty_first_messages_at_once_make_one_contact(register: Register) -> None:
+    names = [("491",), ("DE.1", "491"), ("DE.1", "DE.ENT.1", "491"), ("DE.ENT.1",), ("DE.1",)]
+    await asyncio.gather(*(register.who(*names[n % 5]) for n in range(50)))
+    assert len({await register.who(*aliases) for aliases in (("DE.1", "DE.ENT.1", "491"), *names)}) == 1

@@ -1,0 +1,118 @@
+"""Answers on WhatsApp when things go wrong: doubles, losses, closed windows, late failures."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from simulator import Fault
+from tests.whatsapp_rig import until, whatsapp_rig
+
+STATE = "select state, delivery from outbox"
+
+
+@pytest.mark.parametrize("kind", ["hang_after_delivery", "close_after_delivery"])
+async def test_a_send_whose_answer_was_lost_is_settled_by_its_status(
+    database_url: str, tmp_path: Path, kind: str
+) -> None:
+    fault = Fault(kind, method="messages", delay_seconds=6.0)  # type: ignore[arg-type]
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault], status_seconds=0.2) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes(STATE, [("sent", "read")])
+        await asyncio.sleep(7)
+        assert k.texts() == ["You said: hello"]
+
+
+async def test_a_send_that_never_arrived_is_sent_again(database_url: str, tmp_path: Path) -> None:
+    fault = Fault("close_before_delivery", method="messages")
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
+        await k.whatsapp.say("hello")
+        assert await k.replies(1, seconds=30) == ["You said: hello"]
+
+
+async def test_statuses_in_any_order_and_twice_never_go_backwards(database_url: str, tmp_path: Path) -> None:
+    async with whatsapp_rig(database_url, tmp_path, shuffle_statuses=True, duplicate_statuses=True) as k:
+        for n in range(5):
+            await k.whatsapp.say(f"hello {n}")
+            await k.replies(n + 1)
+        await k.whatsapp.settle()
+        await k.becomes("select state, delivery, count(*) from outbox group by 1, 2", [("sent", "read", 5)])
+
+
+async def test_after_the_window_the_template_carries_the_answer(database_url: str, tmp_path: Path) -> None:
+    more = "template: {name: follow_up, language: en, with_answer: true}"
+    async with whatsapp_rig(database_url, tmp_path, more) as k:
+        k.whatsapp.clock.ahead_seconds = -90_000
+        await k.whatsapp.say("hello")
+        k.whatsapp.clock.ahead_seconds = 0
+        await until(lambda: len(k.answers()) == 1)
+        (answer,) = k.answers()
+        assert answer.kind == "template"
+        assert "You said: hello" in str(answer.content)
+
+
+async def test_after_the_window_and_without_a_template_the_operator_is_told(database_url: str, tmp_path: Path) -> None:
+    async with whatsapp_rig(database_url, tmp_path) as k:
+        k.whatsapp.clock.ahead_seconds = -90_000
+        await k.whatsapp.say("hello")
+        await k.becomes("select state from outbox", [("dead",)])
+        ((error,),) = k.rows("select error from outbox")
+        assert "24 hours" in error
+        assert "template" in error
+        assert k.answers() == []
+        assert not [call for call in k.whatsapp.api.calls if "ok" not in call]
+
+
+@pytest.mark.parametrize("code", [131000, 130429])
+async def test_what_failed_later_for_a_passing_reason_is_sent_again(
+    database_url: str, tmp_path: Path, code: int
+) -> None:
+    async with whatsapp_rig(database_url, tmp_path, failures=[code]) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes(STATE, [("sent", "read")], seconds=30)
+        assert k.texts() == ["You said: hello"]
+
+
+async def test_what_failed_later_for_good_is_shown_to_the_operator(database_url: str, tmp_path: Path) -> None:
+    async with whatsapp_rig(database_url, tmp_path, failures=[131026]) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes(STATE, [("dead", "failed")])
+        ((error,),) = k.rows("select error from outbox")
+        assert "cannot be reached" in error
+        assert "131026" in error
+
+
+async def test_a_rate_limit_delays_the_answer_and_loses_nothing(database_url: str, tmp_path: Path) -> None:
+    fault = Fault("refuse", method="messages", error="131056")
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
+        await k.whatsapp.say("hello")
+        assert await k.replies(1, seconds=30) == ["You said: hello"]
+
+
+async def test_an_invalid_token_is_told_and_not_tried_for_ever(database_url: str, tmp_path: Path) -> None:
+    fault = Fault("refuse", method="messages", error="190", times=None)
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes("select state from outbox", [("dead",)])
+        assert "connect the number again" in k.rows("select error from outbox")[0][0]
+
+
+async def test_an_answer_that_is_one_emoji_is_a_reaction(database_url: str, tmp_path: Path) -> None:
+    async with whatsapp_rig(database_url, tmp_path) as k:
+        k.rig.model.reply = lambda _: "👍"
+        said = await k.whatsapp.say("Thanks!")
+        await until(lambda: bool(k.seen("reaction")))
+        assert [(entry.ts, entry.text) for entry in k.seen("reaction")] == [(said.ts, "👍")]
+        assert k.texts() == []
+        await k.becomes("select state from outbox", [("sent",)])
+
+
+async def test_while_the_database_is_away_nothing_is_acknowledged_and_later_everything_is_answered(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with whatsapp_rig(database_url, tmp_path) as k:
+        pool, k.rig.database._pool = k.rig.database._pool, None
+        said = await k.whatsapp.say("hello")
+        assert said.status == 503
+        k.rig.database._pool = pool
+        assert await k.replies(1, seconds=20) == ["You said: hello"]

@@ -84,8 +84,8 @@ class SlackSimulator(Vendor):
         self.responses = Responses(self.workspaces, lambda: self.address)
         self.sockets = SocketMode(self.installations, self.options, retry_seconds, webhook_deadline)
         self.oauth = OAuth((*apps, *clients), self.installations, self.options, self.clock)
-        urls = {"interactivity": interactivity, "commands": commands}
-        sender = Sender(courier, self.options, self.sockets, urls.get)
+        self.urls = {"interactivity": interactivity, "commands": commands}
+        sender = Sender(courier, self.options, self.sockets, self.urls.get)
         world = World(self.installations, self.workspaces, self.files, sender, self.options, self.clock)
         self.people = People(world, self.responses)
         self.admin = Admin(world)

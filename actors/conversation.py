@@ -23,7 +23,7 @@ MAX_JOINS = 3
 # A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew,
 # with a recall and a model call each time, three times within milliseconds.
 JOIN_QUIET_SECONDS = 0.1
-JOIN_LONGEST_SECONDS = (0.25, 0.5, 1.0)
+JOIN_LONGEST_SECONDS = (0.5, 1.0, 2.0)
 
 log = structlog.get_logger()
 

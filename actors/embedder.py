@@ -10,9 +10,10 @@ from konstruct.embedding import Encoder
 class Embedder:
     """Runs an encoder in one thread beside the event loop."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        """Light: the model is loaded by `start`."""
+    def __init__(self, encoder: Encoder, at_once: int = 2) -> None:
+        """Light: the model is loaded by `start`. Between `at_once` texts of one caller, others have their turn."""
         self._encoder = encoder
+        self._slice = at_once
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
 
     async def start(self) -> None:
@@ -22,8 +23,10 @@ class Embedder:
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One L2-normalised vector of `konstruct.embedding.DIMENSIONS` floats per text, in order."""
         loop = asyncio.get_running_loop()
-        rows = await loop.run_in_executor(self._thread, self._encoder.encode, list(texts))
-        vectors: list[list[float]] = rows.tolist()
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), self._slice):
+            some = list(texts[start : start + self._slice])
+            vectors += (await loop.run_in_executor(self._thread, self._encoder.encode, some)).tolist()
         return vectors
 
     async def stop(self) -> None:

@@ -1,6 +1,7 @@
 """The memory job: texts of committed turns get their embeddings, in batches, after the reply is on its way."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -11,7 +12,10 @@ from konstruct.errors import DatabaseUnavailable, EmbedderUnavailable
 from konstruct.group_commit import GroupCommit
 
 BATCH = 32
-LINGER_SECONDS = 1.0
+LINGER_SECONDS = 0.25
+# What was said is in the window for a while: memories wait until nobody asks anything, but not for ever.
+IDLE_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 5.0
 EMBED_SECONDS = 2.0
 
 Embed = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]
@@ -28,10 +32,13 @@ class MemoryJob:
         self._database = database
         self._embed = embed
         self._jobs: GroupCommit[Job, None] = GroupCommit(self._work, limit=BATCH, linger=LINGER_SECONDS)
+        self._asked_at = 0.0
+        self._leaving = False
         self._questions: GroupCommit[str, Sequence[float]] = GroupCommit(self._ask, limit=BATCH)
 
     async def embed(self, text: str) -> Sequence[float]:
         """The embedding of one text, at once. Raises EmbedderUnavailable."""
+        self._asked_at = time.monotonic()
         return await self._questions.add(text)
 
     def embed_later(self, key: memories.MemoryKey, text: str) -> None:
@@ -46,19 +53,30 @@ class MemoryJob:
         return len(left)
 
     async def settle(self) -> None:
-        """Wait until everything queued is done."""
+        """Wait until everything queued is done; from now on nothing waits for an idle moment."""
+        self._leaving = True
         await self._jobs.settle()
 
     async def _ask(self, texts: list[str]) -> Sequence[Sequence[float]]:
         return await self._vectors(texts, EMBED_SECONDS)
 
     async def _work(self, jobs: list[Job]) -> list[None]:
+        await self._idle()
         try:
             vectors = await self._vectors([text for _, text in jobs], EMBED_SECONDS * len(jobs))
             await memories.store(self._database, [key for key, _ in jobs], vectors)
         except (EmbedderUnavailable, DatabaseUnavailable) as error:
             log.warning("memories wait for the next sweep", memories=len(jobs), reason=str(error))
         return [None] * len(jobs)
+
+    @property
+    def _busy(self) -> bool:
+        return not self._leaving and time.monotonic() - self._asked_at < IDLE_SECONDS
+
+    async def _idle(self) -> None:
+        begun = time.monotonic()
+        while self._busy and time.monotonic() - begun < LONGEST_WAIT_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(IDLE_SECONDS / 4)
 
     async def _vectors(self, texts: list[str], seconds: float) -> Sequence[Sequence[float]]:
         try:

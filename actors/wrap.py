@@ -1,6 +1,7 @@
 """The one module of the actors that knows Ray: hosts as named actors, metrics as Ray's."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -116,6 +117,9 @@ class HostActor:
         if hosted:
             # Beside the first turns: with LiteLLM loaded before anybody needs it, no contact waits for it.
             self._warming = asyncio.create_task(HostedModel("", "", None, None).start())
+        # What is loaded now stays: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
         log.info("host started", host=self._number, shards=parts.host.shards)
         return parts
 

@@ -41,24 +41,26 @@ class AppArgs(BaseModel):
 
 
 class ServedEmbedder:
-    """The shared Embedder; concurrent callers share a batch."""
+    """The shared Embedder; on a GPU concurrent callers share a batch."""
 
     def __init__(self, device: str) -> None:
         """`device`: "cpu" or what torch calls a GPU."""
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
-        self._embedder = Embedder(encoder_for(device, settings.home))
+        # A CPU encodes one text after the other: there, a question must not wait for a batch of memories.
+        self._batches = device != "cpu"
+        self._embedder = Embedder(encoder_for(device, settings.home), EMBED_BATCH if self._batches else 2)
         self._loading: asyncio.Task[None] | None = None
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text."""
-        return await self._batched(texts)  # type: ignore[no-any-return]
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._embedder.start())
+        await asyncio.shield(self._loading)
+        return await (self._batched(texts) if self._batches else self._embedder.embed(texts))
 
     @serve.batch(max_batch_size=EMBED_BATCH, batch_wait_timeout_s=0.0)
     async def _batched(self, requests: list[Sequence[str]]) -> list[list[list[float]]]:
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._embedder.start())
-        await self._loading
         vectors = iter(await self._embedder.embed([text for texts in requests for text in texts]))
         return [[next(vectors) for _ in texts] for texts in requests]
 

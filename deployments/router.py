@@ -13,8 +13,10 @@ from konstruct.errors import KonstructError
 from konstruct.messages import Heard
 
 REFRESH_SECONDS = 1.0
-# A host that was just woken is woken again this much later, for everything that came meanwhile.
-REST_SECONDS = 0.01
+# A host that was just woken is woken again later, for everything that came meanwhile: the later, the more there was,
+# because a wake costs more than a message in it.
+REST_SECONDS = 0.005
+LONGEST_REST_SECONDS = 0.03
 
 log = structlog.get_logger()
 
@@ -61,7 +63,8 @@ class Router:
         messages = self._waiting.pop(number, None)
         if messages:
             self._resting.add(number)
-            asyncio.get_running_loop().call_later(REST_SECONDS, self._wake, number)
+            rest = min(REST_SECONDS * len(messages), LONGEST_REST_SECONDS)
+            asyncio.get_running_loop().call_later(rest, self._wake, number)
             self._hosts.wake_later(number, messages)
 
     async def _follow(self) -> None:

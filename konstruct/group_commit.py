@@ -17,11 +17,16 @@ class GroupCommit(Generic[Item, Result]):
         *,
         limit: int = 200,
         linger: float = 0.0,
+        breath: float = 0.0,
     ) -> None:
-        """`linger`: seconds to wait for company before a flush; 0 = a lone item goes at once."""
+        """`linger`: seconds to wait for company before a flush; 0 = a lone item goes at once.
+
+        `breath`: seconds between the end of a flush that had company and the next: under load, fewer and larger ones.
+        """
         self._flush = flush
         self._limit = limit
         self._linger = linger
+        self._breath = breath
         self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -45,6 +50,8 @@ class GroupCommit(Generic[Item, Result]):
                     await asyncio.sleep(self._linger)
                 batch, self._queue = self._queue[: self._limit], self._queue[self._limit :]
                 await self._flush_batch(batch)
+                if self._breath and len(batch) > 1:
+                    await asyncio.sleep(self._breath)
         finally:
             self._task = None
 

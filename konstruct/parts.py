@@ -88,8 +88,10 @@ def _prose(text: str, longest: int, size: Size) -> Iterator[str]:
 def _cut(line: str, longest: int, size: Size) -> Iterator[str]:
     while size(line) > longest:
         room = _room(line, longest, size)
-        yield line[:room] + "\n"
-        line = line[room:]
+        blank = line.rfind(" ", 0, room) + 1
+        cut = blank if blank > room // 2 else room
+        yield line[:cut] + "\n"
+        line = line[cut:]
     yield line
 
 

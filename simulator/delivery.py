@@ -114,6 +114,8 @@ class Courier:
     async def deliver(self, parcel: Parcel) -> Attempt:
         """Make the first attempt and return it; retries, where needed, follow in the background."""
         self.deliveries.append(parcel.delivery)
+        if not (parcel.url or self.webhook):
+            return Attempt(time.time(), 0.0, None, "connection_failed")
         first, again = await self._attempt(parcel)
         if again and parcel.retries and self._retry_seconds and self._session is not None:
             task = asyncio.create_task(self._retry(parcel, first.reason))

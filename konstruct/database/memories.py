@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from konstruct.database.pool import Database
 from konstruct.messages import Spoken
 
@@ -79,4 +81,4 @@ async def store(database: Database, keys: Sequence[MemoryKey], embeddings: Seque
 
 def vector_text(embedding: Sequence[float]) -> str:
     """Pgvector's text form."""
-    return "[" + ",".join([f"{number:.6g}" for number in embedding]) + "]"
+    return orjson.dumps(list(embedding)).decode()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class App:
     """An app installed in one workspace. `tenant` is our word for whose app it is; Slack never sees it.
 
-    `org_wide`: installed for the whole `enterprise`, of which `team` and `workspaces` are a part.
+    `org_wide`: installed for the whole `enterprise`, of which `team` and `workspaces` are a part. `scopes`: what
+    it was granted; nothing named means everything.
     """
 
     tenant: str = "acme"
@@ -24,3 +25,4 @@ class App:
     client_id: str = ""
     client_secret: str = ""
     app_token: str = ""
+    scopes: tuple[str, ...] = ()

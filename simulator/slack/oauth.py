@@ -67,13 +67,13 @@ class OAuth:
             return web.Response(status=400, text="Something is wrong with this request to install an app.")
         state = {"state": query["state"]} if "state" in query else {}
         if self._options.deny_installation:
-            raise web.HTTPFound(f"{redirect_uri}?{urlencode({'error': 'access_denied', **state})}")
+            raise web.HTTPFound(_with_query(redirect_uri, {"error": "access_denied", **state}))
         app = replace(app, team=query.get("team") or app.team, org_wide=self._options.org_installation or app.org_wide)
         if app.org_wide and app.enterprise is None:
             app = replace(app, enterprise=f"E{app.team[1:]}")
         code = secrets.token_urlsafe(16)
         self._codes[code] = Approval(app, redirect_uri, query["scope"], self._clock.now() + CODE_SECONDS)
-        raise web.HTTPFound(f"{redirect_uri}?{urlencode({'code': code, **state})}")
+        raise web.HTTPFound(_with_query(redirect_uri, {"code": code, **state}))
 
     def _client(self, arguments: dict[str, Any], authorization: str) -> App:
         client_id, secret = text_of(arguments, "client_id"), text_of(arguments, "client_secret")
@@ -90,7 +90,7 @@ class OAuth:
         return client
 
     def _granted(self, app: App, scope: str) -> dict[str, Any]:
-        rotates = self._options.token_rotation
+        rotates, app = self._options.token_rotation, replace(app, scopes=tuple(filter(None, scope.split(","))))
         app = self._installations.install(app, self._options.token_seconds if rotates else None)
         granted: dict[str, Any] = {
             "app_id": app.app,
@@ -108,3 +108,7 @@ class OAuth:
             self._refreshes[refresh] = (app, scope)
             granted |= {"refresh_token": refresh, "expires_in": int(self._options.token_seconds)}
         return granted
+
+
+def _with_query(url: str, fields: dict[str, str]) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(fields)}"

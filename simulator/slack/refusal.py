@@ -4,6 +4,11 @@
 class Refused(Exception):
     """Slack answers `ok: false`; the message is the error's name, like "channel_not_found"."""
 
+    def __init__(self, error: str, **more: str) -> None:
+        """`more`: further fields of the answer."""
+        super().__init__(error)
+        self.more = more
+
 
 class Limited(Exception):
     """Slack answers 429; `seconds` is when to try again."""

@@ -14,6 +14,7 @@ from simulator.slack.methods import BEFORE, METHODS, Call, Request
 from simulator.slack.oauth import OAuth
 from simulator.slack.rates import Rates
 from simulator.slack.refusal import Limited, Refused
+from simulator.slack.scopes import check_scope
 from simulator.slack.socket_mode import SocketMode
 from simulator.slack.world import World
 
@@ -49,7 +50,7 @@ class WebApi:
             else:
                 fields = self._answer(token, method, arguments)
         except Refused as refused:
-            return self._no(method, str(refused))
+            return self._no(method, str(refused), refused.more)
         except Limited as limited:
             return self._limit(method, limited.seconds)
         except (ValueError, TypeError, AttributeError, LookupError):  # an argument of the wrong shape
@@ -62,6 +63,7 @@ class WebApi:
         perform = METHODS.get(method)
         if perform is None:
             raise Refused("unknown_method")
+        check_scope(app, method, arguments)
         if app.org_wide:
             app = replace(app, team=self._team(app, arguments))
         seconds = self.rates.take(app.team, method)
@@ -92,9 +94,9 @@ class WebApi:
         self.calls[method, "429"] += 1
         return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(seconds)})
 
-    def _no(self, method: str, error: str) -> web.Response:
+    def _no(self, method: str, error: str, more: dict[str, str] | None = None) -> web.Response:
         self.calls[method, error] += 1
-        return _json({"ok": False, "error": error})
+        return _json({"ok": False, "error": error} | (more or {}))
 
 
 def _json(answer: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -1,7 +1,6 @@
 """Conversations in memory and their activation from PostgreSQL, against one Ray actor per conversation."""
 
 import asyncio
-import json
 
 import asyncpg
 
@@ -29,12 +28,12 @@ async def measure(asked: Asked, installed: Installed, _: Inbox) -> list[Figure]:
     for number in range(min(asked.rounds, 3)):
         count = conversations if number == 0 else conversations // 5
         async with child("warm_process", *arguments, count) as host:
-            warm = json.loads(await host.line())
+            warm = await host.result()
         activations.append(warm["activations_per_second"])
         if number == 0:
             bytes_each.append(warm["bytes_each"])
         async with child("actor_process", int(asked.scaled(8, 3)), environment=_ray(installed)) as actors:
-            made = json.loads(await actors.line())
+            made = await actors.result()
         creations.append(made["actors_per_second"])
         actor_bytes.append(made["bytes_each"])
     await _drop(installed)

@@ -1,11 +1,13 @@
 """A process of the benchmark's own: started, awaited until it says that it is ready, ended by its pid."""
 
 import asyncio
+import json
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -29,6 +31,18 @@ class Child:
         if not raw:
             raise EOFError(f"The benchmark's process {self.pid} ended with status {await self._process.wait()}.")
         return raw.decode().strip()
+
+    async def result(self) -> dict[str, Any]:
+        """Its next line that is a JSON object; libraries may print others. Raises EOFError with what it did say."""
+        said: list[str] = []
+        while True:
+            try:
+                line = await self.line()
+            except EOFError as ended:
+                raise EOFError(f"{ended} It said: {' / '.join(said[-5:]) or 'nothing'}") from None
+            if line.startswith("{"):
+                return dict(json.loads(line))
+            said.append(line)
 
     def tell(self, words: str) -> None:
         """Give it a line to read."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from konstruct.settings import Settings
 from tests.bench import place
 from tests.bench.child import CHECKOUT
 
+RELOAD_SECONDS = 4
 ECHO = {"name": "echo", "route_prefix": "/echo", "import_path": "tests.bench.echo:build", "args": {}}
 
 
@@ -69,6 +71,8 @@ class Installed:
         serve.deploy(config)
         if on:
             serve.wait("echo", 60, lambda _: None)
+        # HAProxy is reloaded a moment later, and whoever has a connection through the old process loses it.
+        time.sleep(RELOAD_SECONDS)
 
 
 def environment(home: Path, http_port: int, dashboard_port: int, **more: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Killing:
     takeovers: list[float] = field(default_factory=list)
     kills: dict[str, int] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
+    spent: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -43,7 +44,9 @@ class Killing:
         plan += ["before_c1", "after_c1"] * max(1, round(kills * INGRESS_SHARE / 2))
         random.shuffle(plan)
         for name in plan:
+            begun = time.monotonic()
             await self.at_failpoint(name)
+            self._spend(name, begun)
         each = max(1, -(-(kills - self.count) // HOSTS))
         await asyncio.gather(*(self._at_random(host, each) for host in range(HOSTS)))
 
@@ -64,6 +67,7 @@ class Killing:
 
     async def _at_random(self, host: int, kills: int) -> None:
         for _ in range(kills):
+            begun = time.monotonic()
             pid = await self._pid(host)
             await asyncio.sleep(random.uniform(0.0, 1.0))
             try:
@@ -74,6 +78,12 @@ class Killing:
             self._note("at random")
             await self._first_commit(host, died)
             await self._recover(host, died)
+            self._spend("at random", begun)
+
+    def _spend(self, place: str, begun: float) -> None:
+        """What a kill costs the run until the next may follow."""
+        self.spent.setdefault(place, []).append(time.monotonic() - begun)
+        print(f"    {place}: {self.spent[place][-1]:.1f} s", flush=True)
 
     def _note(self, place: str) -> None:
         self.kills[place] = self.kills.get(place, 0) + 1

@@ -13,8 +13,11 @@ frontend prometheus
   bind :29101
   bind *:28404
   bind 127.0.0.1:8000
-frontend http
+frontend http_frontend
   bind *:8000
+  log global
+frontend grpc_frontend
+  bind *:9000
 """
 
 
@@ -43,8 +46,15 @@ def test_statistics_and_metrics_are_narrowed_and_the_front_end_is_left_as_asked(
     config, _ = haproxy(CONFIG)
     assert "bind 127.0.0.1:29101" in config
     assert "bind 127.0.0.1:28404" in config
-    assert config.count("bind *:") == 1
+    assert config.count("bind *:") == 2
     assert "bind *:8000" in config
+
+
+def test_webhooks_are_stored_even_if_the_caller_hangs_up(haproxy):
+    config, _ = haproxy(CONFIG)
+    front_end, _, grpc = config.partition("frontend http_frontend")[2].partition("frontend grpc_frontend")
+    assert front_end.count("set-header x-request-disconnect-disabled ?1") == 1
+    assert "x-request-disconnect-disabled" not in grpc
 
 
 def test_the_binary_gets_every_argument(haproxy):

@@ -57,6 +57,11 @@ async def test_an_installation_gives_a_token_for_a_code_once(slack: SlackSimulat
     installed = await client.oauth_v2_access(**SECRETS, code=came["code"], redirect_uri=BACK)
     assert (installed["app_id"], installed["team"]["id"], installed["enterprise"]) == ("A0ACME", "T0ACME", None)
     assert (await AsyncWebClient(installed["access_token"], base_url=slack.url).auth_test())["team_id"] == "T0ACME"
+    granted = AsyncWebClient(installed["access_token"], base_url=slack.url)
+    await granted.chat_postMessage(channel="D0ALICE", text="I may write")
+    with pytest.raises(SlackApiError) as refused:
+        await granted.users_info(user="U0ALICE")
+    assert (refused.value.response["error"], refused.value.response["needed"]) == ("missing_scope", "users:read")
     with pytest.raises(SlackApiError, match="invalid_code"):
         await client.oauth_v2_access(**SECRETS, code=came["code"])
     with pytest.raises(SlackApiError, match="bad_client_secret"):

@@ -121,11 +121,11 @@ async def test_a_message_that_fails_three_times_is_set_aside_and_the_next_procee
         office_build = __import__("konstruct.prompt", fromlist=["build"])
         original = office_build.build
 
-        def poisoned(name: str, instructions: str, memories: object, spoken: object) -> object:
+        def poisoned(name: str, instructions: str, memories: object, spoken: object, **more: object) -> object:
             entries = list(spoken)  # type: ignore[call-overload]
             if any("poison" in entry.text for entry in entries):
                 raise ZeroDivisionError("poison")
-            return original(name, instructions, memories, entries)  # type: ignore[arg-type]
+            return original(name, instructions, memories, entries, **more)  # type: ignore[arg-type]
 
         office_build.build = poisoned
         try:

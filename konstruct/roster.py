@@ -77,7 +77,7 @@ class Roster:
         row = await self._row(tenant)
         channel = _connected(row, kind, team)
         if channel.expires_at is not None and await self._rotation.fresh(channel) is not channel:
-            self._kept.pop(tenant)
+            self._kept.pop(tenant, None)
             row = await self._row(tenant)
         opened = self._opened.get((tenant, kind, team))
         # An unchanged row is the same object: models and their HTTP connections stay open.
@@ -85,6 +85,9 @@ class Roster:
             opened = (row, self._open(row, kind, team))
             for model in opened[1].models:
                 await model.start()
+            # Of those who opened it at once the first stays: a channel paces its workspace for all conversations.
+            others = self._opened.get((tenant, kind, team))
+            opened = others if others is not None and others[0] is row else opened
             self._opened[tenant, kind, team] = opened
         return opened[1]
 
@@ -92,7 +95,9 @@ class Roster:
         read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))
         if time.monotonic() - read_at >= KEPT_SECONDS:
             fresh = await read_tenant(self._database, tenant, self._vault)
-            row = row if fresh == row else fresh
+            # Others may have read it meanwhile: an unchanged row stays the same object for all.
+            _, kept = self._kept.get(tenant, (0.0, None))
+            row = kept if fresh == kept else fresh
             self._kept[tenant] = (time.monotonic(), row)
         if row is None:
             raise NobodyAssigned(f"There is no tenant {tenant} any more.")

@@ -16,7 +16,7 @@ from konstruct.channels.slack.stream import Streams
 from konstruct.channels.slack.upload import upload
 from konstruct.channels.slack.web_api import SEND_SECONDS, SlackRefused, WebApi, operation
 from konstruct.choices import split_choices
-from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown
+from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from konstruct.messages import Address, Attachment, Reply, Sighting
 from konstruct.parts import split
 
@@ -79,8 +79,7 @@ class SlackChannel:
             if partial:
                 shown = settled(text)
                 if shown and not await self._streams.grow(reply, external_id, render(shown)):
-                    if wait := self._api.pace.wait("chat.update"):
-                        raise ChannelBusy(wait, "chat.update is paced.")
+                    self._check_pace()
                     await self._update(reply, external_id, shown, partial=True)
                 return
             said, _ = split_choices(text)
@@ -94,7 +93,7 @@ class SlackChannel:
         """One look at the latest messages of the reply's channel or thread: Slack may allow no more in a minute."""
         since = history.since(reply, self._begun.get(reply.id))
         query = {"channel": reply.address.channel, "limit": str(HISTORY_LIMIT), "include_all_metadata": "true"}
-        query |= {"oldest": f"{since:.6f}"} if since is not None else {}
+        query |= {"oldest": f"{since:.6f}"} if since else {}
         async with operation():
             if reply.address.thread:
                 found = await self._api.get("conversations.replies", query | {"ts": reply.address.thread})
@@ -148,10 +147,20 @@ class SlackChannel:
         self._begun.setdefault(reply.id, time.time())
         async with operation():
             ts = await self._streams.start(reply, render(shown))
-            if ts is None:
-                ts = await self._post(reply, shown, partial=True)
-                self._streams.posted(reply, ts)
-        return ts
+            return ts if ts is not None else await self._post_to_grow(reply, shown)
+
+    async def _post_to_grow(self, reply: Reply, text: str) -> str:
+        self._check_pace()
+        self._streams.grows_by_edits(reply)
+        try:
+            return await self._post(reply, text, partial=True)
+        except (ChannelBusy, ChannelRefused):
+            self._streams.forget(reply)
+            raise
+
+    def _check_pace(self) -> None:
+        if wait := self._streams.wait_to_edit():
+            raise ChannelBusy(wait, "chat.update is paced.")
 
     async def _react(self, reply: Reply, text: str) -> str | None:
         for name in reaction_names(text):

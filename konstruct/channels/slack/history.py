@@ -23,17 +23,17 @@ def file_name(reply: Reply) -> str:
     return f"answer-{reply.id}.md"
 
 
-def since(reply: Reply, begun: float | None) -> float | None:
-    """Unix seconds before which the reply cannot have been sent; `begun`: when this process first tried."""
+def since(reply: Reply, begun: float | None) -> float:
+    """Unix seconds before which the reply cannot have been sent, 0 if not known; `begun`: our first try."""
     if reply.created_at or begun:
         return max(begun or 0.0, reply.created_at.timestamp() if reply.created_at else 0.0) - CLOCK_SECONDS
     try:
         return float(reply.source_id) - REPEATED_TURN_SECONDS
     except ValueError:
-        return None
+        return 0.0
 
 
-def sighting(messages: Iterable[dict[str, Any]], reply: Reply, account: str, after: float | None) -> Sighting | None:
+def sighting(messages: Iterable[dict[str, Any]], reply: Reply, account: str, after: float) -> Sighting | None:
     """The reply among these messages.
 
     A stream carries no metadata before its end. So our own newest message in this thread is this reply if it came
@@ -50,7 +50,7 @@ def sighting(messages: Iterable[dict[str, Any]], reply: Reply, account: str, aft
             newest = max(newest, (float(message["ts"]), message), key=lambda found: found[0])
     ts, last = newest
     streams = reply.address.thread and not reply.part and not last.get("metadata") and not last.get("files")
-    return Sighting(str(last["ts"]), partial=True) if last and streams and after is not None and ts > after else None
+    return Sighting(str(last["ts"]), partial=True) if last and streams and ts > after else None
 
 
 def _payload(message: dict[str, Any]) -> dict[str, Any]:

@@ -13,26 +13,28 @@ PER_MINUTE = {
     "chat.update": 50,
     "chat.appendStream": 100,
 }
+# Of a minute's calls: what may go out at once; what may come on top within the minute is the rest.
+AT_ONCE = 0.4
 
 
 class Pace:
-    """A bucket per method: half a minute's calls at once, then one by one."""
+    """A bucket per method, so filled that no minute sees more calls than the tier allows."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` counts seconds."""
         self._clock = clock
-        self._left = {method: calls / 2 for method, calls in PER_MINUTE.items()}
+        self._left = {method: calls * AT_ONCE for method, calls in PER_MINUTE.items()}
         self._seen = dict.fromkeys(PER_MINUTE, clock())
         self._closed_until: dict[str, float] = {}
 
-    def wait(self, method: str) -> float:
-        """Seconds until a call that can wait may go out; 0 = now."""
+    def wait(self, method: str, reserve: int = 0) -> float:
+        """Seconds until a call that can wait may go out and leave `reserve` calls for others; 0 = now."""
         now = self._clock()
         closed = max(0.0, self._closed_until.get(method, now) - now)
         if method not in PER_MINUTE:
             return closed
-        missing = 1.0 - self._fill(method, now)
-        return max(closed, missing * 60.0 / PER_MINUTE[method], 0.0)
+        missing = 1.0 + reserve - self._fill(method, now)
+        return max(closed, missing / _per_second(method), 0.0)
 
     def spend(self, method: str) -> None:
         """A call goes out."""
@@ -44,7 +46,11 @@ class Pace:
         self._closed_until[method] = self._clock() + seconds
 
     def _fill(self, method: str, now: float) -> float:
-        calls = PER_MINUTE[method]
         passed, self._seen[method] = now - self._seen[method], now
-        self._left[method] = min(calls / 2, self._left[method] + passed * calls / 60.0)
+        most = PER_MINUTE[method] * AT_ONCE
+        self._left[method] = min(most, self._left[method] + passed * _per_second(method))
         return self._left[method]
+
+
+def _per_second(method: str) -> float:
+    return PER_MINUTE[method] * (1 - AT_ONCE) / 60.0

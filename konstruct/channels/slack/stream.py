@@ -25,7 +25,6 @@ _LACKING = {"unknown_method", "feature_not_enabled", "not_allowed_token_type", "
 class Stream:
     """A reply's message. `open`: it takes more by appending; `shown`: what Slack is known to have of it."""
 
-    ts: str
     begun: float
     shown: str = ""
     open: bool = True
@@ -55,12 +54,16 @@ class Streams:
             return None
         if not answer.get("ts"):
             raise ChannelOutcomeUnknown("chat.startStream gave no ts.")
-        self._remember(reply.id, Stream(str(answer["ts"]), self._clock(), text))
+        self._remember(reply.id, Stream(self._clock(), text))
         return str(answer["ts"])
 
-    def posted(self, reply: Reply, ts: str) -> None:
-        """The reply's message was posted; it grows by edits."""
-        self._remember(reply.id, Stream(ts, self._clock(), open=False))
+    def wait_to_edit(self) -> float:
+        """Seconds until one more edit leaves enough of the tier for the last edit of every message that grows so."""
+        return self._api.pace.wait("chat.update", sum(not stream.open for stream in self._streams.values()))
+
+    def grows_by_edits(self, reply: Reply) -> None:
+        """The reply's message is posted, not streamed; one edit at least will follow."""
+        self._remember(reply.id, Stream(self._clock(), open=False))
 
     async def grow(self, reply: Reply, ts: str, text: str) -> bool:
         """Append what is new of the text so far. False: the message does not stream, edit it instead."""
@@ -125,7 +128,7 @@ class Streams:
                     await self._api.post("chat.stopStream", {"channel": reply.address.channel, "ts": ts})
                 except SlackRefused as refused:
                     self._offered = self._offered and refused.code not in _LACKING
-            self._remember(reply.id, Stream(ts, self._clock(), open=False))
+            self._remember(reply.id, Stream(self._clock(), open=False))
         return False
 
     def _remember(self, reply: UUID, stream: Stream) -> None:

@@ -23,6 +23,7 @@ KIND = "whatsapp"
 WINDOW_SECONDS = 24 * 3600.0
 # Meta sends the notifications of one account together; nobody has more numbers in one request.
 MOST_NUMBERS = 50
+QUOTED_CHARS = 200
 
 log = structlog.get_logger()
 
@@ -101,8 +102,17 @@ class WhatsAppDoor:
             if key not in known:
                 where = Whereabouts(row.tenant, KIND, record.number)
                 known[key] = await people.resolve(self._database, where, record.person.aliases, self._past(record.at))
-            messages.append(_message(record, row, known[key], self._past(record.at)))
+            text = await self._in_context(record, row)
+            messages.append(_message(record, row, known[key], self._past(record.at), text))
         return messages
+
+    async def _in_context(self, record: whatsapp.Said, row: ChannelRow) -> str:
+        """The text, after the answer that it quotes. Never what a contact said: that may be taken back one day."""
+        if not record.quoted:
+            return record.text
+        quoted = " ".join((await people.quoted_reply(self._database, row.tenant, record.quoted)).split())
+        short = quoted if len(quoted) <= QUOTED_CHARS else f"{quoted[:QUOTED_CHARS]}…"
+        return f"[in reply to: {short}] {record.text}".strip() if short else record.text
 
     async def _report(self, records: Sequence[whatsapp.Record], owners: Owners) -> None:
         statuses = [(owners[record.number].tenant, record) for record in records
@@ -128,7 +138,7 @@ class WhatsAppDoor:
         return min(at or self._now(), self._now())
 
 
-def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float) -> Inbound:
+def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float, text: str) -> Inbound:
     where = Whereabouts(row.tenant, KIND, record.number)
     conversation = where.conversation(contact)
     # What a human of the business says opens no window.
@@ -141,7 +151,7 @@ def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float) ->
         shard=shard_of(conversation),
         address=Address(record.number, record.person.recipient, private=True, open_until=until),
         contact=contact,
-        text=record.text,
+        text=text,
         source_id=record.id,
         kind=record.kind,
         target=record.target,

@@ -52,6 +52,12 @@ async def move(database: Database, where: Whereabouts, before: Sequence[str], af
     return await _one(database, where, contacts)
 
 
+async def quoted_reply(database: Database, tenant: UUID, external_id: str) -> str:
+    """What the employee said in this message; nothing where it is somebody else's."""
+    async with database.tenant(tenant, seconds=PEOPLE_SECONDS) as connection:
+        return await connection.run("quoted_reply", external_id=external_id) or ""
+
+
 async def _one(database: Database, where: Whereabouts, contacts: Sequence[str]) -> str:
     """Make one contact of several; if this is interrupted, the next message does it."""
     stays, *others = contacts

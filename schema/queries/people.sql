@@ -14,3 +14,7 @@ select merge_contact(:tenant, :channel, :old_name, :name, :old_contact, :contact
 -- name: has_verify_token$
 -- Whether some channel of this kind was set up with this verify token.
 select has_verify_token(:kind, :digest);
+
+-- name: quoted_reply$
+-- What the employee said in the message that a contact replies to. Needs a tenant connection.
+select text from outbox where tenant_id = current_tenant() and external_id = :external_id limit 1;

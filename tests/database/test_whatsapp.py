@@ -1,18 +1,13 @@
 """WhatsApp from end to end: what people write, over real webhooks, to what they read."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-import pytest
 import pytest_asyncio
 
-from simulator.whatsapp.notifier import signed
 from simulator.whatsapp.people.acting import ANNA
-from tests.whatsapp_rig import ACME, GLOBEX, WhatsAppRig, whatsapp_rig
+from tests.whatsapp_rig import WhatsAppRig, whatsapp_rig
 
 
 @pytest_asyncio.fixture
@@ -21,101 +16,12 @@ async def k(database_url: str, tmp_path: Path) -> AsyncIterator[WhatsAppRig]:
         yield whole
 
 
-def batch(*messages: dict[str, Any], number: str = ACME.phone_number_id, **value: Any) -> dict[str, Any]:
-    metadata = {"display_phone_number": "1", "phone_number_id": number}
-    told = {"messaging_product": "whatsapp", "metadata": metadata, **({"messages": messages} if messages else {})}
-    return {"id": "waba", "changes": [{"field": "messages", "value": told | value}]}
-
-
-def text(body: str, n: int = 1, sender: str = ANNA) -> dict[str, Any]:
-    return {"from": sender, "id": f"wamid.{n}", "timestamp": "1793000000", "type": "text", "text": {"body": body}}
-
-
-def whole(*entries: dict[str, Any]) -> bytes:
-    return json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
-
-
-async def post(k: WhatsAppRig, body: bytes, secret: str = ACME.app_secret) -> int:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{k.rig.url}/whatsapp/webhook", data=body, headers=signed(secret, body)) as answer,
-    ):
-        return answer.status
-
-
 async def test_a_question_is_read_and_answered_and_its_answer_reported(k: WhatsAppRig) -> None:
     k.rig.model.fault("delay", seconds=0.6)
     await k.whatsapp.say("Are you open?")
     assert await k.replies(1) == ["You said: Are you open?"]
     assert [entry.text for entry in k.seen("status")] == ["typing"]
     await k.becomes("select state, delivery, external_id from outbox", [("sent", "read", k.answers()[0].id)])
-
-
-async def test_a_message_delivered_many_times_at_once_is_answered_once(k: WhatsAppRig) -> None:
-    statuses = await asyncio.gather(*(post(k, whole(batch(text("hello")))) for _ in range(50)))
-    assert set(statuses) == {200}
-    await k.becomes("select count(*), min(state) from inbox", [(1, "answered")])
-    await asyncio.sleep(0.3)
-    assert k.rig.model.calls == 1
-    assert await post(k, whole(batch(text("hello")))) == 200
-    assert k.rows("select count(*) from inbox") == [(1,)]
-
-
-async def test_a_mixed_batch_is_stored_whole_and_its_broken_part_kept(k: WhatsAppRig) -> None:
-    body = whole(
-        batch(text("one", 1, "491"), {"id": "wamid.x", "type": "text"}, text("two", 2, "492")),
-        batch(statuses=[{"id": "wamid.unknown", "status": "read", "timestamp": "1"}]),
-        batch(text("three", 3, "491")),
-    )
-    assert await post(k, body) == 200
-    assert k.rows("select count(*) from inbox") == [(3,)]
-    assert k.rows("select count(*) from malformed_events") == [(1,)]
-    await k.becomes("select count(*) from conversations", [(2,)])
-
-
-async def test_a_batch_of_two_tenants_reaches_only_whose_secret_signed_it(k: WhatsAppRig) -> None:
-    mixed = whole(batch(text("for acme", 1)), batch(text("for globex", 2), number=GLOBEX.phone_number_id))
-    assert await post(k, mixed, GLOBEX.app_secret) == 200
-    assert k.rows("select t.name, i.event from inbox i join tenants t on t.id = i.tenant_id") == [("globex", "wamid.2")]
-    assert await post(k, mixed, ACME.app_secret) == 200
-    assert len(k.rows("select from inbox")) == 2
-
-
-async def test_a_batch_of_two_tenants_of_one_app_reaches_both(k: WhatsAppRig) -> None:
-    from dataclasses import replace
-
-    await k.apply(replace(GLOBEX, app_secret=ACME.app_secret))
-    await asyncio.sleep(0)
-    mixed = whole(batch(text("for acme", 1)), batch(text("for globex", 2), number=GLOBEX.phone_number_id))
-    assert await post(k, mixed) == 200
-    assert k.rows("select count(distinct tenant_id), count(*) from inbox") == [(2, 2)]
-
-
-@pytest.mark.parametrize("number", [ACME.phone_number_id, "999"])
-async def test_what_nobodys_secret_signed_is_rejected(k: WhatsAppRig, number: str) -> None:
-    assert await post(k, whole(batch(text("x"), number=number)), "another-secret") == 401
-    assert await post(k, b"not json", "another-secret") == 401
-    assert k.rows("select from inbox") == []
-    assert k.rows("select from malformed_events") == []
-
-
-async def test_what_is_signed_but_not_ours_or_not_readable_is_no_reason_to_repeat_it(k: WhatsAppRig) -> None:
-    assert await post(k, whole(batch(text("x"), number="999"))) == 200
-    assert await post(k, b"not json") == 200
-    assert (await k.whatsapp.admin.update_account("ACCOUNT_RESTRICTION")).status == 200
-    assert k.rows("select from inbox") == []
-    assert k.rows("select reason from malformed_events") == [("the body is not JSON",)]
-
-
-async def test_metas_check_of_the_url_is_passed_with_the_verify_token_only(k: WhatsAppRig) -> None:
-    passed = await k.whatsapp.admin.verify_webhook()
-    assert (passed["status"], passed["answer"]) == (200, passed["challenge"])
-    for token in ("", "wrong", ACME.app_secret):
-        refused = await k.whatsapp.admin.verify_webhook(token=token)
-        assert refused["status"] == 403
-        assert refused["challenge"] not in refused["answer"]
-    async with aiohttp.ClientSession() as session, session.get(f"{k.rig.url}/whatsapp/webhook") as answer:
-        assert answer.status == 403
 
 
 async def test_what_cannot_be_read_is_said_once_and_without_the_model(k: WhatsAppRig) -> None:
@@ -194,3 +100,61 @@ async def test_choices_are_buttons_and_what_is_pressed_comes_back_as_words(k: Wh
     assert [choice["title"] for choice in k.answers()[0].choices] == ["Today", "Tomorrow"]
     await k.whatsapp.people.choose(k.answers()[0].id, "Tomorrow")
     assert await k.replies(2) == ["When?", "So Tomorrow."]
+
+
+async def test_a_reply_to_an_answer_says_to_which(k: WhatsAppRig) -> None:
+    own = await k.whatsapp.say("hello")
+    await k.replies(1)
+    await k.becomes("select count(*) from outbox where external_id is not null", [(1,)])
+    await k.whatsapp.say("Why?", quote=k.answers()[0].id)
+    assert (await k.replies(2))[1] == "You said: [in reply to: You said: hello] Why?"
+    await k.whatsapp.say("I meant that", quote=own.ts)
+    assert (await k.replies(3))[2] == "You said: I meant that"
+
+
+async def test_a_new_user_id_told_either_way_goes_on_with_the_same_history(k: WhatsAppRig) -> None:
+    for n, as_field in enumerate((True, False)):
+        await k.whatsapp.say("hello")
+        await k.replies(2 * n + 1)
+        await k.whatsapp.people.change_user_id(f"DE.{n}", as_field=as_field)
+        await k.whatsapp.say("again")
+        await k.replies(2 * n + 2)
+    assert k.rows("select count(*) from conversations") == [(1,)]
+
+
+async def test_an_edit_and_a_removal_after_the_answer_rewrite_what_is_remembered(k: WhatsAppRig) -> None:
+    first, second = await k.whatsapp.say("My dog is Rex"), None
+    await k.replies(1)
+    second = await k.whatsapp.say("My password is hunter2")
+    await k.replies(2)
+    await k.whatsapp.people.edit(first.ts, "My dog is Max")
+    await k.whatsapp.people.revoke(second.ts)
+    await k.becomes("select text from messages where role = 'contact' order by id", [("My dog is Max",)])
+    assert len(k.texts()) == 2
+
+
+async def test_a_shuffled_batch_answers_everybody_once(k: WhatsAppRig) -> None:
+    people = [f"4915100000{n:02}" for n in range(10)]
+    await k.whatsapp.batch([{"act": "say", "text": f"I am {one}", "sender": one} for one in reversed(people)])
+    for one in people:
+        assert await k.replies(1, one) == [f"You said: I am {one}"]
+
+
+async def test_the_model_is_told_of_places_contacts_and_orders(k: WhatsAppRig) -> None:
+    await k.whatsapp.people.locate(52.5, 13.4, name="The shop")
+    await k.replies(1)
+    await k.whatsapp.people.introduce("Barbara Johnson")
+    await k.replies(2)
+    await k.whatsapp.people.order({"sku-17": 2}, text="Gift wrap")
+    answers = await k.replies(3)
+    for said, answer in zip(("[location: The shop (52.5, 13.4)]", "[contact: Barbara Johnson", "2 x sku-17"), answers,
+                            strict=True):  # fmt: skip
+        assert said in answer
+
+
+async def test_a_failure_told_twice_sends_once_more_only(database_url: str, tmp_path: Path) -> None:
+    async with whatsapp_rig(database_url, tmp_path, failures=[131000], duplicate_statuses=True) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes("select state, delivery, attempts > 0 from outbox", [("sent", "read", True)], seconds=30)
+        await asyncio.sleep(1)
+        assert k.texts() == ["You said: hello"]

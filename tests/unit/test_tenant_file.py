@@ -125,3 +125,43 @@ def test_escalation_and_operators_are_read_and_may_be_left_out() -> None:
     assert read.escalation.rules == ('"refund" AND count > 2',)
     assert (read.escalation.resume_after_minutes, read.operators.slack_channel) == (240, "C0HELP")
     assert parse(SMALLEST, {}).escalation.rules == ()
+
+
+WHATSAPP = {
+    "phone_number_id": "1065",
+    "access_token": "EAA",
+    "app_secret": "0123456789abcdef",
+    "verify_token": "fedcba9876543210",
+}
+
+
+def whatsapp(**changes: object) -> str:
+    return altered(channels={"whatsapp": WHATSAPP | changes})
+
+
+def test_a_whatsapp_number_becomes_a_channel_whose_verify_token_can_be_looked_up_unread() -> None:
+    template = {"name": "follow_up", "language": "en_US"}
+    (connection,) = parse(whatsapp(template=template), {}).channels.connections
+    assert (connection["kind"], connection["app"], connection["team"], connection["account"]) == (
+        "whatsapp", "", "1065", "1065",
+    )  # fmt: skip
+    assert connection["secrets"] == {name: WHATSAPP[name] for name in ("access_token", "app_secret", "verify_token")}
+    assert connection["options"]["template"] == template | {"with_answer": False}
+    assert WHATSAPP["verify_token"] not in str(connection["options"])
+
+
+@pytest.mark.parametrize("secret", ["access_token", "app_secret", "verify_token"])
+@pytest.mark.parametrize("given", ["", None, "${NOT_SET}"])
+def test_a_whatsapp_secret_that_is_missing_is_an_error_and_never_switches_a_check_off(
+    secret: str, given: str | None
+) -> None:
+    with pytest.raises(TenantFileInvalid, match=secret):
+        parse(whatsapp(**{secret: given}), {})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"phone_number_id": "+49 151"}, {"template": {"name": "Follow Up"}}, {"tokn": "x"}]
+)
+def test_a_whatsapp_entry_that_meta_would_not_know_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(TenantFileInvalid, match=r"channels\.whatsapp"):
+        parse(whatsapp(**changes), {})

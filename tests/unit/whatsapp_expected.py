@@ -23,7 +23,7 @@ def said(text: str = HOURS, kind: Kind = "message", person: Person = ANNA, **mor
 
 
 def pressed(text: str) -> Said:
-    return said(text, quoted="wamid.ASKED")
+    return said(text)
 
 
 def file(kind: Any, name: str, media_type: str, number: int, caption: str = "", **more: Any) -> Said:
@@ -92,9 +92,7 @@ EXPECTED: dict[str, Expected] = {
     "interactive__form": [pressed("[form: size: L; colours: red, blue; gift: yes; amount: 2]")],
     "interactive__form_unreadable": [pressed("[form: Sent]")],
     "interactive__call_permission": [said("[permission to call: accept]", "aside")],
-    "interactive__future_kind": [
-        said("an interactive message of a kind that is not known yet", "unsupported", quoted="wamid.ASKED")
-    ],
+    "interactive__future_kind": [said("an interactive message of a kind that is not known yet", "unsupported")],
     "button__template_reply": [pressed("Unsubscribe")],
     "order__two_items": [said("[order: 2 x sku-17 at 49.9 EUR; 1 x sku-9 at 5 EUR; Gift wrap please]")],
     "edit__text": [said("Open on Sunday?", "edit", target="wamid.TARGET")],

@@ -91,7 +91,8 @@ def _message(number: str, account: str, message: dict[str, Any], known: list[dic
         return Unreadable(number, f"a message of type {kind[:40]!r} without its content")
     around = mapping(message.get("context"))
     words = _framed(said.text, message, around) if said.kind == "message" else said.text
-    quoted = identity(around.get("id")) if said.kind in ("message", "unsupported") else ""
+    # What is pressed belongs to a message anyway, and says enough.
+    quoted = identity(around.get("id")) if said.kind == "message" and kind not in ("interactive", "button") else ""
     return Said(
         number, id_, person, moment(message.get("timestamp")), said.kind, words, said.target, quoted, said.attachments
     )

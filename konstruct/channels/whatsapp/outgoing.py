@@ -6,6 +6,7 @@ from typing import Any
 from konstruct.channels.emoji import lone_emoji
 from konstruct.channels.whatsapp.choosing import LONGEST_BODY_CHARS, offered
 from konstruct.channels.whatsapp.fields import phone
+from konstruct.channels.whatsapp.formatting import formatted
 from konstruct.choices import split_choices
 from konstruct.errors import ChannelRefused
 from konstruct.messages import Reply
@@ -39,14 +40,14 @@ def message(reply: Reply, text: str, options: dict[str, Any]) -> dict[str, Any]:
         content = {"type": "reaction", "reaction": {"message_id": reply.source_id, "emoji": emoji}}
         return _envelope(reply) | content
     said, choices = split_choices(text)
-    asked = offered(said, choices)
+    asked = offered(formatted(said), choices)
     around = _envelope(reply)
     if options.get("quote") and reply.part == 0 and reply.source_id:
         around["context"] = {"message_id": reply.source_id}
     if asked is not None:
         return around | {"type": "interactive", "interactive": asked}
-    body = f"{said}\n{_listed(choices)}" if choices else text
-    return around | {"type": "text", "text": {"body": body, "preview_url": False}}
+    body = f"{said}\n{_listed(choices)}" if choices else said
+    return around | {"type": "text", "text": {"body": formatted(body).strip() or body, "preview_url": False}}
 
 
 def closed(reply: Reply) -> bool:
@@ -87,7 +88,7 @@ def _envelope(reply: Reply) -> dict[str, Any]:
 def _parameter(text: str) -> str:
     # A parameter may hold neither line breaks nor tabs, nor more than four blanks in a row.
     said, choices = split_choices(text)
-    line = " ".join(" ".join([said, *choices] if choices else [text]).split())
+    line = " ".join(" ".join([formatted(said), *choices]).split())
     return line if len(line) <= LONGEST_PARAMETER_CHARS else line[: LONGEST_PARAMETER_CHARS - 1].rstrip() + "…"
 
 

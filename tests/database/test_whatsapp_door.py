@@ -1,0 +1,109 @@
+"""WhatsApp's door: whose batch it is, what of it is kept, and that nothing is acknowledged that is not stored."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from simulator.whatsapp.notifier import signed
+from simulator.whatsapp.people.acting import ANNA
+from tests.whatsapp_rig import ACME, GLOBEX, WhatsAppRig, whatsapp_rig
+
+
+@pytest_asyncio.fixture
+async def k(database_url: str, tmp_path: Path) -> AsyncIterator[WhatsAppRig]:
+    async with whatsapp_rig(database_url, tmp_path) as whole:
+        yield whole
+
+
+def batch(*messages: dict[str, Any], number: str = ACME.phone_number_id, **value: Any) -> dict[str, Any]:
+    metadata = {"display_phone_number": "1", "phone_number_id": number}
+    told = {"messaging_product": "whatsapp", "metadata": metadata, **({"messages": messages} if messages else {})}
+    return {"id": "waba", "changes": [{"field": "messages", "value": told | value}]}
+
+
+def text(body: str, n: int = 1, sender: str = ANNA) -> dict[str, Any]:
+    return {"from": sender, "id": f"wamid.{n}", "timestamp": "1793000000", "type": "text", "text": {"body": body}}
+
+
+def whole(*entries: dict[str, Any]) -> bytes:
+    return json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
+
+
+async def post(k: WhatsAppRig, body: bytes, secret: str = ACME.app_secret) -> int:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{k.rig.url}/whatsapp/webhook", data=body, headers=signed(secret, body)) as answer,
+    ):
+        return answer.status
+
+
+async def test_a_message_delivered_many_times_at_once_is_answered_once(k: WhatsAppRig) -> None:
+    statuses = await asyncio.gather(*(post(k, whole(batch(text("hello")))) for _ in range(50)))
+    assert set(statuses) == {200}
+    await k.becomes("select count(*), min(state) from inbox", [(1, "answered")])
+    await asyncio.sleep(0.3)
+    assert k.rig.model.calls == 1
+    assert await post(k, whole(batch(text("hello")))) == 200
+    assert k.rows("select count(*) from inbox") == [(1,)]
+
+
+async def test_a_mixed_batch_is_stored_whole_and_its_broken_part_kept(k: WhatsAppRig) -> None:
+    body = whole(
+        batch(text("one", 1, "491"), {"id": "wamid.x", "type": "text"}, text("two", 2, "492")),
+        batch(statuses=[{"id": "wamid.unknown", "status": "read", "timestamp": "1"}]),
+        batch(text("three", 3, "491")),
+    )
+    assert await post(k, body) == 200
+    assert k.rows("select count(*) from inbox") == [(3,)]
+    assert k.rows("select count(*) from malformed_events") == [(1,)]
+    await k.becomes("select count(*) from conversations", [(2,)])
+
+
+async def test_a_batch_of_two_tenants_reaches_only_whose_secret_signed_it(k: WhatsAppRig) -> None:
+    mixed = whole(batch(text("for acme", 1)), batch(text("for globex", 2), number=GLOBEX.phone_number_id))
+    assert await post(k, mixed, GLOBEX.app_secret) == 200
+    assert k.rows("select t.name, i.event from inbox i join tenants t on t.id = i.tenant_id") == [("globex", "wamid.2")]
+    assert await post(k, mixed, ACME.app_secret) == 200
+    assert len(k.rows("select from inbox")) == 2
+
+
+async def test_a_batch_of_two_tenants_of_one_app_reaches_both(k: WhatsAppRig) -> None:
+    await k.apply(replace(GLOBEX, app_secret=ACME.app_secret))
+    await asyncio.sleep(0)
+    mixed = whole(batch(text("for acme", 1)), batch(text("for globex", 2), number=GLOBEX.phone_number_id))
+    assert await post(k, mixed) == 200
+    assert k.rows("select count(distinct tenant_id), count(*) from inbox") == [(2, 2)]
+
+
+@pytest.mark.parametrize("number", [ACME.phone_number_id, "999"])
+async def test_what_nobodys_secret_signed_is_rejected(k: WhatsAppRig, number: str) -> None:
+    assert await post(k, whole(batch(text("x"), number=number)), "another-secret") == 401
+    assert await post(k, b"not json", "another-secret") == 401
+    assert k.rows("select from inbox") == []
+    assert k.rows("select from malformed_events") == []
+
+
+async def test_what_is_signed_but_not_ours_or_not_readable_is_no_reason_to_repeat_it(k: WhatsAppRig) -> None:
+    assert await post(k, whole(batch(text("x"), number="999"))) == 200
+    assert await post(k, b"not json") == 200
+    assert (await k.whatsapp.admin.update_account("ACCOUNT_RESTRICTION")).status == 200
+    assert k.rows("select from inbox") == []
+    assert k.rows("select reason from malformed_events") == [("the body is not JSON",)]
+
+
+async def test_metas_check_of_the_url_is_passed_with_the_verify_token_only(k: WhatsAppRig) -> None:
+    passed = await k.whatsapp.admin.verify_webhook()
+    assert (passed["status"], passed["answer"]) == (200, passed["challenge"])
+    for token in ("", "wrong", ACME.app_secret):
+        refused = await k.whatsapp.admin.verify_webhook(token=token)
+        assert refused["status"] == 403
+        assert refused["challenge"] not in refused["answer"]
+    async with aiohttp.ClientSession() as session, session.get(f"{k.rig.url}/whatsapp/webhook") as answer:
+        assert answer.status == 403

@@ -14,6 +14,7 @@ from actors.wrap import RayHosts, RayMetrics
 from deployments.ingress import routes
 from deployments.readiness import Readiness
 from deployments.router import Router
+from deployments.socket_mode import socket_mode
 from deployments.supervisor import Supervisor
 from deployments.webhooks import Intake
 from konstruct import logs
@@ -38,6 +39,7 @@ class AppArgs(BaseModel):
     embedder_replicas: int = Field(1, ge=1)
     embedding_device: str = "cpu"
     embedder_gpus: float = Field(0, ge=0)
+    socket_mode: bool = True
 
 
 class ServedEmbedder:
@@ -96,11 +98,40 @@ class ServedSupervisor:
             raise RuntimeError("Supervision has ended.")
 
 
+class ServedSocketMode:
+    """Slack's Socket Mode, for tenants that ask for it."""
+
+    def __init__(self) -> None:
+        """Begin to follow what tenants ask for with the event loop."""
+        settings = Settings.from_environment()
+        logs.configure(settings.log_level)
+        self._database = Database(settings.database_url or "", 2)
+        self._router = Router(self._database, RayHosts())
+        intake = Intake(self._database, self._router.wake, RayMetrics(), failpoint_for(settings))
+        self._mode = socket_mode(settings, self._database, intake)
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        await self._database.start()
+        self._router.start()
+        await self._mode.run()
+
+    def check_health(self) -> None:
+        """Serve replaces the replica when nobody follows any more."""
+        if self._task.done():
+            raise RuntimeError("Socket Mode has ended.")
+
+
 class ServedIngress:
     """The HTTP ingress: webhooks, health and readiness."""
 
-    def __init__(self, supervisor: serve.handle.DeploymentHandle, embedder: serve.handle.DeploymentHandle) -> None:
-        """Build everything; connections open with the event loop."""
+    def __init__(
+        self,
+        supervisor: serve.handle.DeploymentHandle,
+        embedder: serve.handle.DeploymentHandle,
+        _socket_mode: serve.handle.DeploymentHandle | None = None,
+    ) -> None:
+        """Build everything; connections open with the event loop. What is only named here runs beside it."""
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
         metrics = RayMetrics()
@@ -137,4 +168,10 @@ def build(args: dict[str, Any]) -> serve.Application:
         serve.ingress()(ServedIngress), name="Ingress", num_replicas=asked.ingress_replicas,
         max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0.2},
     )  # fmt: skip
-    return ingress.bind(supervisor, embedder)
+    if not asked.socket_mode:
+        return ingress.bind(supervisor, embedder)
+    sockets = serve.deployment(
+        ServedSocketMode, name="SocketMode", num_replicas=1, ray_actor_options={"num_cpus": 0.05},
+        health_check_period_s=5,
+    ).bind()  # fmt: skip
+    return ingress.bind(supervisor, embedder, sockets)

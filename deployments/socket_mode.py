@@ -12,9 +12,13 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from deployments.doors.slack import SlackDoor
+from deployments.doors.slack_reach import SlackReach
+from deployments.webhooks import Intake
 from konstruct.database.pool import Database
 from konstruct.database.tenants import socket_channels
+from konstruct.directory import Directory
 from konstruct.errors import KonstructError
+from konstruct.settings import Settings
 from konstruct.vault import Vault
 
 LOOK_SECONDS = 5.0
@@ -22,6 +26,14 @@ LOOK_SECONDS = 5.0
 log = structlog.get_logger()
 # The library repeats what is in its exceptions, at length.
 logging.getLogger("slack_sdk").setLevel(logging.CRITICAL)
+
+
+def socket_mode(settings: Settings, database: Database, intake: Intake) -> "SocketMode":
+    """Socket Mode with a door of its own."""
+    vault = Vault(settings.master_keys)
+    reach = SlackReach(settings, database, vault)
+    door = SlackDoor(intake, Directory(database, vault), database, reach, settings)
+    return SocketMode(database, vault, door, settings.slack_api_url)
 
 
 class SocketMode:

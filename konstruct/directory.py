@@ -31,11 +31,14 @@ class Directory:
         self._vault = vault
         self._kept: dict[tuple[str, str, str], tuple[float, Candidates]] = {}
 
-    async def find(self, kind: str, app: str, team: str) -> Candidates:
-        """Candidates for an event; raises DatabaseUnavailable only for what was never seen before."""
+    async def find(self, kind: str, app: str, team: str, *, anew: bool = False) -> Candidates:
+        """Candidates for an event; raises DatabaseUnavailable only for what was never seen before.
+
+        `anew`: what was read a moment ago does not do.
+        """
         key = (kind, app, team)
         kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
+        if kept is not None and not anew and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
         try:
             found = await self._read(kind, app, team)
@@ -47,10 +50,6 @@ class Directory:
             self._kept.clear()
         self._kept[key] = (time.monotonic(), found)
         return found
-
-    def forget(self) -> None:
-        """Something changed: read everything anew."""
-        self._kept.clear()
 
     async def knows_verify_token(self, kind: str, token: str) -> bool:
         """Whether a channel of this kind was set up with this token; never kept, it is asked for once a set-up."""

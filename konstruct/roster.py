@@ -75,10 +75,14 @@ class Roster:
     async def assignment(self, tenant: UUID, kind: str, team: str) -> Assignment:
         """Who answers there; raises NobodyAssigned."""
         row = await self._row(tenant)
-        channel = _connected(row, kind, team)
+        try:
+            channel = _connected(row, kind, team)
+        except NobodyAssigned:
+            # Connected a moment ago, perhaps.
+            row = await self._row(tenant, anew=True)
+            channel = _connected(row, kind, team)
         if channel.expires_at is not None and await self._rotation.fresh(channel) is not channel:
-            self._kept.pop(tenant, None)
-            row = await self._row(tenant)
+            row = await self._row(tenant, anew=True)
         opened = self._opened.get((tenant, kind, team))
         # An unchanged row is the same object: models and their HTTP connections stay open.
         if opened is None or opened[0] is not row:
@@ -91,9 +95,9 @@ class Roster:
             self._opened[tenant, kind, team] = opened
         return opened[1]
 
-    async def _row(self, tenant: UUID) -> TenantRow:
+    async def _row(self, tenant: UUID, *, anew: bool = False) -> TenantRow:
         read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))
-        if time.monotonic() - read_at >= KEPT_SECONDS:
+        if anew or time.monotonic() - read_at >= KEPT_SECONDS:
             fresh = await read_tenant(self._database, tenant, self._vault)
             # Others may have read it meanwhile: an unchanged row stays the same object for all.
             _, kept = self._kept.get(tenant, (0.0, None))

@@ -75,14 +75,14 @@ class SlackDoor:
             return None
         event = slack.read(content) if kind == "events_api" else slack.interacted(content)
         if _belongs(app, event.source):
-            await self.take(event, (await self.candidates(event.source)).own, body)
+            await self.take(event, await self._installed(event.source), body)
         return None
 
     async def _typed(self, app: str, content: dict[str, Any], body: bytes) -> dict[str, Any] | None:
         event = slack.commanded(content)
         if isinstance(event, slack.Checked) or not _belongs(app, event.source):
             return None
-        answer = await self._commanded(event, (await self.candidates(event.source)).own, body)
+        answer = await self._commanded(event, await self._installed(event.source), body)
         shown: dict[str, Any] | None = orjson.loads(answer.body) if answer.body else None
         return shown
 
@@ -147,24 +147,30 @@ class SlackDoor:
         at = event.at or time.time()
         ended = await installs.disconnect(self._database, channel, at, event.accounts)
         log.warning("app uninstalled" if ended else "an older installation ended", channel="slack", team=channel.team)
-        self._directory.forget()
 
     async def _verified(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> ChannelRow | None:
         """The installation that the request is for; raises SignatureRejected."""
-        candidates = await self.candidates(source)
+        candidates = await self._candidates(source)
         secrets = candidates.secrets
         if self._settings.slack_signing_secret and source.app in ("", self._settings.slack_app_id):
             # The installation's own app signs also for workspaces that are not, or no longer, connected.
             secrets = (*secrets, self._settings.slack_signing_secret)
         timestamp, signature = headers.get("x-slack-request-timestamp"), headers.get("x-slack-signature")
         slack.verify(body, timestamp, signature, secrets, time.time())
-        return candidates.own
+        return await self._installed(source)
 
-    async def candidates(self, source: slack.Source) -> Candidates:
+    async def _installed(self, source: slack.Source) -> ChannelRow | None:
+        own = (await self._candidates(source)).own
+        if own is None or own.disconnected:
+            # Installed a moment ago, perhaps: what is ignored now never comes again.
+            return (await self._candidates(source, anew=True)).own
+        return own
+
+    async def _candidates(self, source: slack.Source, *, anew: bool = False) -> Candidates:
         """Whose it is; an app of a whole organisation may also be entered for one of its workspaces."""
-        found = await self._directory.find("slack", source.app, source.enterprise or source.team)
+        found = await self._directory.find("slack", source.app, source.enterprise or source.team, anew=anew)
         if found.own is None and source.enterprise and source.team:
-            return await self._directory.find("slack", source.app, source.team)
+            return await self._directory.find("slack", source.app, source.team, anew=anew)
         return found
 
 

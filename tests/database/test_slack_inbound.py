@@ -123,7 +123,6 @@ async def test_a_file_is_a_message_also_without_words(k: Rig) -> None:
 async def test_where_direct_messages_are_threads_each_is_answered_in_its_own(k: Rig) -> None:
     text = TENANT.format(tenant="acme", app=APP, quiet=0).replace("slack: {", "slack: {agent_view: true, ")
     await tenants.apply_tenant(k.database, tenant_file.parse(text, {}), Vault(k.settings.master_keys))
-    await asyncio.sleep(5.1)  # what the directory keeps
     first, second = await k.slack.say("one"), await k.slack.say("two")
     assert await in_thread(k, first.ts, 1, "D0ALICE") == ["You said: one"]
     assert await in_thread(k, second.ts, 1, "D0ALICE") == ["You said: two"]

@@ -10,7 +10,7 @@ TORCH := $(if $(HAS_TORCH),,--torch-backend cpu)
 export UV_FIND_LINKS := $(if $(HAS_TORCH),$(FIND_LINKS),)
 export UV_LINK_MODE ?= copy
 
-.PHONY: up down test bench lint lock clean
+.PHONY: up down test browser bench lint lock clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/.runtime ## everything on this machine
@@ -19,9 +19,17 @@ up: $(VENV)/.runtime ## everything on this machine
 down: ## end everything, leave no process and no port taken
 	@if [ -x $(BIN)/konstruct ]; then $(BIN)/konstruct down; else echo "Nothing is installed here."; fi
 
-test: $(VENV)/.dev ## what CI runs
+test: $(VENV)/.dev browser ## what CI runs
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest tests $(TESTS)
+
+browser: ## Chromium, in which the tests open the web chat
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  { $$SUDO apt-get install -y -qq --no-install-recommends chromium || { $$SUDO apt-get update -qq && \
+	    $$SUDO apt-get install -y -qq --no-install-recommends chromium; }; } >/dev/null || \
+	  { echo "Chromium could not be installed; the tests of the web chat need it: install it, then try again."; exit 1; }; }
 
 bench: $(VENV)/.dev ## the benchmark's table and plot
 	$(BIN)/python -m tests.bench

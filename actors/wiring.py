@@ -12,6 +12,7 @@ from konstruct.channels.slack import Client
 from konstruct.database.outbox import Outbox
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ModelRow
+from konstruct.database.web_messages import WebMessages
 from konstruct.delivery import Delivery
 from konstruct.failpoints import Failpoint, armed, disarmed
 from konstruct.metrics import Metrics
@@ -81,7 +82,10 @@ def _roster(settings: Settings, database: Database, session: aiohttp.ClientSessi
     vault = Vault(settings.master_keys)
     client = Client(settings.slack_client_id, settings.slack_client_secret or "")
     rotation = TokenRotation(database, vault, session, settings.slack_api_url, client)
-    return Roster(database, vault, _opener(settings, session), _api_urls(settings), session, rotation=rotation)
+    return Roster(
+        database, vault, _opener(settings, session), _api_urls(settings), session, rotation=rotation,
+        feed=WebMessages(database),
+    )  # fmt: skip
 
 
 def _api_urls(settings: Settings) -> dict[str, str]:
@@ -91,7 +95,7 @@ def _api_urls(settings: Settings) -> dict[str, str]:
 def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:
     def open_model(name: str, row: ModelRow | None) -> Model:
         if row is not None:
-            return HostedModel(row.name, row.litellm, row.api_base, row.api_key)
+            return HostedModel(row.name, row.litellm, row.api_base, row.api_key, sees=row.vision)
         token = local_model_token(settings.master_keys)
         return LocalModel(name.removeprefix(LOCAL), settings.local_model_url, token, session)
 

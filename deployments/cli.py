@@ -173,6 +173,18 @@ def scale_hosts(
     asyncio.run(scale(_environment(), number, timeout, console))
 
 
+@app.command("web-token")
+def web_token(
+    site: Annotated[str, typer.Argument(help="The site, as the tenant file calls it.")],
+    visitor: Annotated[str, typer.Option(help="Who writes there; the same visitor sees the same conversation.")] = "me",
+    hours: Annotated[float, typer.Option(min=0.1, max=744, help="How long the link opens the chat.")] = 12,
+) -> None:
+    """Make a link to the web chat of a site, to try it out."""
+    from deployments.web_link import link  # noqa: PLC0415
+
+    console.print(asyncio.run(link(_environment(), site, visitor, hours)))
+
+
 @app.command()
 def version() -> None:
     """Show versions: ours (a hash of the sources) and those of what matters most."""

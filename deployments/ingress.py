@@ -10,9 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
 from deployments.doors.slack_reach import SlackReach
+from deployments.doors.web_chat import WebChatDoor
 from deployments.doors.whatsapp import WhatsAppDoor
 from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, Page, said
 from konstruct.database.pool import Database
+from konstruct.database.web_messages import WebMessages
 from konstruct.directory import Directory
 from konstruct.settings import Settings
 from konstruct.vault import Vault
@@ -36,6 +38,7 @@ def routes(
 
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
+    _add_web_chat(app, WebChatDoor(intake, directory, WebMessages(database)))
     vault = Vault(settings.master_keys)
     reach = SlackReach(settings, database, vault)
     install = SlackInstall(settings, database, vault, reach)
@@ -51,6 +54,14 @@ def routes(
         "/whatsapp/webhook": intake.guarded("whatsapp", whatsapp.webhook),
     }
     return Ingress(doors, app, reach)
+
+
+def _add_web_chat(app: FastAPI, web: WebChatDoor) -> None:
+    app.add_route("/web/{site}", web.page, methods=["GET"])
+    app.add_route("/web/{site}/messages", web.post, methods=["POST"])
+    app.add_route("/web/{site}/messages", web.preflight, methods=["OPTIONS"])
+    app.add_route("/web/{site}/events", web.events, methods=["GET"])
+    app.add_route("/web/{site}/events", web.preflight, methods=["OPTIONS"])
 
 
 class Ingress:

@@ -9,6 +9,8 @@ Role = Literal["contact", "employee", "operator"]
 # message: wants an answer. aside: said where the employee listens, but not to it. edit, delete, reaction: about the
 # message `target`. operator: a human spoke for the business. unsupported: `text` says what cannot be read.
 Kind = Literal["message", "aside", "edit", "delete", "reaction", "operator", "unsupported"]
+# Of a row that the web chat shows; status: what the employee is doing, for as long as it does it.
+WebRole = Literal["contact", "employee", "status"]
 Medium = Literal["image", "document", "audio", "video", "sticker"]
 
 

@@ -1,6 +1,7 @@
 """What the model is told: who it is, that it must not deny being an AI, what it remembers, what was said."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from konstruct.messages import Spoken
 
@@ -22,15 +23,24 @@ _ROLES = {"contact": "user", "employee": "assistant", "operator": "assistant"}
 
 
 def build(
-    name: str, instructions: str, memories: Sequence[str], spoken: Iterable[Spoken], *, offers_choices: bool = False
-) -> list[dict[str, str]]:
-    """Chat messages ({role, content}) in the order models expect: one system message, then the window."""
+    name: str,
+    instructions: str,
+    memories: Sequence[str],
+    spoken: Iterable[Spoken],
+    *,
+    pictures: Sequence[Mapping[str, Any]] = (),
+    offers_choices: bool = False,
+) -> list[dict[str, Any]]:
+    """Chat messages ({role, content}) in the order models expect: one system message, then the window.
+
+    `pictures` are image parts that came with what was said last; the text refers to each of them.
+    """
     system = [f"You are {name}, a helpful AI employee.", instructions.strip(), DISCLOSURE]
     if offers_choices:
         system.append(CHOICES_NOTICE)
     if memories:
         system.append("\n".join([MEMORY_NOTICE, *(f"- {memory}" for memory in memories)]))
-    messages = [{"role": "system", "content": "\n\n".join(system)}]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": "\n\n".join(system)}]
     for entry in spoken:
         role = _ROLES[entry.role]
         if messages[-1]["role"] == role:
@@ -38,4 +48,6 @@ def build(
             messages[-1] = {"role": role, "content": f"{messages[-1]['content']}\n{entry.text}"}
         else:
             messages.append({"role": role, "content": entry.text})
+    if pictures and messages[-1]["role"] == "user":
+        messages[-1]["content"] = [{"type": "text", "text": messages[-1]["content"]}, *map(dict, pictures)]
     return messages

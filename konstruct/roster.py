@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from konstruct.channels import CHANNELS, Channel, Line
+from konstruct.channels.channel import Feed
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
 from konstruct.errors import KonstructError
@@ -61,6 +62,7 @@ class Roster:
         session: Any,
         *,
         rotation: Rotation,
+        feed: Feed | None = None,
     ) -> None:
         """`open_model(name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
         self._rotation = rotation
@@ -69,6 +71,7 @@ class Roster:
         self._open_model = open_model
         self._api_urls = api_urls
         self._session = session
+        self._feed = feed
         self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
         self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
 
@@ -126,7 +129,7 @@ class Roster:
     def _line(self, channel: ChannelRow) -> Line:
         return Line(
             channel.tenant, channel.team, channel.account, channel.secrets, channel.options,
-            self._api_urls.get(channel.kind, ""), self._session,
+            self._api_urls.get(channel.kind, ""), self._session, self._feed,
         )  # fmt: skip
 
     def _model(self, row: TenantRow, name: str) -> Model:

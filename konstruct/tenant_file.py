@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -55,6 +55,8 @@ class ModelEntry(_Strict):
     litellm: str = Field(min_length=1)
     api_base: str | None = None
     api_key: str | None = Field(default=None, repr=False)
+    vision: bool = False  # it may be given pictures
+    transcription: bool = False  # it writes down recordings, and answers nobody
 
 
 class SlackEntry(_Strict):
@@ -130,16 +132,31 @@ class WhatsAppEntry(_Strict):
         }
 
 
+class WebEntry(_Strict):
+    """The web chat of one site: who embeds it, and the secret with which that site signs its visitors."""
+
+    site: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    secret: str = Field(min_length=16, repr=False)
+    origins: tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")], ...] = ()
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The fields of its ChannelRow."""
+        named = {"kind": "web", "app": "", "team": self.site, "account": self.site}
+        return named | {"secrets": {"signing_secret": self.secret}, "options": {"origins": list(self.origins)}}
+
+
 class ChannelEntries(_Strict):
     """The channels this employee works in."""
 
     slack: SlackEntry | None = None
     whatsapp: WhatsAppEntry | None = None
+    web: WebEntry | None = None
 
     @property
     def connections(self) -> list[dict[str, Any]]:
         """The fields of every entry's ChannelRow."""
-        return [entry.connection for entry in (self.slack, self.whatsapp) if entry is not None]
+        return [entry.connection for entry in (self.slack, self.whatsapp, self.web) if entry is not None]
 
 
 class EscalationEntry(_Strict):
@@ -211,8 +228,11 @@ def _check_models(tenant_file: TenantFile) -> None:
     names = [model.name for model in tenant_file.models]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise TenantFileInvalid(f"models: the name {doubled[0]} is given twice; names must differ.")
+    scribes = {model.name for model in tenant_file.models if model.transcription}
     for field in ("model", "fallback_model"):
         wanted = getattr(tenant_file.employee, field)
+        if wanted in scribes:
+            raise TenantFileInvalid(f"employee.{field} is {wanted}, which only transcribes; name one that answers.")
         if wanted and not wanted.startswith(LOCAL) and wanted not in names:
             known = ", ".join([*names, "local/smollm2"])
             raise TenantFileInvalid(f"employee.{field} is {wanted}, which is not among the models: {known}.")

@@ -48,6 +48,8 @@ create table models (
   litellm text not null,
   api_base text,
   api_key bytea,                                  -- encrypted by the vault
+  vision boolean not null default false,          -- may be given pictures
+  transcription boolean not null default false,   -- writes down recordings
   primary key (tenant_id, name)
 );
 
@@ -235,6 +237,21 @@ create table usage (
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
 
+-- What is visible in the web chat; upserted by id, so that a repeated send is one message.
+create table web_messages (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  conversation_id uuid not null,                  -- no key into conversations: what a contact says is shown at once
+  id uuid not null,                               -- the reply's id, or one made of the contact's own message id
+  place bigint not null,                          -- its order on the page
+  seq bigint not null,                            -- grows with every change: a reader asks for what is newer
+  role text not null check (role in ('contact', 'employee', 'status')),
+  text text not null,
+  final boolean not null,                         -- false: the answer still grows
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, conversation_id, id)
+);
+create unique index web_messages_for_feed on web_messages (tenant_id, conversation_id, seq);
+
 -- Hosting (no tenant data) ---------------------------------------------------------------------------------------
 
 create table shards (
@@ -268,7 +285,7 @@ declare v_table text;
 begin
   foreach v_table in array array['employees', 'models', 'channels', 'conversations', 'contacts', 'messages',
                                  'contact_aliases', 'memories', 'inbox', 'outbox', 'usage', 'install_states',
-                                 'feedback'] loop
+                                 'feedback', 'web_messages'] loop
     execute format('alter table %I enable row level security', v_table);
     execute format('alter table %I force row level security', v_table);
     execute format('create policy %I on %I using (tenant_id = (select current_tenant()))
@@ -279,7 +296,7 @@ alter table tenants enable row level security;
 alter table tenants force row level security;
 create policy tenants_by_tenant on tenants using (id = (select current_tenant())) with check (id = (select current_tenant()));
 
-grant select, insert, update on tenants, conversations, contacts, inbox, outbox, usage, memories, hosting to konstruct_app;
+grant select, insert, update on tenants, conversations, contacts, inbox, outbox, usage, memories, web_messages, hosting to konstruct_app;
 grant select, insert, update, delete on employees, models, channels to konstruct_app;
 grant select, insert, update, delete on contact_aliases to konstruct_app;
 grant select, insert, delete, update (text) on messages to konstruct_app; -- what a contact edits or deletes
@@ -947,4 +964,46 @@ begin
       and expires_at < now() + p_left and coalesce(refreshing_until, '-infinity') < clock_timestamp()
     returning secrets into v_secrets;
   return v_secrets;
+end $$;
+
+-- Make something visible in the web chat. Changes of one conversation are numbered in the order of their commits, so
+-- that a reader who has seen number n misses nothing by asking for more than n. What is final never shrinks again.
+create function say_on_web(p_tenant uuid, p_conversation uuid, p_id uuid, p_role text, p_text text, p_final boolean)
+  returns bigint language plpgsql as $$
+declare v_seq bigint;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform pg_advisory_xact_lock(hashtextextended(p_conversation::text, 5));
+  select coalesce(max(seq), 0) + 1 into v_seq from web_messages
+    where tenant_id = p_tenant and conversation_id = p_conversation;
+  if p_role = 'employee' then
+    update web_messages set text = '', seq = v_seq
+      where tenant_id = p_tenant and conversation_id = p_conversation and role = 'status' and text <> '';
+    v_seq := v_seq + 1;
+  end if;
+  insert into web_messages as w (tenant_id, conversation_id, id, place, seq, role, text, final)
+    values (p_tenant, p_conversation, p_id, v_seq, v_seq, p_role, p_text, p_final)
+    on conflict (tenant_id, conversation_id, id) do update
+      set text = excluded.text, final = excluded.final, seq = excluded.seq
+      where w.role = excluded.role and (excluded.final or not w.final)
+        and (p_role = 'status' or (w.text, w.final) is distinct from (excluded.text, excluded.final));
+  return v_seq;
+end $$;
+
+-- Whether a reply is visible there in its final form; null where it is not visible at all.
+create function seen_on_web(p_tenant uuid, p_conversation uuid, p_id uuid) returns boolean language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  return (select final from web_messages
+          where tenant_id = p_tenant and conversation_id = p_conversation and id = p_id and role = 'employee');
+end $$;
+
+-- What changed after a number, in the order of the changes; of more than p_limit the latest.
+create function web_feed(p_tenant uuid, p_conversation uuid, p_after bigint, p_limit int)
+  returns setof web_messages language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  return query select * from (
+    select * from web_messages where tenant_id = p_tenant and conversation_id = p_conversation and seq > p_after
+      order by seq desc limit p_limit) latest order by seq;
 end $$;

@@ -71,6 +71,7 @@ class StubModel:
         """Listen on loopback."""
         app = web.Application(client_max_size=10_000_000)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         app.router.add_get("/v1/models", _models)
         app.router.add_post("/_stub/faults", self._program)
         app.router.add_get("/_stub/calls", self._report)
@@ -100,6 +101,16 @@ class StubModel:
 
     async def _report(self, _: web.Request) -> web.Response:
         return web.json_response({"calls": self.calls, "running": self.running})
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        self.calls += 1
+        form = await request.post()
+        recording: Any = form["file"]
+        self.requests.append({"model": form["model"], "file": recording.filename, "bytes": len(recording.file.read())})
+        fault = self._faults.popleft() if self._faults else Fault("")
+        if fault.kind == "hang":
+            await asyncio.sleep(3600)
+        return _status(fault) if fault.kind in STATUSES else web.json_response({"text": " Where is my order? "})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         self.calls += 1

@@ -4,7 +4,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from konstruct.messages import Address, Attachment, Reply, Sighting
+from konstruct.messages import Address, Attachment, Reply, Sighting, WebRole
+
+
+class Feed(Protocol):
+    """Where the web chat keeps what is visible. Raises KonstructError."""
+
+    async def say(self, tenant: UUID, conversation: UUID, id_: UUID, role: WebRole, text: str, *, final: bool) -> None:
+        """Upsert by id."""
+        ...
+
+    async def seen(self, tenant: UUID, conversation: UUID, id_: UUID) -> bool | None:
+        """Whether it is final; None if it is not there."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,7 @@ class Line:
     options: dict[str, Any]
     api_url: str
     session: Any  # aiohttp.ClientSession of the process
+    feed: Feed | None = None  # what the web chat writes to, the one channel that has no vendor
 
 
 class Channel(Protocol):

@@ -37,6 +37,8 @@ class ModelRow:
     litellm: str
     api_base: str | None
     api_key: str | None = field(repr=False)
+    vision: bool = False
+    transcription: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | N
 async def _apply_models(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> None:
     for model in tenant_file.models:
         key = vault.encrypt(connection.tenant, model.api_key) if model.api_key else None
-        await connection.run("save_model", name=model.name, litellm=model.litellm, api_base=model.api_base, api_key=key)
+        await connection.run("save_model", **model.model_dump() | {"api_key": key})
     await connection.run("drop_other_models", names=[model.name for model in tenant_file.models])
 
 
@@ -177,7 +179,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
     models = {}
     for row in await connection.run("models"):
         key = vault.decrypt(connection.tenant, row["api_key"]) if row["api_key"] else None
-        models[row["name"]] = ModelRow(row["name"], row["litellm"], row["api_base"], key)
+        models[row["name"]] = ModelRow(**dict(row) | {"api_key": key})
     return TenantRow(
         name=tenant["name"],
         quiet_seconds=tenant["quiet_seconds"],

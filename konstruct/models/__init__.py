@@ -5,11 +5,14 @@ Belongs here: the protocol, its records, one file per way to reach a model, the 
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-Prompt = Sequence[Mapping[str, str]]
+# A text, or parts as OpenAI has them: {"type": "text", …}, {"type": "image_url", …}.
+Content = str | list[dict[str, Any]]
+Prompt = Sequence[Mapping[str, Any]]
 
 CHARS_PER_TOKEN = 4
+TOKENS_PER_PICTURE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Usage:
     @classmethod
     def estimate(cls, prompt: Prompt, text: str) -> "Usage":
         """Four characters per token, rounded up: the usual rule of thumb for English."""
-        asked = sum(len(message["content"]) for message in prompt)
+        asked = sum(_size(message["content"]) for message in prompt)
         return cls(-(-asked // CHARS_PER_TOKEN), -(-len(text) // CHARS_PER_TOKEN), estimated=True)
 
 
@@ -45,12 +48,22 @@ class Answer:
     calls: int
 
 
+def _size(content: Content) -> int:
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(part["text"]) if "text" in part else TOKENS_PER_PICTURE * CHARS_PER_TOKEN for part in content)
+
+
 class Model(Protocol):
     """Something that answers prompts ({role, content} messages)."""
 
     @property
     def name(self) -> str:
         """What the tenant file calls it."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether it may be given pictures."""
 
     async def start(self) -> None:
         """Load what the model needs in this process; must come first, harmless to repeat."""

@@ -10,23 +10,26 @@ from typing import Any
 
 from konstruct.errors import KonstructError, ModelUnavailable
 from konstruct.models import Delta, Prompt, Usage
+from konstruct.models.content import suited
 from konstruct.models.verdict import verdict
-from konstruct.wellformed import well_formed
 
 
 class HostedModel:
     """Any model that LiteLLM can name; `name` is the tenant's name for it."""
 
-    def __init__(self, name: str, litellm: str, api_base: str | None, api_key: str | None) -> None:
+    def __init__(
+        self, name: str, litellm: str, api_base: str | None, api_key: str | None, *, sees: bool = False
+    ) -> None:
         """`litellm`: a LiteLLM model string such as openai/gpt-5-mini."""
         self.name = name
+        self.sees = sees
         self._litellm = litellm
         self._api_base = api_base
         self._api_key = api_key
 
     async def start(self) -> None:
         """Import LiteLLM beside the event loop."""
-        await asyncio.to_thread(_litellm)
+        await asyncio.to_thread(library)
 
     async def stream(self, prompt: Prompt, *, deadline: float) -> AsyncGenerator[Delta]:
         """See Model.stream."""
@@ -34,8 +37,7 @@ class HostedModel:
         finished = False
         try:
             async with asyncio.timeout_at(end):
-                litellm = _litellm()
-                chunks = await litellm.acompletion(**self._request(prompt, deadline))
+                chunks = await library().acompletion(**self._request(prompt, deadline))
             while True:
                 # Not one timeout around the loop: it would also fire inside the consumer, between two deltas.
                 async with asyncio.timeout_at(end):
@@ -51,14 +53,14 @@ class HostedModel:
             raise ModelUnavailable(f"The model {self.name} did not finish within {deadline:.0f} s.") from None
         except Exception as error:  # noqa: BLE001 - LiteLLM lets through whatever its 100 providers raise
             # `from None`: the cause holds the request, and the request holds the key.
-            raise self._translate(error) from None
+            raise translated(error, self.name, self._api_key) from None
         if not finished:
             raise ModelUnavailable(f"The answer of the model {self.name} was cut off.")
 
     def _request(self, prompt: Prompt, deadline: float) -> dict[str, Any]:
         return {
             "model": self._litellm,
-            "messages": [{key: well_formed(value) for key, value in message.items()} for message in prompt],
+            "messages": suited(prompt, sees=self.sees),
             "api_base": self._api_base,
             # Without one LiteLLM would use whatever key its process has in the environment.
             "api_key": self._api_key or "none",
@@ -71,12 +73,14 @@ class HostedModel:
             "max_retries": 0,
         }
 
-    def _translate(self, error: Exception) -> KonstructError:
-        reason = str(error)
-        if self._api_key:
-            reason = reason.replace(self._api_key, "[key]")
-        headers = getattr(error, "litellm_response_headers", None)
-        return verdict(self.name, int(getattr(error, "status_code", 0) or 503), reason, headers)
+
+def translated(error: Exception, name: str, api_key: str | None) -> KonstructError:
+    """What LiteLLM raised, in our words, and without the key."""
+    reason = str(error)
+    if api_key:
+        reason = reason.replace(api_key, "[key]")
+    headers = getattr(error, "litellm_response_headers", None)
+    return verdict(name, int(getattr(error, "status_code", 0) or 503), reason, headers)
 
 
 def _read(chunk: Any) -> tuple[Delta, bool]:
@@ -89,7 +93,7 @@ def _read(chunk: Any) -> tuple[Delta, bool]:
 
 
 @functools.cache
-def _litellm() -> Any:
+def library() -> Any:
     """Import LiteLLM; it takes seconds and 150 MB, so only who uses a hosted model pays for it."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it fetches a price list
     os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads any .env file it finds

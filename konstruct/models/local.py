@@ -8,9 +8,10 @@ import orjson
 
 from konstruct.errors import ModelUnavailable
 from konstruct.models import Delta, Prompt, Usage
+from konstruct.models.content import suited
 from konstruct.models.sse import events
 from konstruct.models.verdict import verdict
-from konstruct.wellformed import parsed, well_formed
+from konstruct.wellformed import parsed
 
 CONNECT_SECONDS = 5.0
 # Small models can ramble to the end of their context; nobody wants a chat message that long.
@@ -20,6 +21,8 @@ _DONE = b"[DONE]"
 
 class LocalModel:
     """A model behind `{url}/chat/completions`; `name` is the tenant's name for it, such as local/smollm2."""
+
+    sees = False
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class LocalModel:
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         return {
             "model": self.name.removeprefix("local/"),
-            "messages": [{key: well_formed(value) for key, value in message.items()} for message in prompt],
+            "messages": suited(prompt, sees=self.sees),
             "stream": True,
             "stream_options": {"include_usage": True},
             "max_tokens": self._max_tokens,

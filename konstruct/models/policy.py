@@ -9,6 +9,7 @@ from typing import cast
 
 from konstruct.errors import ModelRefused, ModelUnavailable
 from konstruct.models import Answer, Delta, Model, Prompt, Usage
+from konstruct.models.content import suited
 from konstruct.wellformed import well_formed
 
 MAX_ANSWER_CHARS = 40_000
@@ -37,7 +38,6 @@ async def answer(
     `on_delta` receives the whole text so far, so a retry begins again from a short text. Raises ModelRefused
     if every model refused for good, otherwise ModelUnavailable.
     """
-    prompt = [{key: well_formed(value) for key, value in message.items()} for message in prompt]
     end = _now() + deadline
     tries = [models[0]] * max(attempts, 1) + list(models[1:])
     failures: list[ModelUnavailable | ModelRefused] = []
@@ -49,7 +49,7 @@ async def answer(
         share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
         calls += 1
         try:
-            text, usage = await _ask(_Try(model, prompt, share, on_delta))
+            text, usage = await _ask(_Try(model, suited(prompt, sees=model.sees), share, on_delta))
             return Answer(text, model.name, usage, calls)
         except (ModelUnavailable, ModelRefused) as failure:
             failures.append(failure)

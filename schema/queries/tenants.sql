@@ -26,9 +26,10 @@ on conflict (tenant_id, id) do update set instructions = excluded.instructions, 
 
 -- name: save_model!
 -- Needs a tenant connection.
-insert into models (tenant_id, name, litellm, api_base, api_key)
-values (current_tenant(), :name, :litellm, :api_base, :api_key)
-on conflict (tenant_id, name) do update set litellm = excluded.litellm, api_base = excluded.api_base, api_key = excluded.api_key;
+insert into models (tenant_id, name, litellm, api_base, api_key, vision, transcription)
+values (current_tenant(), :name, :litellm, :api_base, :api_key, :vision, :transcription)
+on conflict (tenant_id, name) do update set litellm = excluded.litellm, api_base = excluded.api_base,
+  api_key = excluded.api_key, vision = excluded.vision, transcription = excluded.transcription;
 
 -- name: drop_other_models!
 -- Models that the tenant file no longer names. Needs a tenant connection.
@@ -65,7 +66,7 @@ select id, name, instructions, model, fallback_model, options from employees whe
 
 -- name: models
 -- Needs a tenant connection.
-select name, litellm, api_base, api_key from models where tenant_id = current_tenant();
+select name, litellm, api_base, api_key, vision, transcription from models where tenant_id = current_tenant();
 
 -- name: channels
 -- Needs a tenant connection.

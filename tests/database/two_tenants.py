@@ -14,6 +14,7 @@ from tests.database.named_queries import QUERIES
 
 ACME, GLOBEX = identity.tenant_id("acme"), identity.tenant_id("globex")
 CANARY = "canary-of-acme"
+SAID = f"{CANARY}: my diagnosis"
 CONVERSATION = identity.conversation_id(ACME, "slack", CANARY)
 CONTACT = identity.contact_id(ACME, "slack", CANARY)
 EMPLOYEE = identity.employee_id(ACME, CANARY)
@@ -42,6 +43,7 @@ ARGUMENTS: dict[str, Any] = {
     "lease": timedelta(seconds=60), "left": timedelta(hours=2), "place": CANARY, "positive": False, "seconds": 600.0,
     "state": b"s", "said_at": datetime.now(UTC), "moved_at": datetime.now(UTC), "after": ["x"],
     "old_name": CANARY, "old_contact": CONTACT, "old_conversation": CONVERSATION, "digest": "x",
+    "final": True, "role": "employee", "transcription": False, "vision": False,
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -53,6 +55,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "resolve_contact": {"channel": "whatsapp"},
     "move_contact": {"channel": "whatsapp", "before": ["her-phone"]},
     "merge_contact": {"channel": "whatsapp"},
+    "say_on_web": {"id": UUID(int=6)},  # else globex finds its own row under acme's id
+    "web_feed": {"after": 0},
     "save_channel": {"employee": identity.employee_id(GLOBEX, "Gus")},
     "save_installation": {"employee": identity.employee_id(GLOBEX, "Gus")},
 }
@@ -65,7 +69,6 @@ ACROSS_TENANTS = {
     "tenant_names",
     "socket_channels",
 }
-SAID = f"{CANARY}: my diagnosis"
 
 
 @dataclass
@@ -201,6 +204,13 @@ ROWS: list[tuple[str, list[Any]]] = [
     (
         "update channels set expires_at = now(), installed_at = now() - interval '1 day' where tenant_id = %s",
         [ACME],
+    ),
+    (
+        (
+            "insert into web_messages (tenant_id, conversation_id, id, place, seq, role, text, final)"
+            " values (%s, %s, %s, 1, 1, 'employee', %s, false)"
+        ),
+        [ACME, CONVERSATION, EMPLOYEE, SAID],
     ),
     ("update shards set epoch = 1 where %s", [True]),
 ]

@@ -87,6 +87,10 @@ def test_several_variables_in_one_value_are_all_filled_and_never_twice() -> None
         (employee(fallback_model="gpt"), "employee.fallback_model is gpt"),
         (altered(models=[{"name": "a", "litellm": "x/y"}] * 2), "the name a is given twice"),
         (altered(channels={"slack": {"team_id": "T"}}), "channels.slack.app_id: Field required"),
+        (
+            employee(model="ears") + "models: [{name: ears, litellm: openai/whisper-1, transcription: true}]\n",
+            "employee.model is ears, which only transcribes",
+        ),
         (altered(escalation={"rules": ['"a"', "count >"]}), "escalation.rules.1: At character 8 of the rule stands"),
         (altered(escalation={"rules": "billing"}), "escalation.rules: "),
         (altered(escalation={"message": ""}), "escalation.message: "),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from actors.enclosures import Reading
 from actors.recollection import Embedding, Recollection
 from konstruct.database.pool import Database
 from konstruct.database.turns import Activation
@@ -31,6 +32,7 @@ class Office:
     roster: Roster
     delivery: Delivery
     embedding: Embedding
+    media: Reading
     metrics: Metrics
     failpoint: Failpoint
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS_AT_ONCE))

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import structlog
 
+from actors.enclosures import Opened, open_all
 from actors.minutes import Minutes, usage_of
 from actors.office import Knowledge, Office
 from actors.showing import Showing
@@ -21,6 +23,7 @@ from konstruct.models.policy import answer
 from konstruct.roster import Assignment
 from konstruct.triage import Decision, triage
 
+T = TypeVar("T")
 TURN_SECONDS = 120.0
 # The number of the reply that tells operators, apart from those that answer the contact.
 NOTICE_PART = 1000
@@ -54,7 +57,8 @@ class Turn:
         self._showing = Showing(
             office.database, office.delivery, self._claim, known.version, continued=self._reply.id in known.streaming
         )
-        self._thinking: asyncio.Task[Answer] | None = None
+        self._opened = Opened(heard, heard)
+        self._thinking: asyncio.Task[Any] | None = None
         self._interruptible = True
         self._stopped = False
 
@@ -79,7 +83,8 @@ class Turn:
         ):
             begun = time.perf_counter()
             assignment = await self._office.roster.assignment(first.tenant, first.channel, first.address.team)
-            decision = triage(self.heard, self._known.counters, assignment.escalation, paused=self._known.paused)
+            await self._open(assignment)
+            decision = triage(self._opened.said, self._known.counters, assignment.escalation, paused=self._known.paused)
             result = await self._think(assignment) if decision.asks else None
             if result is not None and not result.calls:
                 decision = replace(decision, counters=decision.counters.unsatisfied)
@@ -90,25 +95,38 @@ class Turn:
                 model=result.model_name if result else None,
             )  # fmt: skip
 
+    async def _open(self, assignment: Assignment) -> None:
+        if any(heard.attachments for heard in self.heard):
+            with self._office.measure("files"):
+                opening = open_all(self._office.media, assignment, self.heard)
+                self._opened = await self._stoppable(assignment, opening, shown=not self._known.paused)
+            self.minutes = Minutes(self._opened.heard, self.minutes.turn)
+
     async def _think(self, assignment: Assignment) -> Answer:
-        if self._stopped:
-            raise Interrupted
-        self._thinking = asyncio.create_task(self._ask(assignment))
-        status = self._showing.keep_status(assignment, self.heard[-1].source_id)
         try:
-            return await self._thinking
-        except asyncio.CancelledError:
-            if self._thinking.cancelled() and not asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise Interrupted from None
-            self._thinking.cancel()
-            raise
+            return await self._stoppable(assignment, self._ask(assignment))
         except (ModelUnavailable, ModelRefused) as failure:
             log.warning("no model answered", reason=str(failure))
             self._office.metrics.count("konstruct_turns_total", "apologised")
             return Answer(prompt.APOLOGY, assignment.models[0].name, Usage(0, 0), 0)
+
+    async def _stoppable(self, assignment: Assignment, work: Coroutine[Any, Any, T], *, shown: bool = True) -> T:
+        if self._stopped:
+            work.close()
+            raise Interrupted
+        self._thinking = thinking = asyncio.create_task(work)
+        status = self._showing.keep_status(assignment, self.heard[-1].source_id) if shown else None
+        try:
+            return await thinking
+        except asyncio.CancelledError:
+            if thinking.cancelled() and not asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise Interrupted from None
+            thinking.cancel()
+            raise
         finally:
             self._thinking = None
-            status.cancel()
+            if status is not None:
+                status.cancel()
 
     async def _ask(self, assignment: Assignment) -> Answer:
         if assignment.quiet_seconds:
@@ -117,9 +135,12 @@ class Turn:
             recalled = await self._recall()
         spoken = [*self._known.window, *self.minutes.spoken]
         offers = bool(assignment.options.get("offer_choices"))
-        messages = prompt.build(assignment.name, assignment.instructions, recalled, spoken, offers_choices=offers)
+        messages = prompt.build(
+            assignment.name, assignment.instructions, recalled, spoken, pictures=self._opened.pictures,
+            offers_choices=offers,
+        )  # fmt: skip
         self._office.failpoint("during_model")
-        asked = any(disclosure.asked(heard.text) for heard in self.heard)
+        asked = any(disclosure.asked(heard.text) for heard in self._opened.said)
         with self._office.measure("model"):
             result = await answer(
                 assignment.models,
@@ -135,7 +156,7 @@ class Turn:
         scope = memories.Scope(
             first.tenant, first.conversation, tuple(self.minutes.contacts), first.address.private, self._known.window
         )
-        question = " ".join(h.text for h in self.heard)
+        question = " ".join(h.text for h in self._opened.heard)
         return await self._known.recollection.recall(
             self._office.database, self._office.embedding.embed, scope, question
         )

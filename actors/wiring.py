@@ -15,10 +15,13 @@ from konstruct.database.tenants import ModelRow
 from konstruct.database.web_messages import WebMessages
 from konstruct.delivery import Delivery
 from konstruct.failpoints import Failpoint, armed, disarmed
+from konstruct.media.reader import MediaReader
+from konstruct.media.store import open_store
 from konstruct.metrics import Metrics
 from konstruct.models import Model
 from konstruct.models.hosted import HostedModel
 from konstruct.models.local import LocalModel
+from konstruct.models.transcription import HostedTranscriber
 from konstruct.roster import OpenModel, Roster
 from konstruct.settings import Settings
 from konstruct.tenant_file import LOCAL
@@ -60,6 +63,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
         roster=_roster(settings, database, session),
         delivery=Delivery(outbox, metrics, failpoint),
         embedding=memory_job,
+        media=MediaReader(open_store(settings)),
         metrics=metrics,
         failpoint=failpoint,
     )
@@ -84,12 +88,16 @@ def _roster(settings: Settings, database: Database, session: aiohttp.ClientSessi
     rotation = TokenRotation(database, vault, session, settings.slack_api_url, client)
     return Roster(
         database, vault, _opener(settings, session), _api_urls(settings), session, rotation=rotation,
-        feed=WebMessages(database),
+        feed=WebMessages(database), open_transcriber=_transcriber,
     )  # fmt: skip
 
 
 def _api_urls(settings: Settings) -> dict[str, str]:
     return {"slack": settings.slack_api_url, "whatsapp": settings.whatsapp_api_url}
+
+
+def _transcriber(row: ModelRow) -> HostedTranscriber:
+    return HostedTranscriber(row.name, row.litellm, row.api_base, row.api_key)
 
 
 def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:

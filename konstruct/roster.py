@@ -12,6 +12,7 @@ from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
 from konstruct.errors import KonstructError
 from konstruct.escalation import parse
+from konstruct.media.reader import Transcribing
 from konstruct.messages import Address
 from konstruct.models import Model
 from konstruct.tenant_file import LOCAL
@@ -21,6 +22,7 @@ from konstruct.vault import Vault
 KEPT_SECONDS = 5.0
 
 OpenModel = Callable[[str, ModelRow | None], Model]
+OpenTranscriber = Callable[[ModelRow], Transcribing]
 
 
 class Rotation(Protocol):
@@ -47,6 +49,7 @@ class Assignment:
     channel: Channel
     escalation: Escalation = field(default_factory=Escalation)
     operators: Address | None = None  # where the humans are told, in Slack
+    transcriber: Transcribing | None = None  # who writes down recordings
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -63,6 +66,7 @@ class Roster:
         *,
         rotation: Rotation,
         feed: Feed | None = None,
+        open_transcriber: OpenTranscriber | None = None,
     ) -> None:
         """`open_model(name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
         self._rotation = rotation
@@ -72,6 +76,7 @@ class Roster:
         self._api_urls = api_urls
         self._session = session
         self._feed = feed
+        self._open_transcriber = open_transcriber
         self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
         self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
 
@@ -123,6 +128,7 @@ class Roster:
             channel=CHANNELS[kind](self._line(channel)),
             escalation=_escalation(row.escalation),
             operators=_operators(row),
+            transcriber=self._transcriber(row),
             options=employee["options"],
         )
 
@@ -134,6 +140,10 @@ class Roster:
 
     def _model(self, row: TenantRow, name: str) -> Model:
         return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])
+
+    def _transcriber(self, row: TenantRow) -> Transcribing | None:
+        names = sorted(name for name, model in row.models.items() if model.transcription)
+        return self._open_transcriber(row.models[names[0]]) if names and self._open_transcriber else None
 
 
 def _connected(row: TenantRow, kind: str, team: str) -> ChannelRow:

@@ -42,11 +42,12 @@ class Transcribing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A file as a turn uses it. `sha256`: under which it is kept, None where it is not."""
+    """A file as a turn uses it. `sha256`: None where it is not kept. `said`: the words of a recording."""
 
     text: str
     image_part: dict[str, Any] | None = None
     sha256: str | None = None
+    said: str = ""
 
 
 class MediaReader:
@@ -100,7 +101,7 @@ class MediaReader:
             return Read(unreadable(attachment, "it arrived damaged"))
         digest = await self._keep(tenant, content)
         if attachment.kind == "audio" and transcriber is not None:
-            return Read(await _heard(transcriber, attachment, content), sha256=digest)
+            return await _heard(transcriber, attachment, content, digest)
         reading = await self._readers.read(content, attachment)
         return Read(reading.text, reading.image_part, digest)
 
@@ -123,13 +124,13 @@ async def _fetched(channel: Fetching, attachment: Attachment) -> bytes:
     raise AssertionError("the last try answers or raises")
 
 
-async def _heard(transcriber: Transcribing, attachment: Attachment, content: bytes) -> str:
+async def _heard(transcriber: Transcribing, attachment: Attachment, content: bytes, digest: str | None) -> Read:
     begun = time.monotonic()
     line = reference(attachment, len(content))
     try:
         said = await transcriber.transcribe(content, attachment.media_type, deadline=WHOLE_SECONDS / 2)
     except KonstructError as failure:
         log.warning("a recording could not be transcribed", reason=str(failure))
-        return line
+        return Read(line, sha256=digest)
     log.info("recording transcribed", seconds=time.monotonic() - begun)
-    return f"{line}\n{said}\n[end of the {label(attachment)}]" if said else line
+    return Read(f"{line}\n{said}\n[end of the {label(attachment)}]" if said else line, sha256=digest, said=said)

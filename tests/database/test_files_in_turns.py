@@ -1,0 +1,117 @@
+"""Files that people share in Slack, through the whole product: fetched, kept, read, given to the model."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from konstruct import tenant_file
+from konstruct.database import tenants
+from konstruct.identity import tenant_id
+from konstruct.vault import Vault
+from tests.component import files
+from tests.rig import APP, TENANT, Rig, rig
+
+SENSES = """
+models:
+  - {{name: eyes, litellm: openai/stub, api_base: "{url}", api_key: k, vision: true}}
+  - {{name: ears, litellm: openai/whisper-1, api_base: "{url}", api_key: k, transcription: true}}
+escalation: {{rules: ['"order"'], message: A colleague will look at it.}}
+"""
+CAT = files.picture("PNG")
+
+
+@pytest_asyncio.fixture
+async def town(database_url: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rig(database_url, tmp_path) as under_test:
+        yield under_test
+
+
+async def give_senses(town: Rig) -> None:
+    text = TENANT.format(tenant="acme", app=APP, quiet=0).replace("model: local/stub", "model: eyes")
+    parsed = tenant_file.parse(text + SENSES.format(url=town.model.url), {})
+    assert await tenants.apply_tenant(town.database, parsed, Vault(town.settings.master_keys))
+
+
+async def share(town: Rig, name: str, content: bytes, media_type: str, **more: Any) -> None:
+    encoded = b64encode(content).decode()
+    await town.slack.people.share(name, content_base64=encoded, mimetype=media_type, **more)
+
+
+def asked(town: Rig) -> Any:
+    return town.model.requests[-1]["messages"][-1]["content"]
+
+
+def remembered(town: Rig) -> list[str]:
+    with psycopg.connect(town.settings.database_url or "") as owner:
+        return [row[0] for row in owner.execute("select text from messages where role = 'contact' order by id")]
+
+
+async def test_a_model_that_sees_is_shown_the_picture_and_the_file_is_kept(town: Rig) -> None:
+    town.model.reply = lambda _: "A cat."
+    await give_senses(town)
+    await share(town, "cat.png", CAT, "image/png", text="what is this?")
+    assert await town.replies(1, timeout=40) == ["A cat."]
+    words, picture = asked(town)
+    line = f"[picture: cat.png, image/png, {len(CAT)} bytes]"
+    assert words == {"type": "text", "text": f"what is this?\n{line}"}
+    assert picture["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert remembered(town) == [f"what is this?\n{line}"]
+    kept = town.settings.home / "media" / str(tenant_id("acme")) / sha256(CAT).hexdigest()
+    assert kept.read_bytes() == CAT
+
+
+async def test_a_model_that_does_not_see_is_told_of_the_picture(town: Rig) -> None:
+    await share(town, "cat.png", CAT, "image/png")
+    await town.replies(1)
+    assert asked(town) == f"[picture: cat.png, image/png, {len(CAT)} bytes]"
+
+
+async def test_a_document_is_read_and_what_cannot_be_read_still_has_an_answer(town: Rig) -> None:
+    await share(town, "offer.docx", files.docx("Total: 40 euros"), "application/msword", text="what does it cost?")
+    await town.replies(1)
+    assert "Total: 40 euros" in asked(town)
+    await share(town, "bomb.png", files.huge_png(50_000, 50_000), "image/png")
+    await town.replies(2)
+    assert asked(town) == ("[a picture that cannot be read: bomb.png: it has 50000 x 50000 pixels, which is too many]")
+
+
+async def test_a_recording_is_written_down_and_its_words_count_for_the_rules(town: Rig) -> None:
+    await give_senses(town)
+    await share(town, "audio.m4a", b"\0\0\0\x18ftypM4A " + bytes(2_000), "audio/mp4")
+    assert await town.replies(1, timeout=40) == ["A colleague will look at it."]
+    assert "Where is my order?" in remembered(town)[0]
+
+
+async def test_the_words_of_a_document_do_not_count_for_the_rules(town: Rig) -> None:
+    await give_senses(town)
+    await share(town, "terms.txt", b"You may cancel an order.", "text/plain", text="please read")
+    assert (await town.replies(1, timeout=40))[0].startswith("You said: please read")
+
+
+async def test_a_message_that_joins_while_files_are_read_is_answered_with_them(town: Rig) -> None:
+    await share(town, "a.txt", b"first", "text/plain", text="one")
+    await asyncio.sleep(0.05)
+    await town.slack.people.say("two")
+    async with asyncio.timeout(15):
+        while not any("two" in text for text in await town.texts()):
+            await asyncio.sleep(0.05)
+    assert "first" in "\n".join(remembered(town))
+    assert remembered(town)[-1] == "two"
+
+
+@pytest.mark.parametrize("restart", [True, False])
+async def test_a_file_outlives_the_host_that_was_to_read_it(town: Rig, *, restart: bool) -> None:
+    town.deaf = True
+    await share(town, "a.txt", b"remember me", "text/plain")
+    if restart:
+        await town.stop_host(town.hosts[0])
+        await town.start_host()
+    await town.replies(1)
+    assert "remember me" in asked(town)

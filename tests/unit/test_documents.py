@@ -1,0 +1,32 @@
+"""What the documents tell people to write works as it stands there."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from konstruct import tenant_file
+from konstruct.channels.web_chat import verify
+
+ROOT = Path(__file__).parents[2]
+EMPLOYEE = "tenant: acme\nemployee: {name: Ada, instructions: Be kind., model: local/smollm2}\n"
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+
+
+def test_a_site_that_signs_as_documented_is_believed() -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("docs/web-chat.md", "python")[0], names)
+    link = names["chat_link"]("https://here.example", "acme-shop", "0123456789abcdef", "anna")
+    token = link.removeprefix("https://here.example/web/acme-shop#token=")
+    now = int(token.split(".")[1]) - 60
+    assert verify(token, "acme-shop", ["0123456789abcdef"], now) == "anna"
+
+
+def test_tenant_files_in_documents_are_accepted() -> None:
+    environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", (ROOT / "README.md").read_text()), "0123456789abcdef")
+    tenant_file.parse(blocks("README.md", "yaml")[0], environment | {"WEB_SECRET": "0123456789abcdef"})
+    for document in ("docs/web-chat.md", "docs/escalation.md"):
+        read = tenant_file.parse(EMPLOYEE + blocks(document, "yaml")[0], {"WEB_SECRET": "0123456789abcdef"})
+        assert read.escalation.rules or read.channels.web

@@ -11,7 +11,7 @@ from konstruct.vault import Vault
 KEPT_SECONDS = 5.0
 KEPT_ENTRIES = 10_000
 # kind -> the secret that signs what arrives
-SIGNED_WITH = {"slack": "signing_secret", "whatsapp": "app_secret"}
+SIGNED_WITH = {"slack": "signing_secret", "whatsapp": "app_secret", "web": "signing_secret"}
 
 
 @dataclass(frozen=True, slots=True)

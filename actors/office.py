@@ -14,7 +14,7 @@ from konstruct.database.turns import Activation
 from konstruct.delivery import Delivery
 from konstruct.escalation import Counters
 from konstruct.failpoints import Failpoint
-from konstruct.messages import Spoken
+from konstruct.messages import Reply, Spoken
 from konstruct.metrics import Metrics
 from konstruct.roster import Roster
 from konstruct.triage import Pause
@@ -53,7 +53,7 @@ class Knowledge:
     version: int = 0
     window: tuple[Spoken, ...] = ()
     contacts: frozenset[UUID] = frozenset()
-    streaming: frozenset[UUID] = frozenset()
+    streaming: dict[UUID, Reply] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     silent_until: float | None = None  # monotonic seconds
     recollection: Recollection = field(default_factory=Recollection)
@@ -77,7 +77,7 @@ class Knowledge:
         self.version += 1
         self.window = slide(self.window, spoken)
         self.contacts |= contacts
-        self.streaming = frozenset()
+        self.streaming = {}
         self.counters = counters
         if pause is not None:
             self._pause(pause.seconds)

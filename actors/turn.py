@@ -53,9 +53,13 @@ class Turn:
             reply_id(first.tenant, turn, 0), first.tenant, first.conversation, turn, 0, "", first.channel,
             last.address, source_id=last.source_id,
         )  # fmt: skip
-        self._claim = Claim(self._reply, first.shard, epoch)
+        # What an earlier owner had begun to show goes on where it is, in the same message.
+        begun = known.streaming.get(self._reply.id)
+        if begun:
+            self._reply = replace(self._reply, address=begun.address, source_id=begun.source_id)
+        self._claim = Claim(begun or self._reply, first.shard, epoch)
         self._showing = Showing(
-            office.database, office.delivery, self._claim, known.version, continued=self._reply.id in known.streaming
+            office.database, office.delivery, self._claim, known.version, continued=begun is not None
         )
         self._opened = Opened(heard, heard)
         self._thinking: asyncio.Task[Any] | None = None

@@ -25,7 +25,7 @@ class Activation:
     contacts: frozenset[UUID]
     waiting: list[Heard]
     replies: list[Reply]
-    streaming: frozenset[UUID]
+    streaming: dict[UUID, Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None
 async def activate(database: Database, tenant: UUID, conversation: UUID, shard: int) -> Activation:
     """Read a conversation: window, waiting messages and unsent replies, in one statement."""
     row = await database.run("activate", tenant=tenant, conversation=conversation, window=WINDOW_ENTRIES)
+    replies = [(reply["state"], _reply(tenant, conversation, reply)) for reply in row["replies"] or ()]
     return Activation(
         version=row["version"] or 0,
         counters=row["counters"] or {},
@@ -77,8 +78,8 @@ async def activate(database: Database, tenant: UUID, conversation: UUID, shard: 
         window=tuple(Spoken(said["role"], said["text"], said["turn"]) for said in row["said"] or ()),
         contacts=frozenset(row["contacts"] or ()),
         waiting=[_heard(tenant, conversation, shard, waiting) for waiting in row["waiting"] or ()],
-        replies=[_reply(tenant, conversation, reply) for reply in row["replies"] or () if reply["state"] == "pending"],
-        streaming=frozenset(UUID(reply["id"]) for reply in row["replies"] or () if reply["state"] == "streaming"),
+        replies=[reply for state, reply in replies if state == "pending"],
+        streaming={reply.id: reply for state, reply in replies if state == "streaming"},
     )
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from konstruct import tenant_file
+from konstruct.database import tenants
+from konstruct.vault import Vault
 from simulator import Entry, Fault
 from tests.crash import end, start_host
-from tests.rig import APP, Rig, rig
+from tests.rig import APP, TENANT, Rig, rig
 
 # 40 words at 0.08 s: streaming begins after a second and goes on for two.
 WORDS, WORD_SECONDS = 40, 0.08
+WORD = f"word{WORDS - 1}"
 TIERS = {"chat.startStream": 20, "chat.stopStream": 20, "chat.update": 50, "chat.appendStream": 100}
 
 
@@ -83,6 +87,32 @@ async def test_a_stream_survives_a_kill_in_the_middle(database_url: str, tmp_pat
         wanted = whole("tell me") if same else "In other words: " + whole("tell me")
         assert await answered(k, "C0SHOP", said.ts, wanted) == [wanted]
         assert last_metadata(k, "C0SHOP", said.ts)["final"] is True
+        await end([killed, successor])
+
+
+async def test_a_direct_message_of_an_agent_streams_in_its_own_thread_through_a_kill(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path, hosts=0) as k:
+        slowly(k)
+        tenant = TENANT.format(tenant="acme", app=APP, quiet=0).replace("{team_id", "{agent_view: true, team_id")
+        await tenants.apply_tenant(k.database, tenant_file.parse(tenant, {}), Vault(k.settings.master_keys))
+        killed = await start_host(k)
+        said = await k.slack.say("tell me")
+        await k.slack.expect(lambda e: e.kind == "edit" and bool(e.streaming))
+        searched = called(k, "conversations.replies")
+        killed.send(signal.SIGKILL)
+        await k.slack.say("quickly", thread_ts=said.ts)
+        successor = await start_host(k)
+        async with asyncio.timeout(30):
+            while not (read := await k.texts("D0ALICE", said.ts)) or "quickly" not in read[-1] or WORD not in read[-1]:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
+        read = await k.texts("D0ALICE", said.ts)
+        assert [text.count(WORD) for text in read] == [1] * len(read)
+        assert len(read) <= 2
+        # Its predecessor had made durable which message it is: nobody had to search.
+        assert called(k, "conversations.replies") == searched
         await end([killed, successor])
 
 

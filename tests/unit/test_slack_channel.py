@@ -39,8 +39,8 @@ def test_parts_fit_and_an_absurdly_long_answer_is_a_beginning_and_a_file() -> No
     from tests.unit.slack_channel import opened
 
     channel = opened("http://127.0.0.1/", None)  # type: ignore[arg-type]
-    parts = channel.split("A paragraph of words.\n\n" * 1_500)
-    assert len(parts) == 4
+    parts = channel.split("A paragraph of words.\n\n" * 1_400)
+    assert len(parts) == 3
     assert all(length(part) <= 12_000 for part in parts)
     whole = "A paragraph of words.\n\n" * 5_000
     beginning, file = channel.split(whole + "Which?\n[[This | That]]")

@@ -25,7 +25,7 @@ __all__ = ["SEND_SECONDS", "SlackChannel"]
 # A markdown block takes 12,000 characters, and all blocks of a message little more.
 LONGEST_CHARS = 11_000
 # An answer over so many messages is sent as its beginning and a file with everything.
-MOST_PARTS = 5
+MOST_PARTS = 3
 BEGINNING_CHARS = 1_500
 IN_A_FILE = "*The whole answer is in the file below.*"
 HISTORY_LIMIT = 100

@@ -1,0 +1,53 @@
+"""Answers in Slack that are no ordinary message: long ones, absurdly long ones, one emoji."""
+
+import asyncio
+from pathlib import Path
+
+from tests.rig import rig
+
+
+async def test_an_answer_over_the_limit_streams_its_first_part_and_posts_the_rest(
+    database_url: str, tmp_path: Path
+) -> None:
+    paragraphs = [f"paragraph {n} " + "text " * 100 for n in range(50)]
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply = lambda _: "\n\n".join(paragraphs)
+        k.model._word_seconds = 0.001
+        said = await k.slack.say("everything", channel="C0SHOP")
+        async with asyncio.timeout(60):
+            while "paragraph 49" not in "".join(await k.texts("C0SHOP", said.ts)):
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        texts = await k.texts("C0SHOP", said.ts)
+        assert [p.strip() for p in "\n\n".join(texts).split("\n\n")] == [p.strip() for p in paragraphs]
+        assert k.slack.api.calls["chat.startStream", "ok"] == 1
+        rated = [
+            "context_actions" in [block["type"] for block in message.extra.get("blocks", ())]
+            for message in k.slack.messages("C0SHOP", thread_ts=said.ts)[1:]
+        ]
+        assert rated == [*[False] * (len(texts) - 1), True]
+
+
+async def test_an_absurdly_long_answer_is_its_beginning_and_a_file(database_url: str, tmp_path: Path) -> None:
+    whole_text = "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(75))
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply = lambda _: whole_text
+        said = await k.slack.say("everything", channel="C0SHOP")
+        async with asyncio.timeout(30):
+            while len(await k.texts("C0SHOP", said.ts)) < 2:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        beginning, file = k.slack.messages("C0SHOP", thread_ts=said.ts)[1:]
+        assert beginning.shown.startswith("paragraph 0")
+        content = k.slack.files.find(file.extra["files"][0]["id"]).content
+        assert (content or b"").decode().strip() == whole_text.strip()
+
+
+async def test_one_emoji_is_a_reaction_and_nothing_is_said(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply = lambda _: "👍"
+        said = await k.slack.say("thank you", channel="C0SHOP")
+        entry = await k.slack.expect(lambda e: e.kind == "reaction")
+        assert (entry.ts, entry.text) == (said.ts, "thumbsup")
+        await asyncio.sleep(0.5)
+        assert await k.texts("C0SHOP", said.ts) == []

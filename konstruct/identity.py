@@ -1,9 +1,12 @@
 """Deterministic identities: the same message, turn or reply has the same id on every host and after every crash."""
 
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID, uuid5
 
 SHARDS = 1024
+# Ids are asked for again and again while a conversation lasts.
+KEPT = 10_000
 
 _ROOT = UUID("5b0d9f7e-6d9a-5a5e-9a57-6b6f6e737472")
 
@@ -18,11 +21,13 @@ def employee_id(tenant: UUID, name: str) -> UUID:
     return uuid5(tenant, f"employee:{name}")
 
 
+@lru_cache(KEPT)
 def contact_id(tenant: UUID, channel: str, external: str) -> UUID:
     """Id of the person whom the channel calls `external`."""
     return uuid5(tenant, f"contact:{channel}:{external}")
 
 
+@lru_cache(KEPT)
 def conversation_id(tenant: UUID, channel: str, place: str) -> UUID:
     """Id of the conversation held at `place` (for Slack: team, channel and thread)."""
     return uuid5(tenant, f"conversation:{channel}:{place}")

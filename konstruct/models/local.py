@@ -1,5 +1,6 @@
 """Self-hosted models: the local vLLM application, reached over its OpenAI-compatible HTTP interface."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ CONNECT_SECONDS = 5.0
 # Small models can ramble to the end of their context; nobody wants a chat message that long.
 MAX_ANSWER_TOKENS = 512
 _DONE = b"[DONE]"
+# A short answer is read as it comes; of a long one what came within this time is read together.
+SIPS = 16
+GULP_SECONDS = 0.02
 
 
 class LocalModel:
@@ -50,7 +54,7 @@ class LocalModel:
         try:
             async with self._session.post(self._url, data=body, headers=headers, timeout=timeout) as response:
                 await self._check(response)
-                async for delta in self._deltas(response.content.iter_any()):
+                async for delta in self._deltas(_gulps(response.content.iter_any())):
                     yield delta
         except TimeoutError:
             raise ModelUnavailable(f"The model {self.name} did not finish within {deadline:.0f} s.") from None
@@ -91,6 +95,15 @@ class LocalModel:
             raise ModelUnavailable(f"The model {self.name} sent no chat completion: {error}.") from error
         if not finished:
             raise ModelUnavailable(f"The answer of the model {self.name} was cut off.")
+
+
+async def _gulps(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    number = 0
+    async for chunk in chunks:
+        yield chunk
+        number += 1
+        if number > SIPS:
+            await asyncio.sleep(GULP_SECONDS)
 
 
 def _joined(deltas: Sequence[Delta]) -> Delta:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import aiosql
 import asyncpg
 import orjson
+from aiosql.types import SQLOperationType
 
 from konstruct.errors import AlreadyTaken, DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
 
@@ -19,6 +20,27 @@ CALL_SECONDS = 10.0
 STOP_SECONDS = 2.0
 
 _QUERIES = aiosql.from_path(SCHEMA / "queries", "asyncpg", mandatory_parameters=False)
+_METHODS = {
+    SQLOperationType.SELECT: "fetch",
+    SQLOperationType.SELECT_ONE: "fetchrow",
+    SQLOperationType.SELECT_VALUE: "fetchval",
+    SQLOperationType.INSERT_UPDATE_DELETE: "execute",
+}
+
+
+class _Named(NamedTuple):
+    """A query as asyncpg takes it. Run without aiosql, whose part in it would take longer than PostgreSQL's."""
+
+    method: str
+    sql: str
+    parameters: list[str]
+
+
+_NAMED = {
+    name: _Named(_METHODS[query.operation], query.sql, _QUERIES.driver_adapter.var_sorted[name])
+    for name in _QUERIES.available_queries
+    if (query := getattr(_QUERIES, name)).operation in _METHODS and not name.endswith("_cursor")
+}
 _STATES: dict[str | None, type[KonstructError]] = {"KF001": Fenced, "KF002": StaleTurn, "23505": AlreadyTaken}
 # What PostgreSQL says while it stops, starts or loses its disk: the request may work in a moment.
 _PASSING = ("08", "53", "57", "25006", "55P03", "40")
@@ -45,9 +67,14 @@ class Database:
         self._url = url
         self._connections = connections
         self._pool: asyncpg.Pool[Any] | None = None
+        # Kept taken from the pool between calls: to take one anew costs more than a small query does.
+        self._idle: list[Any] = []
+        self._room = asyncio.Semaphore(connections)
+        self._stopped = False
 
     async def start(self) -> None:
         """Open the pool; connections themselves are made when needed, so the database may still be down."""
+        self._stopped = False
         self._pool = await asyncpg.create_pool(
             self._url,
             min_size=0,
@@ -55,7 +82,6 @@ class Database:
             init=_prepare,
             reset=_leave_as_is,
             timeout=CALL_SECONDS,
-            command_timeout=CALL_SECONDS,
             max_inactive_connection_lifetime=0,
             server_settings={"role": "konstruct_app", "application_name": "konstruct"},
         )
@@ -64,8 +90,12 @@ class Database:
         """Close the pool; calls that still run after STOP_SECONDS end with an error."""
         if self._pool is None:
             return
+        self._stopped = True
+        idle, self._idle = self._idle, []
         try:
             async with asyncio.timeout(STOP_SECONDS):
+                for connection in idle:
+                    await self._pool.release(connection)
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
@@ -99,22 +129,38 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, seconds: float) -> AsyncIterator[Any]:
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             raise DatabaseUnavailable("The database pool has not been started.")
         try:
-            async with asyncio.timeout(seconds), self._pool.acquire() as connection:
-                yield connection
+            async with asyncio.timeout(seconds), self._room:
+                connection = await self._take(pool)
+                try:
+                    yield connection
+                except BaseException:
+                    await pool.release(connection)
+                    raise
+                if self._stopped:
+                    await pool.release(connection)
+                else:
+                    self._idle.append(connection)
         except asyncpg.PostgresError as error:
             raise _translated(error) from error
         except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(f"PostgreSQL did not answer: {error or type(error).__name__}.") from error
 
+    async def _take(self, pool: Any) -> Any:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            await pool.release(connection)
+        return await pool.acquire()
+
 
 async def _run(connection: Any, query: str, arguments: dict[str, Any]) -> Any:
-    result = getattr(_QUERIES, query)(connection, **arguments)
-    if hasattr(result, "__aiter__"):
-        return [row async for row in result]
-    return await result
+    named = _NAMED[query]
+    return await getattr(connection, named.method)(named.sql, *[arguments[name] for name in named.parameters])
 
 
 def _translated(error: asyncpg.PostgresError) -> KonstructError:

@@ -23,6 +23,10 @@ KINDS = frozenset({
 })  # fmt: skip
 STATUSES = {"429", "500", "503", "401", "400", "404"}
 HUGE_CHARS = 2_000_000
+SPECIAL = {
+    "empty": "", "blank": " \n ", "nul": "be\0fore", "surrogates": "bro\ud83dken",
+    "split_surrogates": "😀", "huge": "ha " * (HUGE_CHARS // 3), "huge_line": "x" * HUGE_CHARS,
+}  # fmt: skip
 PROMPT_TOKENS_PER_CHAR = 0.25
 
 Reply = Callable[[list[dict[str, str]]], str]
@@ -141,11 +145,7 @@ class StubModel:
             self.running -= 1
 
     def _text(self, messages: list[dict[str, str]], kind: str) -> str:
-        special = {
-            "empty": "", "blank": " \n ", "nul": "be\0fore", "surrogates": "bro\ud83dken",
-            "split_surrogates": "😀", "huge": "ha " * (HUGE_CHARS // 3), "huge_line": "x" * HUGE_CHARS,
-        }  # fmt: skip
-        return special[kind] if kind in special else self.reply(messages)
+        return SPECIAL[kind] if kind in SPECIAL else self.reply(messages)
 
 
 async def _stream(request: web.Request, text: str, prompt_tokens: int, fault: Fault) -> web.StreamResponse:

@@ -143,7 +143,8 @@ class Conversation:
         # What was heard while PostgreSQL was read may have been committed after it looked.
         known.update(heard.id for heard in state.waiting)
         self._waiting = state.waiting + [heard for heard in self._waiting if heard.id not in known]
-        self._replies = [Claim(reply, self._owned.shard, self._owned.epoch) for reply in state.replies]
+        left = [reply for reply in state.replies if not self._office.delivery.is_settled(reply.id)]
+        self._replies = [Claim(reply, self._owned.shard, self._owned.epoch) for reply in left]
         self._activated = True
 
     def _amendment(self) -> Heard | None:

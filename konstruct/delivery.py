@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from uuid import UUID
 
 import structlog
 
@@ -100,6 +101,10 @@ class Delivery:
             else:
                 await asyncio.sleep(wait)
         return True
+
+    def is_settled(self, reply: UUID) -> bool:
+        """Whether the reply is out or given up, although the outbox may not say so yet: never to be sent again."""
+        return self._outbox.is_settled(reply)
 
     def give_up(self, claim: Claim, reason: str) -> None:
         """Set the reply aside: it can never be sent. An operator sees it in the status."""

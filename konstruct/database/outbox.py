@@ -1,13 +1,18 @@
 """The outbox: who may write a reply to its channel, and what became of it."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 from konstruct.database.pool import Database
+from konstruct.errors import DatabaseUnavailable
 from konstruct.group_commit import GroupCommit
 from konstruct.messages import Reply
 
 MARK_LINGER_SECONDS = 0.2
+# A mark that is lost means a search in the channel or, where none is possible, a message sent twice.
+MARK_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Outbox:
         """Nothing is opened or started here."""
         self._database = database
         self._marks: GroupCommit[Sent, None] = GroupCommit(self._mark, linger=MARK_LINGER_SECONDS)
+        self._marking: set[UUID] = set()
 
     async def claim(self, reply: Reply, *, shard: int, epoch: int, seconds: float) -> float | None:
         """0 = ours for `seconds`; more = seconds to wait first; None = nothing left to send. Raises Fenced."""
@@ -44,13 +50,31 @@ class Outbox:
 
     def mark_later(self, sent: Sent) -> None:
         """C3, batched. If it is lost, a successor finds the message in the channel and marks it then."""
+        self._marking.add(sent.reply)
         self._marks.add(sent)
+
+    def is_settled(self, reply: UUID) -> bool:
+        """Whether this process has brought the reply out and PostgreSQL is only about to learn of it."""
+        return reply in self._marking
 
     async def settle(self) -> None:
         """Wait until all marks are written."""
         await self._marks.settle()
 
     async def _mark(self, batch: list[Sent]) -> list[None]:
+        try:
+            for pause in MARK_AGAIN_SECONDS:
+                with suppress(DatabaseUnavailable):
+                    await self._write(batch)
+                    break
+                await asyncio.sleep(pause)
+            else:
+                await self._write(batch)
+        finally:
+            self._marking.difference_update(sent.reply for sent in batch)
+        return [None] * len(batch)
+
+    async def _write(self, batch: list[Sent]) -> None:
         await self._database.run(
             "mark_sent",
             tenants=[sent.tenant for sent in batch],
@@ -59,4 +83,3 @@ class Outbox:
             external_ids=[sent.external_id for sent in batch],
             errors=[sent.error for sent in batch],
         )
-        return [None] * len(batch)

@@ -1,6 +1,7 @@
 """A channel and an outbox that are plain objects, for tests of delivery."""
 
 import asyncio
+from uuid import UUID
 
 from konstruct import delivery as delivering
 from konstruct.database.outbox import Sent
@@ -25,6 +26,9 @@ class Claims:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def is_settled(self, reply: UUID) -> bool:
+        return any(sent.reply == reply for sent in self.marks)
 
     def mark_later(self, sent: Sent) -> None:
         self.marks.append(sent)

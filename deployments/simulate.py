@@ -1,13 +1,15 @@
 """`konstruct simulate`: Slack and WhatsApp on this machine until Ctrl-C, as the demo tenant knows them."""
 
-import json
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from deployments.installation import keys
+from deployments.installation.layout import Layout
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings
 from simulator import App, Number, SlackSimulator, WhatsAppSimulator
@@ -52,15 +54,16 @@ def vendors(
 ) -> tuple[SlackSimulator, WhatsAppSimulator]:
     """Both simulators, with the tenant's secrets."""
     webhooks = (wanted.webhooks or f"http://127.0.0.1:{settings.http_port}").rstrip("/")
-    known = _demo_secrets(settings) if wanted.tenant == DEMO_TENANT else {}
+    app_secrets = _secrets(wanted, environment, settings, SLACK_SECRETS, keys.demo)
+    number_secrets = _secrets(wanted, environment, settings, WHATSAPP_SECRETS, keys.demo_whatsapp)
     slack = SlackSimulator(
-        [replace(App(tenant=wanted.tenant), **_secrets(SLACK_SECRETS, "", known, environment))],
+        [replace(App(tenant=wanted.tenant), **app_secrets)],
         webhook=f"{webhooks}/slack/events",
         port=wanted.slack_port,
         retry_seconds=[seconds / wanted.speed for seconds in (0.0, 60.0, 300.0)],
     )
     whatsapp = WhatsAppSimulator(
-        [replace(Number(tenant=wanted.tenant), **_secrets(WHATSAPP_SECRETS, "whatsapp_", known, environment))],
+        [replace(Number(tenant=wanted.tenant), **number_secrets)],
         webhook=f"{webhooks}/whatsapp/webhook",
         port=wanted.whatsapp_port,
         retry_scale=1 / wanted.speed,
@@ -69,19 +72,18 @@ def vendors(
 
 
 def _secrets(
-    names: Mapping[str, str], prefix: str, known: Mapping[str, str], environment: Mapping[str, str]
+    wanted: Wanted,
+    environment: Mapping[str, str],
+    settings: Settings,
+    names: Mapping[str, str],
+    of_demo: Callable[[Layout], dict[str, str]],
 ) -> dict[str, Any]:
-    """Each secret of the demo tenant, or from the environment; the others stay the simulator's own."""
-    found = {name: known.get(prefix + name) or environment.get(variable) for name, variable in names.items()}
-    return {name: secret for name, secret in found.items() if secret}
-
-
-def _demo_secrets(settings: Settings) -> dict[str, str]:
-    try:
-        secrets: dict[str, str] = json.loads((settings.home / "secrets" / "demo.json").read_text())
-    except (OSError, ValueError):
-        return {}  # nothing was set up here yet: the simulators' own secrets will do
-    return secrets
+    """Those of the demo tenant, or from the environment; what nobody gave stays the simulator's own."""
+    if wanted.tenant == DEMO_TENANT:
+        # Where nothing was set up yet, there are none.
+        with contextlib.suppress(OSError, ValueError):
+            return dict(of_demo(Layout(settings.home)))
+    return {name: environment[variable] for name, variable in names.items() if environment.get(variable)}
 
 
 def _tell(slack: SlackSimulator, whatsapp: WhatsAppSimulator, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The demo tenant acme: an employee on the local model, in a workspace that only the simulator knows."""
+"""The demo tenant acme: an employee on the local model, in channels that only the simulators know."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,5 +14,12 @@ DEMO_FILE = Path(__file__).resolve().parents[1] / "demo" / "acme.yaml"
 def apply(layout: Layout, environment: Mapping[str, str]) -> bool:
     """Make the demo tenant what its file says; answers whether anything changed."""
     demo = keys.demo(layout)
-    filled = {"SLACK_BOT_TOKEN": demo["bot_token"], "SLACK_SIGNING_SECRET": demo["signing_secret"]}
+    whatsapp = keys.demo_whatsapp(layout)
+    filled = {
+        "SLACK_BOT_TOKEN": demo["bot_token"],
+        "SLACK_SIGNING_SECRET": demo["signing_secret"],
+        "WA_TOKEN": whatsapp["access_token"],
+        "WA_APP_SECRET": whatsapp["app_secret"],
+        "WA_VERIFY_TOKEN": whatsapp["verify_token"],
+    }
     return asyncio.run(apply_file(DEMO_FILE, {**environment, **filled}))[1]

@@ -15,6 +15,7 @@ from konstruct.settings import Settings
 
 LOOPBACK = CHECKOUT / "deployments" / "loopback"
 SIMULATOR_URL = "http://127.0.0.1:8790/api/"
+WHATSAPP_SIMULATOR_URL = "http://127.0.0.1:8791/v26.0/"
 
 
 def konstruct_environment(
@@ -41,6 +42,7 @@ def konstruct_environment(
             "KONSTRUCT_HTTP_PORT": str(settings.http_port),
             "KONSTRUCT_DASHBOARD_PORT": str(settings.dashboard_port),
             "KONSTRUCT_SLACK_API_URL": slack_api_url(settings, given),
+            "KONSTRUCT_WHATSAPP_API_URL": whatsapp_api_url(settings, given),
             MARK: layout.mark,
             "PYTHONPATH": python_path(given),
         }
@@ -56,6 +58,11 @@ def _digest(environment: Mapping[str, str]) -> str:
 def slack_api_url(settings: Settings, given: Mapping[str, str]) -> str:
     """The operator's choice; without one, the simulator that `konstruct chat` starts."""
     return settings.slack_api_url if given.get("KONSTRUCT_SLACK_API_URL") else SIMULATOR_URL
+
+
+def whatsapp_api_url(settings: Settings, given: Mapping[str, str]) -> str:
+    """The operator's choice; without one, the simulator that `konstruct simulate` starts."""
+    return settings.whatsapp_api_url if given.get("KONSTRUCT_WHATSAPP_API_URL") else WHATSAPP_SIMULATOR_URL
 
 
 def process_environment(layout: Layout, ports: Ports, given: Mapping[str, str]) -> dict[str, str]:

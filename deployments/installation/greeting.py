@@ -4,7 +4,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.installation import keys
-from deployments.installation.environment import SIMULATOR_URL
+from deployments.installation.environment import SIMULATOR_URL, WHATSAPP_SIMULATOR_URL
 from deployments.installation.layout import Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
@@ -17,10 +17,12 @@ def greet(steps: Steps, running: Running) -> None:
     layout = Layout(settings.home)
     table = Table.grid(padding=(0, 2))
     table.add_row("Slack webhooks", escape(f"{settings.public_url}/slack/events"))
+    table.add_row("WhatsApp webhooks", escape(f"{settings.public_url}/whatsapp/webhook"))
     table.add_row("Health", escape(f"http://127.0.0.1:{running.http_port}/readyz"))
     table.add_row("Ray dashboard", escape(f"http://127.0.0.1:{running.dashboard_port}"))
     table.add_row("  its token", escape(f"cat {keys.ray_token(layout)}"))
     table.add_row("Slack API", escape(_slack(settings)))
+    table.add_row("WhatsApp API", escape(_whatsapp(settings)))
     if running.local_model:
         table.add_row(
             "[bold]Talk to Ada[/]",
@@ -37,3 +39,10 @@ def _slack(settings: Settings) -> str:
         real = "KONSTRUCT_SLACK_API_URL=https://slack.com/api/"
         return f"{SIMULATOR_URL} (the simulator of `konstruct chat`; for Slack set {real})"
     return settings.slack_api_url
+
+
+def _whatsapp(settings: Settings) -> str:
+    if settings.whatsapp_api_url == WHATSAPP_SIMULATOR_URL:
+        real = "KONSTRUCT_WHATSAPP_API_URL=https://graph.facebook.com/v26.0/"
+        return f"{WHATSAPP_SIMULATOR_URL} (`konstruct simulate`; for WhatsApp set {real})"
+    return settings.whatsapp_api_url

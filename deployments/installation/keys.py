@@ -11,6 +11,8 @@ from cryptography.fernet import Fernet
 from deployments.installation.layout import Layout
 
 DEMO_BOT_TOKEN = "xoxb-demo-acme"  # noqa: S105 - the simulator accepts it, Slack does not
+DEMO_ACCESS_TOKEN = "EAAG-demo-acme"  # noqa: S105 - the simulator accepts it, Meta does not
+WHATSAPP_MADE = ("app_secret", "verify_token")
 
 
 def prepare(layout: Layout) -> None:
@@ -22,6 +24,8 @@ def prepare(layout: Layout) -> None:
     _keep(admin_token(layout), lambda: secrets.token_urlsafe(32))
     demo = {"signing_secret": secrets.token_hex(16), "bot_token": DEMO_BOT_TOKEN}
     _keep(layout.secrets / "demo.json", lambda: json.dumps(demo))
+    whatsapp = {"access_token": DEMO_ACCESS_TOKEN, **{name: secrets.token_hex(16) for name in WHATSAPP_MADE}}
+    _keep(layout.secrets / "demo_whatsapp.json", lambda: json.dumps(whatsapp))
 
 
 def master_keys(layout: Layout) -> Path:
@@ -42,6 +46,12 @@ def admin_token(layout: Layout) -> Path:
 def demo(layout: Layout) -> dict[str, str]:
     """Signing secret and bot token of the demo tenant."""
     content: dict[str, str] = json.loads((layout.secrets / "demo.json").read_text())
+    return content
+
+
+def demo_whatsapp(layout: Layout) -> dict[str, str]:
+    """Access token, app secret and verify token of the demo tenant's number."""
+    content: dict[str, str] = json.loads((layout.secrets / "demo_whatsapp.json").read_text())
     return content
 
 

@@ -7,6 +7,7 @@ import pytest
 from deployments.installation import keys, ports, running, version
 from deployments.installation.environment import (
     SIMULATOR_URL,
+    WHATSAPP_SIMULATOR_URL,
     konstruct_environment,
     process_environment,
     python_path,
@@ -45,6 +46,8 @@ def test_the_demo_tenants_secrets_are_complete_and_its_signing_secret_random(lay
     keys.prepare(other)
     assert set(keys.demo(layout)) == {"signing_secret", "bot_token"}
     assert keys.demo(layout)["signing_secret"] != keys.demo(other)["signing_secret"]
+    assert set(keys.demo_whatsapp(layout)) == {"access_token", "app_secret", "verify_token"}
+    assert keys.demo_whatsapp(layout)["app_secret"] != keys.demo_whatsapp(other)["app_secret"]
 
 
 def test_no_secret_stands_in_an_environment(layout):
@@ -66,6 +69,12 @@ def test_without_a_choice_slack_is_the_simulator(layout):
     assert environment_of(layout)["KONSTRUCT_SLACK_API_URL"] == SIMULATOR_URL
     chosen = environment_of(layout, KONSTRUCT_SLACK_API_URL="https://slack.com/api/")
     assert chosen["KONSTRUCT_SLACK_API_URL"] == "https://slack.com/api/"
+
+
+def test_without_a_choice_whatsapp_is_the_simulator(layout):
+    assert environment_of(layout)["KONSTRUCT_WHATSAPP_API_URL"] == WHATSAPP_SIMULATOR_URL
+    chosen = environment_of(layout, KONSTRUCT_WHATSAPP_API_URL="https://graph.facebook.com/v26.0/")
+    assert chosen["KONSTRUCT_WHATSAPP_API_URL"] == "https://graph.facebook.com/v26.0/"
 
 
 def test_rays_processes_take_no_ray_setting_from_outside(layout, tmp_path):

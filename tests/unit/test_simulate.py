@@ -1,6 +1,5 @@
 """`konstruct simulate`: whose secrets it takes, and what it says where it cannot."""
 
-import json
 import socket
 import sys
 from pathlib import Path
@@ -8,20 +7,25 @@ from pathlib import Path
 import pytest
 
 from deployments import cli
-from deployments.simulate import Wanted, vendors
+from deployments.installation import keys
+from deployments.installation.demo import DEMO_FILE
+from deployments.installation.environment import WHATSAPP_SIMULATOR_URL
+from deployments.installation.layout import Layout
+from deployments.simulate import SLACK_SECRETS, WHATSAPP_SECRETS, Wanted, vendors
 from konstruct.settings import Settings
+from konstruct.tenant_file import parse
 
 WANTED = Wanted("acme", 0, 0, None, 60.0)
 
 
 def test_the_demo_tenants_secrets_are_the_simulators(tmp_path: Path) -> None:
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "demo.json").write_text(json.dumps({"signing_secret": "s", "whatsapp_app_secret": "w"}))
+    layout = Layout(tmp_path)
+    keys.prepare(layout)
     environment = {"KONSTRUCT_HOME": str(tmp_path), "KONSTRUCT_HTTP_PORT": "9000", "SLACK_SIGNING_SECRET": "other"}
     slack, whatsapp = vendors(WANTED, environment, Settings.from_environment(environment))
-    assert slack.apps[0].signing_secret == "s"
+    assert slack.apps[0].signing_secret == keys.demo(layout)["signing_secret"]
     assert slack.courier.webhook == "http://127.0.0.1:9000/slack/events"
-    assert whatsapp.world.numbers[0].app_secret == "w"
+    assert whatsapp.world.numbers[0].app_secret == keys.demo_whatsapp(layout)["app_secret"]
     assert whatsapp.courier.webhook == "http://127.0.0.1:9000/whatsapp/webhook"
 
 
@@ -47,3 +51,18 @@ def test_a_taken_port_is_said_in_one_line(monkeypatch, capsys, tmp_path: Path) -
     assert stopped.value.code == 1
     assert "cannot be used" in error
     assert "\n" not in error
+
+
+def test_the_demo_tenant_is_where_the_simulators_expect_it(tmp_path: Path) -> None:
+    secret = dict.fromkeys((*SLACK_SECRETS.values(), *WHATSAPP_SECRETS.values()), "secret-secret")
+    demo = parse(DEMO_FILE.read_text(), secret).channels
+    assert demo.slack is not None
+    assert demo.whatsapp is not None
+    slack, whatsapp = vendors(WANTED, {}, Settings.from_environment({"KONSTRUCT_HOME": str(tmp_path)}))
+    app, number = slack.apps[0], whatsapp.world.numbers[0]
+    assert (demo.slack.team_id, demo.slack.app_id, demo.slack.bot_user_id) == (app.team, app.app, app.bot_user)
+    assert demo.whatsapp.phone_number_id == number.phone_number_id
+    assert demo.whatsapp.display_phone_number == number.display_phone_number
+    assert (
+        whatsapp.url.rpartition(":")[2].partition("/")[2] == WHATSAPP_SIMULATOR_URL.rpartition(":")[2].partition("/")[2]
+    )

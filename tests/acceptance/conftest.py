@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from simulator import App, SlackSimulator
+from simulator import App, Number, SlackSimulator, WhatsAppSimulator
 from tests.stub_model import StubModel
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -27,10 +27,16 @@ models:
 channels:
   slack: {{team_id: T0GLOBEX, app_id: A0GLOBEX, bot_user_id: U0BO,
            bot_token: xoxb-globex, signing_secret: globex-signing}}
+  whatsapp: {{phone_number_id: "206500000000002", display_phone_number: "15550000002",
+              access_token: EAAG-globex, app_secret: globex-app-secret, verify_token: globex-verify}}
 """
 GLOBEX = App(
     tenant="globex", name="Bo", team="T0GLOBEX", app="A0GLOBEX", bot_user="U0BO", bot="B0BO",
     bot_token="xoxb-globex", signing_secret="globex-signing",
+)  # fmt: skip
+GLOBEX_NUMBER = Number(
+    tenant="globex", name="Globex", phone_number_id="206500000000002", display_phone_number="15550000002",
+    account="202290129340398", access_token="EAAG-globex", app_secret="globex-app-secret", verify_token="globex-verify",
 )  # fmt: skip
 
 
@@ -41,6 +47,7 @@ class Installation:
     environment: dict[str, str]
     slack_port: int
     model_port: int
+    whatsapp_port: int
 
     @property
     def home(self) -> Path:
@@ -82,16 +89,17 @@ class Installation:
 def installation() -> Iterator[Installation]:
     """`konstruct up` once, `konstruct down` at the end; nothing is left behind."""
     home = Path(tempfile.mkdtemp(prefix="ka"))
-    http, dashboard, slack, model = free_ports(4)
+    http, dashboard, slack, model, whatsapp = free_ports(5)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("KONSTRUCT_", "RAY_"))} | {
         "KONSTRUCT_HOME": str(home),
         "KONSTRUCT_HTTP_PORT": str(http),
         "KONSTRUCT_DASHBOARD_PORT": str(dashboard),
         "KONSTRUCT_SLACK_API_URL": f"http://127.0.0.1:{slack}/api/",
+        "KONSTRUCT_WHATSAPP_API_URL": f"http://127.0.0.1:{whatsapp}/v26.0/",
         "KONSTRUCT_FAILPOINTS": "on",
         "STUB_KEY": "sk-planted-model-key",
     }
-    running = Installation(environment, slack, model)
+    running = Installation(environment, slack, model, whatsapp)
     try:
         print(running.konstruct("up").stdout)
         tenant = home / "globex.yaml"
@@ -110,6 +118,16 @@ async def slack(installation: Installation) -> AsyncIterator[SlackSimulator]:
     acme = App(bot_token=demo["bot_token"], signing_secret=demo["signing_secret"])
     async with SlackSimulator(
         [GLOBEX, acme], port=installation.slack_port, webhook=f"{installation.url}/slack/events",
+        retry_seconds=(0.5, 1, 2),
+    ) as simulator:  # fmt: skip
+        yield simulator
+
+
+@pytest.fixture
+async def whatsapp(installation: Installation) -> AsyncIterator[WhatsAppSimulator]:
+    """WhatsApp, as the installation knows it: globex' number."""
+    async with WhatsAppSimulator(
+        [GLOBEX_NUMBER], port=installation.whatsapp_port, webhook=f"{installation.url}/whatsapp/webhook",
         retry_seconds=(0.5, 1, 2),
     ) as simulator:  # fmt: skip
         yield simulator

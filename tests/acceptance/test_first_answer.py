@@ -7,7 +7,7 @@ import time
 import aiohttp
 
 from deployments.installation.layout import Layout
-from simulator import SlackSimulator
+from simulator import SlackSimulator, WhatsAppSimulator
 from tests.acceptance.conftest import GLOBEX, Installation
 from tests.stub_model import StubModel
 
@@ -28,6 +28,20 @@ async def test_an_applied_tenant_with_a_hosted_model_answers(
     answer = await slack.expect(lambda entry: entry.kind == "message" and bool(entry.by_app), seconds=60)
     assert answer.text == "You said: hello"
     assert model.headers[-1]["Authorization"] == "Bearer sk-planted-model-key"
+
+
+async def test_a_whatsapp_message_is_answered_over_the_real_path(
+    installation: Installation, whatsapp: WhatsAppSimulator, model: StubModel
+) -> None:
+    assert (await whatsapp.admin.verify_webhook(challenge="4711"))["answer"] == "4711"
+    assert (await whatsapp.admin.verify_webhook(token="guessed"))["status"] == 403
+    said = await whatsapp.say("hello")
+    assert said.status == 200
+    answer = await whatsapp.expect(lambda entry: entry.kind == "message" and entry.by_app, seconds=60)
+    assert (answer.text, answer.channel) == ("You said: hello", said.channel)
+    assert answer.client_msg_id is not None
+    await whatsapp.settle()
+    assert [delivery.acknowledged for delivery in whatsapp.deliveries] == [True] * 4
 
 
 async def test_health_and_readiness_are_told(installation: Installation) -> None:

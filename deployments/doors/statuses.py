@@ -25,13 +25,13 @@ async def report(database: Database, statuses: Sequence[tuple[UUID, whatsapp.Sta
 
 
 def _report(tenant: UUID, status: whatsapp.Status) -> Report:
-    error, again = None, False
+    error, fate = None, ""
     if status.status == "failed":
         problem = next(iter(status.problems), whatsapp.Problem(-1, ""))
         ruling = whatsapp.verdict(problem.code)
         sentence = ruling.sentence if ruling else "WhatsApp did not deliver the message."
         error = f"{sentence} (WhatsApp error {problem.code}: {problem.text or 'no details'})"
-        again = ruling is not None and ruling.fate == "busy"
+        fate = ruling.fate if ruling else ""
     return Report(
         tenant=tenant,
         reply=_reply(status.reply),
@@ -39,7 +39,8 @@ def _report(tenant: UUID, status: whatsapp.Status) -> Report:
         # A voice message that was played was read.
         delivery="read" if status.status == "played" else status.status,
         error=error,
-        again=again,
+        again=fate in ("busy", "closed"),
+        closed=fate == "closed",
     )
 
 

@@ -17,7 +17,8 @@ MEMORY_CHARS = 500
 class Report:
     """What a channel says of a reply since it was sent: sent, delivered, read or failed.
 
-    `reply` is None where the channel names its own message only; `again`: what failed may succeed later.
+    `reply` is None where the channel names its own message only; `again`: what failed may succeed later,
+    and `closed`: as a template only.
     """
 
     tenant: UUID
@@ -26,6 +27,7 @@ class Report:
     delivery: str
     error: str | None = None
     again: bool = False
+    closed: bool = False
 
 
 async def amend(database: Database, amendment: Heard, *, epoch: int) -> str:
@@ -86,4 +88,5 @@ async def record(database: Database, reports: Sequence[Report], *, seconds: floa
         deliveries=[report.delivery for report in reports],
         errors=[report.error for report in reports],
         again=[report.again for report in reports],
+        closed=[report.closed for report in reports],
     )

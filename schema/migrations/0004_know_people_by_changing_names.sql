@@ -1,6 +1,7 @@
 -- WhatsApp: people whose names change hands, histories that turn out to be one, statuses that settle or fail a send.
 
 alter table contact_aliases add column retired_at timestamptz;
+create index contact_aliases_of_contact on contact_aliases (tenant_id, channel, contact);
 grant update (conversation_id, turn, contact_id) on messages to konstruct_app;
 drop function resolve_contact(uuid, text, text[]);
 drop function record_deliveries(uuid[], uuid[], text[], text[], text[]);
@@ -149,10 +150,11 @@ begin
 end $$;
 
 -- What the channel reports of replies, by their id or by the channel's, several tenants in one commit; never backwards.
--- A report settles a send whose outcome was unknown. A failure that may pass (p_again) is sent again, a few times; what
--- is reported of the failed message afterwards is of no interest.
+-- A report settles a send whose outcome was unknown. A failure that may pass (p_again) is sent again, a few times, as a
+-- template where the contact's window was closed (p_closed); what is reported of the failed message afterwards is of no
+-- interest.
 create function record_deliveries(p_tenants uuid[], p_replies uuid[], p_external_ids text[], p_deliveries text[],
-                                  p_errors text[], p_again boolean[])
+                                  p_errors text[], p_again boolean[], p_closed boolean[])
   returns void language plpgsql as $$
 declare
   v_tenant uuid;
@@ -165,11 +167,12 @@ begin
         error = case when e.delivery = 'failed' then e.external_id || ': ' || coalesce(e.error, '') else o.error end,
         external_id = case when e.again and o.attempts < 3 then null else coalesce(o.external_id, e.external_id) end,
         attempts = o.attempts + e.again::int,
+        address = case when e.closed then o.address || '{"open_until": 0}' else o.address end,
         sent_at = case when o.state = 'pending' then now() else o.sent_at end,
         state = case when e.again and o.attempts < 3 then 'pending' when e.delivery = 'failed' then 'dead' else 'sent' end
-      from (select distinct on (r.id) r.id, u.external_id, u.delivery, u.error, u.again
-            from unnest(p_tenants, p_replies, p_external_ids, p_deliveries, p_errors, p_again)
-                 as u (tenant, reply, external_id, delivery, error, again)
+      from (select distinct on (r.id) r.id, u.external_id, u.delivery, u.error, u.again, u.closed
+            from unnest(p_tenants, p_replies, p_external_ids, p_deliveries, p_errors, p_again, p_closed)
+                 as u (tenant, reply, external_id, delivery, error, again, closed)
             join outbox r on r.tenant_id = v_tenant
               and r.id = coalesce(u.reply, (select x.id from outbox x where x.tenant_id = v_tenant
                                             and x.channel = 'whatsapp' and x.external_id = u.external_id limit 1))

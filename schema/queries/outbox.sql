@@ -16,4 +16,4 @@ select queue_reply(:tenant, :reply, :conversation, :shard, :turn, :part, :text, 
 
 -- name: record_deliveries$
 -- What the channel reports of replies; never backwards.
-select record_deliveries(:tenants, :replies, :external_ids, :deliveries, :errors, :again);
+select record_deliveries(:tenants, :replies, :external_ids, :deliveries, :errors, :again, :closed);

@@ -63,6 +63,17 @@ async def test_after_the_window_and_without_a_template_the_operator_is_told(data
         assert not [call for call in k.whatsapp.api.calls if "ok" not in call]
 
 
+@pytest.mark.parametrize("error", ["refuse", "status"])
+async def test_a_window_that_meta_sees_closed_earlier_is_answered_with_the_template(
+    database_url: str, tmp_path: Path, error: str
+) -> None:
+    more = "template: {name: follow_up, language: en, with_answer: true}"
+    async with whatsapp_rig(database_url, tmp_path, more, window_error=error, window_seconds=0) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes("select state, delivery from outbox", [("sent", "read")], seconds=30)
+        assert [answer.kind for answer in k.answers()] == ["template"]
+
+
 @pytest.mark.parametrize("code", [131000, 130429])
 async def test_what_failed_later_for_a_passing_reason_is_sent_again(
     database_url: str, tmp_path: Path, code: int

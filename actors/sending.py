@@ -5,6 +5,7 @@ from dataclasses import replace
 from actors.office import Office
 from actors.turn import NOTICE_PART
 from konstruct import notice
+from konstruct.channels import Channel
 from konstruct.database import amendments
 from konstruct.delivery import Claim
 from konstruct.identity import reply_id
@@ -20,8 +21,16 @@ async def bring_out(office: Office, claim: Claim) -> list[Claim]:
         if await office.delivery.hold(claim):
             office.delivery.give_up(claim, str(gone))
         return []
+
+    async def renew() -> Channel:
+        try:
+            now = await office.roster.assignment(reply.tenant, reply.channel, reply.address.team, anew=True)
+        except NobodyAssigned:
+            return assignment.channel
+        return now.channel
+
     with office.measure("send"):
-        refused = await office.delivery.deliver(claim, assignment.channel)
+        refused = await office.delivery.deliver(claim, assignment.channel, renew)
     if refused and reply.part < NOTICE_PART and assignment.operators:
         return [await _notice(office, claim, refused, assignment)]
     return []

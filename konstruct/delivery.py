@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,9 @@ LONGEST_REQUEST_SECONDS = 4.5
 LONGEST_PAUSE_SECONDS = 30.0
 
 log = structlog.get_logger()
+
+
+Renew = Callable[[], Awaitable[Channel]]
 
 
 class Claim:
@@ -58,8 +62,11 @@ class Delivery:
         self._failpoint = failpoint
         self._closed_until: dict[tuple[object, str], float] = {}
 
-    async def deliver(self, claim: Claim, channel: Channel) -> str | None:
-        """Bring the reply out, however long it takes; answers why, if it was set aside. Raises Fenced."""
+    async def deliver(self, claim: Claim, channel: Channel, renew: Renew | None = None) -> str | None:
+        """Bring the reply out, however long it takes; answers why, if it was set aside. Raises Fenced.
+
+        `renew` gives the channel as it is configured now, the same one where nothing changed.
+        """
         reply, attempt = claim.reply, 0
         while True:
             await self._wait_for_gate(reply)
@@ -81,8 +88,11 @@ class Delivery:
                 pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
                 await asyncio.sleep(max(pause, channel.reconciles_seconds))
             except ChannelRefused as refused:
-                self.give_up(claim, str(refused))
-                return str(refused)
+                renewed = await renew() if renew and refused.unauthorized else channel
+                if renewed is channel:
+                    self.give_up(claim, str(refused))
+                    return str(refused)
+                channel = renewed
             else:
                 self._failpoint("after_send")
                 self._failpoint("before_c3")

@@ -81,6 +81,9 @@ class ModelRefused(KonstructError):
 class ChannelRefused(KonstructError):
     """The channel will not take this message however often it is sent."""
 
+    # It was the token that was refused: another one may have been stored meanwhile.
+    unauthorized = False
+
 
 class ChannelBusy(KonstructError):
     """The channel asked us to wait."""

@@ -80,9 +80,9 @@ class Roster:
         self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
         self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
 
-    async def assignment(self, tenant: UUID, kind: str, team: str) -> Assignment:
-        """Who answers there; raises NobodyAssigned."""
-        row = await self._row(tenant)
+    async def assignment(self, tenant: UUID, kind: str, team: str, *, anew: bool = False) -> Assignment:
+        """Who answers there; raises NobodyAssigned. `anew`: what was read a moment ago does not do."""
+        row = await self._row(tenant, anew=anew)
         try:
             channel = _connected(row, kind, team)
         except NobodyAssigned:

@@ -31,6 +31,12 @@ def konstruct_environment(
         if settings.admin_token
         else keys.admin_token(layout),
     }
+    for name, secret in (
+        ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
+        ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
+    ):
+        if secret:
+            secrets[name] = keys.hand_over(layout, name.lower(), secret)
     plain = {name: value for name, value in given.items() if name.startswith("KONSTRUCT_")}
     for name in secrets:
         plain.pop(f"KONSTRUCT_{name}", None)

@@ -3,6 +3,8 @@
 import sys
 
 import pytest
+import yaml
+from cryptography.fernet import Fernet
 
 from deployments import cli
 
@@ -23,7 +25,7 @@ def konstruct(monkeypatch, capsys, tmp_path):
     return run
 
 
-COMMANDS = ("up", "down", "status", "apply", "chat", "simulate", "migrate", "doctor", "scale", "version")
+COMMANDS = ("up", "down", "status", "apply", "chat", "simulate", "migrate", "doctor", "scale", "slack", "version")
 
 
 def test_help_names_every_command(konstruct):
@@ -32,7 +34,7 @@ def test_help_names_every_command(konstruct):
     assert all(command in out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "scale hosts"])
+@pytest.mark.parametrize("command", [*COMMANDS, "scale hosts", "slack manifest", "slack install-link"])
 def test_every_command_has_help(konstruct, command):
     code, out, _ = konstruct(*command.split(), "--help")
     assert code == 0
@@ -48,6 +50,7 @@ def test_every_command_has_help(konstruct, command):
         ("scale hosts 3", "konstruct up"),
         ("scale hosts none", "number"),
         ("scale hosts 0", "number"),
+        ("slack install-link acme", "KONSTRUCT_SLACK_CLIENT_ID"),
         ("dance", "dance"),
     ],
 )
@@ -81,3 +84,22 @@ def test_version_begins_with_ours(konstruct):
     assert code == 0
     assert out.startswith("konstruct")
     assert "ray" in out
+
+
+def test_the_manifest_is_yaml_with_the_installations_urls(konstruct, monkeypatch):
+    monkeypatch.setenv("KONSTRUCT_PUBLIC_URL", "https://konstruct.example")
+    code, out, _ = konstruct("slack", "manifest", "--name", "Ada")
+    assert code == 0
+    written = yaml.safe_load(out)
+    assert written["display_information"]["name"] == "Ada"
+    assert written["settings"]["event_subscriptions"]["request_url"] == "https://konstruct.example/slack/events"
+
+
+def test_an_install_link_is_printed_once_the_app_is_known(konstruct, monkeypatch):
+    monkeypatch.setenv("KONSTRUCT_MASTER_KEYS", Fernet.generate_key().decode())
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "SIGNING_SECRET"):
+        monkeypatch.setenv(f"KONSTRUCT_SLACK_{name}", "planted")
+    code, out, _ = konstruct("slack", "install-link", "acme")
+    assert code == 0
+    assert "/slack/install?tenant=acme&" in out
+    assert "planted" not in out

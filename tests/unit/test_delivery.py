@@ -119,6 +119,28 @@ async def test_a_refused_reply_is_set_aside_with_the_reason(delivery: Delivery, 
     assert outbox.marks == [Sent(ACME, UUID(int=1), EPOCH, None, "Slack refused chat.postMessage: is_archived.")]
 
 
+class Unauthorized(ChannelRefused):
+    """The token has ended."""
+
+    unauthorized = True
+
+
+async def test_where_only_the_token_was_refused_a_newer_one_is_looked_for_before_the_reply_is_set_aside(
+    delivery: Delivery, outbox: Claims, wall: Wall
+) -> None:
+    newer = Wall()
+
+    async def renew() -> Wall:
+        return newer
+
+    wall.faults = [("send", Unauthorized())]
+    assert await delivery.deliver(fresh(reply()), wall, renew) is None
+    assert (wall.texts, newer.texts) == ([], ["text 1"])
+    newer.faults = [("send", Unauthorized("token_revoked"))]
+    assert await delivery.deliver(fresh(reply(2)), newer, renew) == "token_revoked"
+    assert [mark.error for mark in outbox.marks] == [None, "token_revoked"]
+
+
 async def test_where_the_history_may_not_be_read_the_reply_is_still_sent(
     delivery: Delivery, outbox: Claims, wall: Wall
 ) -> None:

@@ -22,8 +22,9 @@ LONGEST_PATIENCE_SECONDS = 3600.0
 # Errors after which the message may or may not be visible; every other error is final.
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 _TOKEN = "Install the app in this workspace again, or put a valid bot_token into the tenant file and apply it."  # noqa: S105
+_UNAUTHORIZED = ("token_revoked", "token_expired", "invalid_auth", "not_authed", "account_inactive")
 _MENDS = {
-    **dict.fromkeys(("token_revoked", "token_expired", "invalid_auth", "not_authed", "account_inactive"), _TOKEN),
+    **dict.fromkeys(_UNAUTHORIZED, _TOKEN),
     **dict.fromkeys(("not_in_channel", "channel_not_found"), "Invite the app to that channel."),
     "is_archived": "Unarchive the channel, or write from another one.",
     "missing_scope": "Give the app the scope {needed} and install it again.",
@@ -39,6 +40,7 @@ class SlackRefused(ChannelRefused):
         mend = _MENDS.get(code, "").format(needed=needed or "that Slack asks for")
         super().__init__(f"Slack refused {method}: {code}. {mend}".rstrip())
         self.code = code
+        self.unauthorized = code in _UNAUTHORIZED
 
 
 class WebApi:

@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, find_channels, has_verify_token
 from konstruct.errors import DatabaseUnavailable
+from konstruct.jointly import Jointly
 from konstruct.vault import Vault
 
 KEPT_SECONDS = 5.0
@@ -30,6 +32,7 @@ class Directory:
         self._database = database
         self._vault = vault
         self._kept: dict[tuple[str, str, str], tuple[float, Candidates]] = {}
+        self._reads: Jointly[tuple[str, str, str], Candidates] = Jointly()
 
     async def find(self, kind: str, app: str, team: str, *, anew: bool = False) -> Candidates:
         """Candidates for an event; raises DatabaseUnavailable only for what was never seen before.
@@ -40,8 +43,9 @@ class Directory:
         kept = self._kept.get(key)
         if kept is not None and not anew and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
+        read = partial(self._read, kind, app, team)
         try:
-            found = await self._read(kind, app, team)
+            found = await (self._reads.ask(key, read) if not anew else read())
         except DatabaseUnavailable:
             if kept is None:
                 raise

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
 from konstruct.errors import KonstructError
 from konstruct.escalation import parse
+from konstruct.jointly import Jointly
 from konstruct.media.reader import Transcribing
 from konstruct.messages import Address
 from konstruct.models import Model
@@ -78,6 +80,7 @@ class Roster:
         self._feed = feed
         self._open_transcriber = open_transcriber
         self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
+        self._reads: Jointly[UUID, TenantRow | None] = Jointly()
         self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
 
     async def assignment(self, tenant: UUID, kind: str, team: str, *, anew: bool = False) -> Assignment:
@@ -106,7 +109,8 @@ class Roster:
     async def _row(self, tenant: UUID, *, anew: bool = False) -> TenantRow:
         read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))
         if anew or time.monotonic() - read_at >= KEPT_SECONDS:
-            fresh = await read_tenant(self._database, tenant, self._vault)
+            read = partial(read_tenant, self._database, tenant, self._vault)
+            fresh = await (self._reads.ask(tenant, read) if not anew else read())
             # Others may have read it meanwhile: an unchanged row stays the same object for all.
             _, kept = self._kept.get(tenant, (0.0, None))
             row = kept if fresh == kept else fresh

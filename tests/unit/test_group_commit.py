@@ -127,3 +127,16 @@ async def test_a_flush_that_answers_for_too_few_fails_loudly_for_those_that_wait
 
     with pytest.raises(ValueError, match="zip"):
         await asyncio.wait_for(GroupCommit(short).add(1), 0.5)
+
+
+async def test_after_company_it_takes_breath_and_after_a_lone_item_it_does_not() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, breath=0.05)
+    assert await commits.add(1) == 2
+    assert await asyncio.wait_for(commits.add(2), 0.04) == 4
+    await asyncio.gather(commits.add(3), commits.add(4))
+    late = [commits.add(5)]
+    await asyncio.sleep(0.01)
+    late.append(commits.add(6))
+    await asyncio.gather(*late)
+    assert flushes.batches == [[1], [2], [3, 4], [5, 6]]

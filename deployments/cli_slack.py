@@ -15,14 +15,19 @@ slack_app = typer.Typer(help="The Slack app: its manifest, and links to install 
 def manifest(
     name: Annotated[str, typer.Option(help="What the app is called in Slack.")] = "Konstruct",
     description: Annotated[str, typer.Option(help="What it does, in a sentence.")] = "An AI employee for your team.",
+    *,
+    socket_mode: Annotated[bool, typer.Option("--socket-mode", help="Nothing needs to reach you.")] = False,
+    rotate_tokens: Annotated[
+        bool, typer.Option("--rotate-tokens", help="Tokens end after 12 hours; only for apps installed by link.")
+    ] = False,
 ) -> None:
     """Print the manifest to create the Slack app from, as YAML."""
     import yaml  # noqa: PLC0415 - each command loads only what it needs
 
     from konstruct.channels.slack.manifest import manifest as written  # noqa: PLC0415
 
-    text = yaml.safe_dump(written(_settings().public_url, name, description), sort_keys=False, allow_unicode=True)
-    typer.echo(text, nl=False)
+    asked = written(_settings().public_url, name, description, socket_mode=socket_mode, rotating=rotate_tokens)
+    typer.echo(yaml.safe_dump(asked, sort_keys=False, allow_unicode=True), nl=False)
 
 
 @slack_app.command("install-link")

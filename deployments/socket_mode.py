@@ -50,11 +50,6 @@ class SocketMode:
         self._api_url = api_url
         self._open: dict[tuple[str, str], tuple[SocketModeClient, asyncio.Task[None]]] = {}
 
-    @property
-    def connected(self) -> int:
-        """How many apps have a connection."""
-        return sum(client.current_session is not None for client, _ in self._open.values())
-
     async def run(self) -> None:
         """Follow what tenants ask for, until cancelled."""
         try:
@@ -76,6 +71,9 @@ class SocketMode:
             wanted[channel.app, hashlib.sha256(token.encode()).hexdigest()] = token
         for key in self._open.keys() - wanted.keys():
             await self._close(key)
+        for (app, _), (client, _connecting) in self._open.items():
+            if not await client.is_connected():
+                log.warning("socket mode has no connection; is the app_token right?", channel="slack", app=app)
         for key in wanted.keys() - self._open.keys():
             self._connect(key, wanted[key])
 

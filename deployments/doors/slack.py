@@ -68,7 +68,7 @@ class SlackDoor:
         Raises KonstructError: then it must not be acknowledged.
         """
         content = payload if isinstance(payload, dict) else {}
-        body = json.dumps(content).encode()
+        body = _written(content)
         if kind == "slash_commands":
             return await self._typed(app, content, body)
         if kind not in ("events_api", "interactive"):
@@ -172,6 +172,13 @@ class SlackDoor:
         if found.own is None and source.enterprise and source.team:
             return await self._directory.find("slack", source.app, source.team, anew=anew)
         return found
+
+
+def _written(content: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(content).encode()
+    except (ValueError, RecursionError):
+        return b""
 
 
 def _belongs(app: str, source: slack.Source) -> bool:

@@ -61,6 +61,16 @@ def test_the_manifest_asks_for_what_the_code_uses_and_calls_our_urls() -> None:
     assert {"app_mentions:read", "chat:write", "commands"} <= set(written["oauth_config"]["scopes"]["bot"])
 
 
+def test_in_socket_mode_slack_is_given_no_urls_and_tokens_rotate_only_on_demand() -> None:
+    written = manifest("https://konstruct.example", socket_mode=True)
+    assert written["settings"]["socket_mode_enabled"] is True
+    assert "request_url" not in str(written)
+    assert "/slack/commands" not in str(written)
+    # A token that was copied into a tenant file would end after twelve hours.
+    assert written["settings"]["token_rotation_enabled"] is False
+    assert manifest("https://konstruct.example", rotating=True)["settings"]["token_rotation_enabled"] is True
+
+
 def test_the_consent_page_is_slacks_own_and_gets_state_scopes_and_our_callback() -> None:
     client = oauth.Client("1.2", "secret")
     url = oauth.authorize_url("https://slack.com/api/", client, "s&t", "https://k.example/cb")

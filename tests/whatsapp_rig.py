@@ -72,10 +72,10 @@ class WhatsAppRig:
         except TimeoutError:
             assert self.rows(statement) == wanted
 
-    async def apply(self, number: Number, more: str = "", *, slack: bool = False) -> None:
-        """Apply a tenant with this number; `more`: other fields of its WhatsApp entry."""
+    async def apply(self, number: Number, more: str = "", *, slack: bool = False, whole: str = "") -> None:
+        """Apply a tenant with this number; `more`: other fields of its WhatsApp entry, `whole`: of its file."""
         text = CHANNELS.format(number=number, more=f", {more}" if more else "")
-        parsed = tenant_file.parse(text + (SLACK.format(app=APP) if slack else ""), {})
+        parsed = tenant_file.parse(text + (SLACK.format(app=APP) if slack else "") + whole, {})
         await tenants.apply_tenant(self.rig.database, parsed, Vault(self.rig.settings.master_keys))
 
 

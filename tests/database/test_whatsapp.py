@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from simulator.whatsapp.people.acting import ANNA
-from tests.whatsapp_rig import WhatsAppRig, whatsapp_rig
+from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
 
 
 @pytest_asyncio.fixture
@@ -158,3 +158,18 @@ async def test_a_failure_told_twice_sends_once_more_only(database_url: str, tmp_
         await k.becomes("select state, delivery, attempts > 0 from outbox", [("sent", "read", True)], seconds=30)
         await asyncio.sleep(1)
         assert k.texts() == ["You said: hello"]
+
+
+async def test_what_a_rule_hands_over_is_told_to_the_operators_in_slack(k: WhatsAppRig) -> None:
+    whole = "escalation: {rules: ['\"refund\"']}\noperators: {slack_channel: C0OPS}\n"
+    await k.apply(ACME, slack=True, whole=whole)
+    await asyncio.sleep(5.1)  # hosts and doors look at the configuration every five seconds
+    await k.whatsapp.say("I want a refund")
+    (answer,) = await k.replies(1)
+    assert "colleague" in answer
+    (notice,) = await k.rig.replies(1, channel="C0OPS")
+    assert ANNA in notice
+    assert "I want a refund" in notice
+    await k.whatsapp.say("Hello?")
+    await k.becomes("select state, count(*) from inbox group by 1 order by 1", [("escalated", 1), ("suppressed", 1)])
+    assert k.rig.model.calls == 0

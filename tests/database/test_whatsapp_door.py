@@ -107,3 +107,29 @@ async def test_metas_check_of_the_url_is_passed_with_the_verify_token_only(k: Wh
         assert refused["challenge"] not in refused["answer"]
     async with aiohttp.ClientSession() as session, session.get(f"{k.rig.url}/whatsapp/webhook") as answer:
         assert answer.status == 403
+
+
+async def test_everything_that_meta_documents_is_acknowledged(k: WhatsAppRig) -> None:
+    payloads = sorted((Path(__file__).parents[1] / "payloads" / "whatsapp").glob("*.json"))
+    assert len(payloads) > 80
+    for path in payloads:
+        assert await post(k, path.read_bytes()) == 200, path.stem
+    assert k.rows("select count(*) > 20 from malformed_events") == [(True,)]
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"text": {"body": "a\0b\ud800"}}, {"text": {"body": "' or 1=1 --"}}, {"text": {"body": "x" * 100_000}},
+    {"id": "w" * 5000}, {"id": "a\0b"}, {"from": "4" * 300}, {"from": "\ud800"}, {"from_user_id": "DE.\0"},
+    {"timestamp": "9" * 400}, {"timestamp": -1}, {"timestamp": "99999999999"}, {"type": "reaction", "reaction": []},
+    {"type": "image", "image": {"id": "../../me", "sha256": "\0", "file_size": -5}},
+    {"type": "edit", "edit": {"original_message_id": "\0", "message": {"type": "text", "text": {"body": "\0"}}}},
+    {"context": {"id": "\0"}}, {"context": {"id": ["x"]}},
+    {"type": "system", "system": {"type": "user_changed_number"}},
+    {"type": "system", "system": {"type": "user_changed_number", "wa_id": "49\0", "user_id": "\ud800" * 9}},
+]  # fmt: skip
+
+
+async def test_hostile_but_signed_messages_never_fail_the_request(k: WhatsAppRig) -> None:
+    for n, changes in enumerate(HOSTILE):
+        assert await post(k, whole(batch(text("hello", n) | changes), batch(text("good", 1000 + n)))) == 200, changes
+    assert k.rows("select count(*) from inbox where event ~ '^wamid.10[0-9]{2}$'") == [(len(HOSTILE),)]

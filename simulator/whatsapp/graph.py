@@ -153,7 +153,9 @@ class GraphApi:
     def _fail(self, method: str, fault: Fault) -> web.Response:
         code = int(fault.error) if fault.error.isdigit() else None
         if fault.kind == "rate_limit":
-            return self._no(method, Refused(code or RATE_LIMIT_CODE, status=429))
+            limited = self._no(method, Refused(code or RATE_LIMIT_CODE, status=429))
+            limited.headers["Retry-After"] = str(fault.retry_after)
+            return limited
         if fault.kind == "refuse":
             return self._no(method, Refused(131000 if code is None else code))
         self.calls[method, str(fault.status)] += 1

@@ -45,6 +45,7 @@ PEOPLES_ACTS = (
     "change_number",
     "change_user_id",
     "open_chat",
+    "call",
 )
 ADMINS_ACTS = (
     "verify_webhook",

@@ -72,6 +72,9 @@ async def test_outside_the_window_only_templates_go(business: Business, whatsapp
     assert (await business.send(type="template", template=template))["messages"][0]["message_status"] == "accepted"
     await whatsapp.say("me again")
     assert "messages" in await business.text("x")
+    whatsapp.clock.advance(86_401)
+    await whatsapp.people.call()
+    assert "messages" in await business.text("x")
 
 
 async def test_a_user_id_is_written_to_as_recipient(business: Business, whatsapp: WhatsAppSimulator) -> None:
@@ -178,6 +181,10 @@ async def test_faults_speak_metas_language(business: Business, whatsapp: WhatsAp
     codes = [await business.error(type="text", text={"body": "x"}) for _ in range(4)]
     assert codes == [131056, 130429, 80007, 190]
     assert whatsapp.api.calls["messages", "131056"] == 1
+    whatsapp.faults.rules.append(Fault("rate_limit", retry_after=7))
+    url = f"{whatsapp.url}{ACME.phone_number_id}/messages"
+    async with business.session.post(url, json={}, headers=business.headers) as limited:
+        assert (limited.status, limited.headers["Retry-After"]) == (429, "7")
     whatsapp.faults.rules += [Fault("server_error", status=502), Fault("close_after_delivery")]
     with pytest.raises(aiohttp.ContentTypeError):
         await business.text("lost")

@@ -1,4 +1,4 @@
-"""New phone numbers, new user ids, first contact."""
+"""New phone numbers, new user ids, first contact, calls."""
 
 from typing import Any
 
@@ -74,6 +74,15 @@ class Changing(Acting):
         """Open the chat for the first time, without a word."""
         business, person = self._world.number(number), self._world.persons.find(sender)
         return await self._tell(business, person, new_id(), "request_welcome", {})
+
+    async def call(self, *, sender: str = ANNA, number: str | None = None) -> Said:
+        """Ring the business, which opens the window as a message does."""
+        business, person, id_ = self._world.number(number), self._world.persons.find(sender), new_id()
+        self._world.chats.open_window(business, person)
+        call = {"id": id_, "to": business.display_phone_number, "event": "connect", "timestamp": self._now()}
+        call |= {"direction": "USER_INITIATED", **person.sender()}
+        value = value_of(business, contacts=[person.contact()], calls=[call])
+        return await self._world.notifier.tell(business, "calls", value, person.key, id_)
 
     async def _system(self, number: str | None, told: dict[str, Any]) -> Said:
         """Tell it; a system message has no contacts."""

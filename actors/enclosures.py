@@ -13,6 +13,10 @@ from konstruct.roster import Assignment
 # Of one turn; the others are told of by name.
 MAX_FILES = 8
 MAX_PICTURES = 5
+# All documents of a turn together must leave room in a small model's context.
+MAX_TEXT_CHARS = 10_000
+ALBUM_PICTURES = 2
+ALBUM_TURNS = 4
 
 
 class Reading(Protocol):
@@ -36,7 +40,7 @@ class Opened:
 
 async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard]) -> Opened:
     """Read the files of these messages, in their order."""
-    left = MAX_FILES
+    left, room = MAX_FILES, MAX_TEXT_CHARS
     written, said = [], []
     pictures: list[dict[str, Any]] = []
     for message in heard:
@@ -47,10 +51,39 @@ async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard
                 continue
             left -= 1
             read = await media.read(assignment.channel, attachment, message.tenant, assignment.transcriber)
-            texts.append(read.text)
+            texts.append(_cut(read.text, room))
+            room = max(0, room - len(read.text))
             spoken.append(read.said)
             if read.image_part is not None and len(pictures) < MAX_PICTURES:
                 pictures.append(read.image_part)
         written.append(replace(message, text="\n".join(filter(None, texts)), attachments=()))
         said.append(replace(message, text="\n".join(filter(None, spoken)), attachments=()))
     return Opened(written, said, tuple(pictures))
+
+
+def _cut(text: str, room: int) -> str:
+    """What fits, whole lines first: the first line says what the file is."""
+    if len(text) <= room:
+        return text
+    head, _, rest = text.partition("\n")
+    return f"{head}\n{rest[:room]}\n[the rest is left out]" if rest else head
+
+
+class Album:
+    """The latest pictures of a conversation, shown again for a few turns: people ask about what they sent before.
+
+    Kept in memory only: after a restart the text still refers to them.
+    """
+
+    def __init__(self) -> None:
+        """Empty at first."""
+        self._kept: list[tuple[int, dict[str, Any]]] = []
+
+    def keep(self, turn: int, pictures: Sequence[dict[str, Any]]) -> None:
+        """Pictures that came in turn number `turn`."""
+        self._kept = [*self._kept, *((turn, picture) for picture in pictures)][-ALBUM_PICTURES:]
+
+    def at(self, turn: int) -> list[dict[str, Any]]:
+        """What is still shown in turn number `turn`; older ones are forgotten."""
+        self._kept = [(came, picture) for came, picture in self._kept if turn - came <= ALBUM_TURNS]
+        return [picture for _, picture in self._kept]

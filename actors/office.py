@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from actors.enclosures import Reading
+from actors.enclosures import Album, Reading
 from actors.recollection import Embedding, Recollection
 from konstruct.database.pool import Database
 from konstruct.database.turns import Activation
@@ -57,6 +57,7 @@ class Knowledge:
     counters: Counters = field(default_factory=Counters)
     silent_until: float | None = None  # monotonic seconds
     recollection: Recollection = field(default_factory=Recollection)
+    album: Album = field(default_factory=Album)
 
     @property
     def paused(self) -> bool:
@@ -70,6 +71,7 @@ class Knowledge:
         self.contacts = state.contacts
         self.streaming = state.streaming
         self.counters = Counters.read(state.counters)
+        self.album = Album()  # what it holds may have been deleted
         self._pause(state.paused_seconds)
 
     def learn(self, spoken: list[Spoken], contacts: frozenset[UUID], counters: Counters, pause: Pause | None) -> None:

@@ -39,7 +39,7 @@ class Turn:
     """Answers the messages given to it, in one commit."""
 
     def __init__(self, office: Office, heard: Sequence[Heard], epoch: int, known: Knowledge) -> None:
-        """`heard`: in the order of the inbox, at least one; `known` is only read here."""
+        """`heard`: in the order of the inbox, at least one; `known` learns of it from its owner."""
         first, last = heard[0], next((h for h in reversed(heard) if h.kind == "message"), heard[-1])
         self.heard = heard
         self.minutes = Minutes(heard, known.version + 1)
@@ -139,8 +139,9 @@ class Turn:
             recalled = await self._recall()
         spoken = [*self._known.window, *self.minutes.spoken]
         offers = bool(assignment.options.get("offer_choices"))
+        pictures = [*self._known.album.at(self.minutes.turn), *self._opened.pictures]
         messages = prompt.build(
-            assignment.name, assignment.instructions, recalled, spoken, pictures=self._opened.pictures,
+            assignment.name, assignment.instructions, recalled, spoken, pictures=pictures,
             offers_choices=offers,
         )  # fmt: skip
         self._office.failpoint("during_model")
@@ -216,6 +217,7 @@ class Turn:
         return claim
 
     def _follow_up(self, result: Answer | None) -> None:
+        self._known.album.keep(self.minutes.turn, self._opened.pictures)
         for contact, text in self.minutes.remembered:
             self._office.embedding.embed_later(memories.MemoryKey(self._reply.tenant, self._reply.turn, contact), text)
         self._office.metrics.count("konstruct_turns_total", "committed")

@@ -33,7 +33,7 @@ def build(
 ) -> list[dict[str, Any]]:
     """Chat messages ({role, content}) in the order models expect: one system message, then the window.
 
-    `pictures` are image parts that came with what was said last; the text refers to each of them.
+    `pictures` are image parts, the latest last; the text refers to each of them.
     """
     system = [f"You are {name}, a helpful AI employee.", instructions.strip(), DISCLOSURE]
     if offers_choices:

@@ -21,5 +21,6 @@ def apply(layout: Layout, environment: Mapping[str, str]) -> bool:
         "WA_TOKEN": whatsapp["access_token"],
         "WA_APP_SECRET": whatsapp["app_secret"],
         "WA_VERIFY_TOKEN": whatsapp["verify_token"],
+        "WEB_SECRET": keys.demo_web_secret(layout).read_text(),
     }
     return asyncio.run(apply_file(DEMO_FILE, {**environment, **filled}))[1]

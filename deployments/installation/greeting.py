@@ -1,5 +1,7 @@
 """What `up` says at the end: where everything is, and how to talk to the employee."""
 
+import time
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -8,7 +10,11 @@ from deployments.installation.environment import SIMULATOR_URL, WHATSAPP_SIMULAT
 from deployments.installation.layout import Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
+from konstruct.channels.web_chat import sign
 from konstruct.settings import Settings
+
+DEMO_SITE = "acme"
+LINK_SECONDS = 12 * 3600
 
 
 def greet(steps: Steps, running: Running) -> None:
@@ -28,10 +34,17 @@ def greet(steps: Steps, running: Running) -> None:
             "[bold]Talk to Ada[/]",
             "[bold green]konstruct chat[/]  (in this checkout: .venv/bin/konstruct chat)",
         )
+        table.add_row("  in a browser", escape(_chat(settings, layout)))
     table.add_row("More", "konstruct status · doctor · apply -f tenant.yaml · down")
     steps.say("")
     steps.console.print(table)
     steps.say(f"\nEverything runs since {steps.elapsed:.0f} s; version {running.version}.")
+
+
+def _chat(settings: Settings, layout: Layout) -> str:
+    secret = keys.demo_web_secret(layout).read_text()
+    token = sign(secret, DEMO_SITE, "me", int(time.time()) + LINK_SECONDS)
+    return f"{settings.public_url.rstrip('/')}/web/{DEMO_SITE}#token={token}"
 
 
 def _slack(settings: Settings) -> str:

@@ -26,6 +26,7 @@ def prepare(layout: Layout) -> None:
     _keep(layout.secrets / "demo.json", lambda: json.dumps(demo))
     whatsapp = {"access_token": DEMO_ACCESS_TOKEN, **{name: secrets.token_hex(16) for name in WHATSAPP_MADE}}
     _keep(layout.secrets / "demo_whatsapp.json", lambda: json.dumps(whatsapp))
+    _keep(demo_web_secret(layout), lambda: secrets.token_urlsafe(32))
 
 
 def master_keys(layout: Layout) -> Path:
@@ -53,6 +54,11 @@ def demo_whatsapp(layout: Layout) -> dict[str, str]:
     """Access token, app secret and verify token of the demo tenant's number."""
     content: dict[str, str] = json.loads((layout.secrets / "demo_whatsapp.json").read_text())
     return content
+
+
+def demo_web_secret(layout: Layout) -> Path:
+    """What the demo tenant's web chat signs its visitors with."""
+    return layout.secrets / "demo_web_secret"
 
 
 def hand_over(layout: Layout, name: str, secret: str) -> Path:

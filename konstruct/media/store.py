@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 import obstore
@@ -66,13 +66,21 @@ class MediaStore:
 def open_store(settings: Settings) -> MediaStore:
     """The store that KONSTRUCT_MEDIA_URL names: s3://bucket/prefix, file:///folder, or a folder under home."""
     url = urlsplit(settings.media_url)
+    try:
+        return MediaStore(_place(settings, url))
+    except (BaseError, OSError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise SettingsInvalid(f"The place for files that KONSTRUCT_MEDIA_URL names cannot be used: {why}") from error
+
+
+def _place(settings: Settings, url: SplitResult) -> LocalStore | S3Store:
     if url.scheme == "s3" and url.netloc:
-        return MediaStore(_s3(settings, url.netloc, url.path.strip("/")))
+        return _s3(settings, url.netloc, url.path.strip("/"))
     if settings.media_url and (url.scheme != "file" or url.netloc or not url.path):
         raise SettingsInvalid("KONSTRUCT_MEDIA_URL must be like s3://bucket/prefix or file:///folder.")
     folder = Path(url.path) if url.path else settings.home / "media"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return MediaStore(LocalStore(folder, automatic_cleanup=True))
+    return LocalStore(folder, automatic_cleanup=True)
 
 
 def _s3(settings: Settings, bucket: str, prefix: str) -> S3Store:

@@ -116,3 +116,9 @@ async def test_an_s3_that_is_not_there_is_unavailable_in_time(tmp_path: Path) ->
 def test_a_place_that_cannot_be_used_stops_the_start(url: str) -> None:
     with pytest.raises(SettingsInvalid, match="KONSTRUCT_MEDIA_URL must be like"):
         open_store(Settings.from_environment({"KONSTRUCT_MEDIA_URL": url}))
+
+
+def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsInvalid, match="cannot be used"):
+        open_store(Settings.from_environment({"KONSTRUCT_MEDIA_URL": f"file://{tmp_path}/file/media"}))

@@ -67,6 +67,19 @@ async def test_a_model_that_sees_is_shown_the_picture_and_the_file_is_kept(town:
     assert kept.read_bytes() == CAT
 
 
+async def test_a_picture_can_be_asked_about_once_more_and_not_forever(town: Rig) -> None:
+    town.model.reply = lambda _: "A cat."
+    await give_senses(town)
+    await share(town, "cat.png", CAT, "image/png", text="what is this?")
+    await town.replies(1, timeout=40)
+    shown = []
+    for number in range(2, 8):
+        await town.slack.people.say("and what colour is it?")
+        await town.replies(number)
+        shown.append([part["type"] for part in asked(town)] if isinstance(asked(town), list) else [])
+    assert shown == [["text", "image_url"]] * 4 + [[], []]
+
+
 async def test_a_model_that_does_not_see_is_told_of_the_picture(town: Rig) -> None:
     await share(town, "cat.png", CAT, "image/png")
     await town.replies(1)

@@ -54,7 +54,7 @@ def test_a_taken_port_is_said_in_one_line(monkeypatch, capsys, tmp_path: Path) -
 
 
 def test_the_demo_tenant_is_where_the_simulators_expect_it(tmp_path: Path) -> None:
-    secret = dict.fromkeys((*SLACK_SECRETS.values(), *WHATSAPP_SECRETS.values()), "secret-secret")
+    secret = dict.fromkeys((*SLACK_SECRETS.values(), *WHATSAPP_SECRETS.values(), "WEB_SECRET"), "secret-of-the-demo")
     demo = parse(DEMO_FILE.read_text(), secret).channels
     assert demo.slack is not None
     assert demo.whatsapp is not None

@@ -13,14 +13,15 @@ _SPEAKERS = {"contact": "Contact", "employee": "Employee", "operator": "Operator
 
 def handed_over(employee: str, rule: str, window: Sequence[Spoken], link: str, conversation: UUID) -> str:
     """A conversation needs a human: why, what was said last, where it is, how to give it back."""
-    lines = [f"{employee} has handed a conversation over: {rule}", *_excerpt(window)]
+    said = "\n".join(_excerpt(window))
     resume = f"{employee} is silent there until the pause runs out, or until `/konstruct resume {conversation}`."
-    return "\n".join([*lines, f"Conversation: {link}", resume])
+    # A blank line between: in Markdown a quotation goes on without one.
+    return "\n\n".join([f"{employee} has handed a conversation over: {rule}", said, f"Conversation: {link}\n{resume}"])
 
 
 def not_delivered(reply: Reply, reason: str, link: str) -> str:
     """A reply could not be sent."""
-    return "\n".join(
+    return "\n\n".join(
         [
             f"A reply could not be delivered on {reply.channel}: {reason}",
             f"> {reply.text[:EXCERPT_CHARS]}",

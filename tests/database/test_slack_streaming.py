@@ -116,6 +116,25 @@ async def test_a_direct_message_of_an_agent_streams_in_its_own_thread_through_a_
         await end([killed, successor])
 
 
+async def test_a_zombie_adds_nothing_to_a_stream_that_its_successor_has_ended(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path, hosts=0) as k:
+        slowly(k)
+        zombie = await start_host(k)
+        said = await k.slack.say("tell me", channel="C0SHOP")
+        await k.slack.expect(lambda e: e.kind == "edit" and bool(e.streaming))
+        zombie.send(signal.SIGSTOP)
+        successor = await start_host(k)
+        assert await answered(k, "C0SHOP", said.ts, whole("tell me")) == [whole("tell me")]
+        seen = len(k.slack.log)
+        zombie.send(signal.SIGCONT)
+        await asyncio.sleep(4)
+        assert [e.kind for e in k.slack.log[seen:] if e.by_app and e.kind != "status"] == []
+        assert await k.texts("C0SHOP", said.ts) == [whole("tell me")]
+        await end([zombie, successor])
+
+
 async def test_a_stream_survives_a_handover(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         slowly(k)

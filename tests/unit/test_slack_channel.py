@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -132,6 +133,22 @@ async def test_the_search_is_one_call_and_waits_as_long_as_slack_asks(d: Desk) -
         await d.channel.find(reply)
     assert busy.value.retry_after == 60
     assert d.called("conversations.replies") == 1
+
+
+async def test_outside_the_marketplace_a_reply_is_found_in_fifteen_messages_and_once_a_minute() -> None:
+    async with desk(non_marketplace=True) as d:
+        source = await d.asked()
+        for _ in range(30):
+            await d.slack.say("talk", thread_ts=source)
+        d.slack.clock.advance(120)
+        reply = reply_to(source)
+        ts = await d.channel.send(reply, "here I am")
+        created = datetime.fromtimestamp(d.slack.clock.now(), UTC)
+        found = await d.another().find(replace(reply, created_at=created))
+        assert found is not None and found.external_id == ts
+        with pytest.raises(ChannelBusy) as busy:
+            await d.another().find(reply)
+        assert 1 <= busy.value.retry_after <= 60
 
 
 @pytest.mark.parametrize("code", ["token_revoked", "account_inactive", "invalid_auth"])

@@ -144,6 +144,41 @@ async def test_what_got_no_answer_is_edited_whole(d: Desk, method: str, kind: st
     assert len(d.messages) == 1
 
 
+@pytest.mark.parametrize("code", ["invalid_blocks", "message_not_in_streaming_state", "msg_too_long"])
+@pytest.mark.parametrize("method", ["chat.appendStream", "chat.stopStream"])
+async def test_what_a_stream_refuses_is_edited_in(d: Desk, method: str, code: str) -> None:
+    reply = reply_to(await d.asked())
+    ts = await d.channel.send(reply, "Hello", partial=True)
+    if code == "message_not_in_streaming_state":
+        d.slack.clock.advance(301)
+    d.slack.faults.rules += [Fault("refuse", method, error=code)]
+    for partial in (True, False):
+        await d.channel.edit(reply, ts, "Hello, wor" if partial else "Hello, world", partial=partial)
+    assert d.read == ["Hello, world"]
+    assert d.messages[0].extra["metadata"]["event_payload"]["final"] is True
+
+
+async def test_a_message_that_streams_against_what_we_believe_is_ended_first(d: Desk) -> None:
+    reply = reply_to(await d.asked())
+    ts = await d.channel.send(reply, "Hello", partial=True)
+    successor = d.another()
+    successor._streams.grows_by_edits(reply)
+    with pytest.raises(ChannelBusy):
+        await successor.edit(reply, ts, "Hello, world")
+    await successor.edit(reply, ts, "Hello, world")
+    assert d.read == ["Hello, world"]
+
+
+@pytest.mark.parametrize("code", ["edit_window_closed", "cant_update_message"])
+async def test_where_a_message_may_not_be_edited_the_whole_answer_is_posted_below(d: Desk, code: str) -> None:
+    reply = reply_to(await d.asked(), thread=None)
+    ts = await d.channel.send(reply, "Hello", partial=True)
+    d.slack.faults.rules += [Fault("refuse", "chat.update", times=2, error=code)]
+    for _ in range(2):
+        await d.channel.edit(reply, ts, "Hello, world")
+    assert d.read == ["Hello", "Hello, world"]
+
+
 async def test_a_refused_beginning_is_posted(d: Desk) -> None:
     d.slack.faults.rules += [
         Fault("refuse", "chat.startStream", error="channel_type_not_supported"),

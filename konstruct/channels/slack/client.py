@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from konstruct.channels.channel import Line
 from konstruct.channels.slack import history
@@ -32,6 +32,7 @@ HISTORY_LIMIT = 100
 GROWS_AFTER_SECONDS = 1.0
 LOADING = ("Thinking it over…", "Looking through what was said…", "Working on the answer…", "Still at it…")
 
+_UNEDITABLE = {"edit_window_closed", "cant_update_message", "message_not_found"}
 _UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
 
 
@@ -85,7 +86,7 @@ class SlackChannel:
             said, _ = split_choices(text)
             closing = {"blocks": _below(reply, text), "metadata": history.metadata(reply, partial=False)}
             if not await self._streams.finish(reply, external_id, render(said), closing):
-                await self._update(reply, external_id, text, partial=False)
+                await self._replace(reply, external_id, text)
             self._streams.forget(reply)
             self._begun.pop(reply.id, None)
 
@@ -180,14 +181,26 @@ class SlackChannel:
             if refused.code != fine:
                 raise
 
-    async def _post(self, reply: Reply, text: str, *, partial: bool) -> str:
-        message = {"client_msg_id": str(reply.id), "unfurl_links": False}
+    async def _post(self, reply: Reply, text: str, *, partial: bool, again: UUID | None = None) -> str:
+        message = {"client_msg_id": str(again or reply.id), "unfurl_links": False}
         if reply.address.thread:
             message["thread_ts"] = reply.address.thread
         answer = await self._say("chat.postMessage", reply, message, text, partial=partial)
         if not answer.get("ts"):
             raise ChannelOutcomeUnknown("chat.postMessage gave no ts.")
         return str(answer["ts"])
+
+    async def _replace(self, reply: Reply, ts: str, text: str) -> None:
+        try:
+            await self._update(reply, ts, text, partial=False)
+        except SlackRefused as refused:
+            if refused.code == "streaming_state_conflict":
+                self._streams.forget(reply)
+                raise ChannelBusy(GROWS_AFTER_SECONDS, "The message still streams.") from refused
+            if refused.code not in _UNEDITABLE:
+                raise
+            # A whole answer below its beginning is better than half of one.
+            await self._post(reply, text, partial=False, again=uuid5(reply.id, "whole"))
 
     async def _update(self, reply: Reply, ts: str, text: str, *, partial: bool) -> None:
         await self._say("chat.update", reply, {"ts": ts}, text, partial=partial)

@@ -17,6 +17,7 @@ from konstruct.messages import Reply
 STREAM_SECONDS = 240.0
 MAX_REMEMBERED = 2_000
 
+_ENDED = {"message_not_in_streaming_state", "stopped_by_user"}
 # The workspace has no streams at all (GovSlack, or the app may not).
 _LACKING = {"unknown_method", "feature_not_enabled", "not_allowed_token_type", "method_deprecated"}
 
@@ -112,10 +113,11 @@ class Streams:
         except ChannelBusy:
             self._streams[reply.id] = stream
             raise
-        except SlackRefused:
-            stream.open = False
+        except SlackRefused as refused:
+            # What was refused is perhaps only what came with it, such as the buttons: the stream has to end.
+            stream.open = refused.code not in _ENDED
             self._streams[reply.id] = stream
-            return False
+            return await self._closed(reply, str(more["ts"]), stream)
         stream.shown = text
         self._streams[reply.id] = stream
         return True

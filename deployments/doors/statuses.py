@@ -1,30 +1,17 @@
 """WhatsApp's statuses, in the words of the outbox."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 
 from konstruct.channels import whatsapp
-from konstruct.database import amendments
 from konstruct.database.amendments import Report
-from konstruct.database.pool import Database
-
-STATUS_SECONDS = 2.0
 
 log = structlog.get_logger()
 
 
-async def report(database: Database, statuses: Sequence[tuple[UUID, whatsapp.Status]]) -> None:
-    """Make statuses durable; what failed is logged for the operator."""
-    reports = [_report(tenant, status) for tenant, status in statuses]
-    await amendments.record(database, reports, seconds=STATUS_SECONDS)
-    for told in reports:
-        if told.error:
-            log.error("reply not delivered", tenant=told.tenant, message=told.external_id, reason=told.error)
-
-
-def _report(tenant: UUID, status: whatsapp.Status) -> Report:
+def report_of(tenant: UUID, status: whatsapp.Status) -> Report:
+    """What a status says of a reply; what failed is logged for the operator."""
     error, fate = None, ""
     if status.status == "failed":
         problem = next(iter(status.problems), whatsapp.Problem(-1, ""))
@@ -32,6 +19,7 @@ def _report(tenant: UUID, status: whatsapp.Status) -> Report:
         sentence = ruling.sentence if ruling else "WhatsApp did not deliver the message."
         error = f"{sentence} (WhatsApp error {problem.code}: {problem.text or 'no details'})"
         fate = ruling.fate if ruling else ""
+        log.error("reply not delivered", tenant=tenant, message=status.id, reason=error)
     return Report(
         tenant=tenant,
         reply=_reply(status.reply),

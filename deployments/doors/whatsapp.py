@@ -7,15 +7,17 @@ from uuid import UUID
 
 import structlog
 
-from deployments.doors.statuses import report
+from deployments.doors.statuses import report_of
 from deployments.webhooks import HttpAnswer, Intake, said
 from konstruct.channels import whatsapp
-from konstruct.database import people
+from konstruct.database import amendments, people
+from konstruct.database.amendments import Report
 from konstruct.database.people import Whereabouts
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Directory
 from konstruct.errors import DatabaseUnavailable, SignatureRejected
+from konstruct.group_commit import GroupCommit
 from konstruct.identity import shard_of
 from konstruct.messages import Address, Inbound
 
@@ -24,6 +26,7 @@ WINDOW_SECONDS = 24 * 3600.0
 # Meta sends the notifications of one account together; nobody has more numbers in one request.
 MOST_NUMBERS = 50
 QUOTED_CHARS = 200
+STATUS_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -41,6 +44,7 @@ class WhatsAppDoor:
         self._directory = directory
         self._database = database
         self._now = now
+        self._reports: GroupCommit[Report, None] = GroupCommit(self._record)
 
     async def subscribe(self, _headers: Mapping[str, str], query: Mapping[str, str]) -> HttpAnswer:
         """Meta's check of the URL: the challenge to who knows a verify token, 403 to everybody else."""
@@ -102,6 +106,12 @@ class WhatsAppDoor:
             if key not in known:
                 where = Whereabouts(row.tenant, KIND, record.number)
                 known[key] = await people.resolve(self._database, where, record.person.aliases, self._past(record.at))
+            if (
+                record.kind == "operator"
+                and await people.quoted_reply(self._database, row.tenant, record.id) is not None
+            ):
+                log.info("echo ignored", channel=KIND, reason="the employee's own answer")
+                continue
             text = await self._in_context(record, row)
             messages.append(_message(record, row, known[key], self._past(record.at), text))
         return messages
@@ -110,15 +120,19 @@ class WhatsAppDoor:
         """The text, after the answer that it quotes. Never what a contact said: that may be taken back one day."""
         if not record.quoted:
             return record.text
-        quoted = " ".join((await people.quoted_reply(self._database, row.tenant, record.quoted)).split())
+        quoted = " ".join((await people.quoted_reply(self._database, row.tenant, record.quoted) or "").split())
         short = quoted if len(quoted) <= QUOTED_CHARS else f"{quoted[:QUOTED_CHARS]}…"
         return f"[in reply to: {short}] {record.text}".strip() if short else record.text
 
     async def _report(self, records: Sequence[whatsapp.Record], owners: Owners) -> None:
-        statuses = [(owners[record.number].tenant, record) for record in records
-                    if isinstance(record, whatsapp.Status) and record.number in owners]  # fmt: skip
-        if statuses:
-            await report(self._database, statuses)
+        told = [self._reports.add(report_of(owners[record.number].tenant, record)) for record in records
+                if isinstance(record, whatsapp.Status) and record.number in owners]  # fmt: skip
+        for durable in told:
+            await durable
+
+    async def _record(self, reports: list[Report]) -> list[None]:
+        await amendments.record(self._database, reports, seconds=STATUS_SECONDS)
+        return [None] * len(reports)
 
     async def _keep(self, records: Sequence[whatsapp.Record], owners: Owners, body: bytes) -> None:
         reasons = []

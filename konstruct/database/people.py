@@ -52,10 +52,11 @@ async def move(database: Database, where: Whereabouts, before: Sequence[str], af
     return await _one(database, where, contacts)
 
 
-async def quoted_reply(database: Database, tenant: UUID, external_id: str) -> str:
-    """What the employee said in this message; nothing where it is somebody else's."""
+async def quoted_reply(database: Database, tenant: UUID, external_id: str) -> str | None:
+    """What the employee said in this message; None where it is somebody else's."""
     async with database.tenant(tenant, seconds=PEOPLE_SECONDS) as connection:
-        return await connection.run("quoted_reply", external_id=external_id) or ""
+        said: str | None = await connection.run("quoted_reply", external_id=external_id)
+        return said
 
 
 async def _one(database: Database, where: Whereabouts, contacts: Sequence[str]) -> str:

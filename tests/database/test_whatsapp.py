@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
+from simulator.whatsapp.notifier import value_of
 from simulator.whatsapp.people.acting import ANNA
 from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
 
@@ -81,6 +82,17 @@ async def test_a_human_in_the_app_silences_the_employee(k: WhatsAppRig) -> None:
     await k.whatsapp.say("Hi Ben")
     await k.becomes("select count(*) from inbox where state = 'suppressed'", [(2,)])
     assert k.texts() == ["You said: hello", "This is Ben from the shop."]
+
+
+async def test_the_employees_own_words_echoed_by_meta_silence_nobody(k: WhatsAppRig) -> None:
+    await k.whatsapp.say("hello")
+    await k.replies(1)
+    await k.becomes("select count(*) from outbox where external_id is not null", [(1,)])
+    echo = {"id": k.answers()[0].id, "to": ANNA, "timestamp": "1793000000", "type": "text", "text": {"body": "x"}}
+    value = value_of(ACME, message_echoes=[echo])
+    assert (await k.whatsapp.admin.tell_raw("message_echoes", value)).status == 200
+    await k.whatsapp.say("still there?")
+    assert (await k.replies(2))[1] == "You said: still there?"
 
 
 async def test_a_reaction_is_recorded_and_not_answered(k: WhatsAppRig) -> None:

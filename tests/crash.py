@@ -40,6 +40,7 @@ async def start_host(k: Rig, mutant: str = "", number: int = 0, hosts: int = 1) 
         "KONSTRUCT_DATABASE_URL": settings.database_url or "",
         "KONSTRUCT_MASTER_KEYS": ",".join(settings.master_keys),
         "KONSTRUCT_SLACK_API_URL": k.slack.url,
+        "KONSTRUCT_WHATSAPP_API_URL": settings.whatsapp_api_url,
         "KONSTRUCT_LOCAL_MODEL_URL": k.model.url,
         "KONSTRUCT_FAILPOINTS": "on",
         "KONSTRUCT_LOG_LEVEL": "error",

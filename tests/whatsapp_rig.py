@@ -86,10 +86,15 @@ async def until(true: Callable[[], bool], seconds: float = 15) -> None:
 
 
 @asynccontextmanager
-async def whatsapp_rig(database_url: str, home: Path, more: str = "", **options: Any) -> AsyncIterator[WhatsAppRig]:
-    """`more`: other fields of acme's WhatsApp entry; `options`: how the simulator behaves."""
+async def whatsapp_rig(
+    database_url: str, home: Path, more: str = "", *, hosts: int = 1, **options: Any
+) -> AsyncIterator[WhatsAppRig]:
+    """`more`: other fields of acme's WhatsApp entry; `hosts`: in this process; `options`: how the simulator behaves."""
     simulated = WhatsAppSimulator([ACME, GLOBEX], retry_seconds=(0, 0.2, 0.5, 1, 2), **options)
-    async with simulated as whatsapp, rig(database_url, home, chosen={"whatsapp_api_url": whatsapp.url}) as k:
+    async with (
+        simulated as whatsapp,
+        rig(database_url, home, hosts=hosts, chosen={"whatsapp_api_url": whatsapp.url}) as k,
+    ):
         whatsapp.courier.webhook = f"{k.url}/whatsapp/webhook"
         whole = WhatsAppRig(k, whatsapp, database_url)
         await whole.apply(ACME, more, slack=True)

@@ -123,6 +123,8 @@ class WebChatDoor:
         place = web_chat.conversation(channel.tenant, address)
         if wait := self._allowance.wait(place, time.monotonic()):
             return said(429, f"That is too fast; please wait {wait:.0f} seconds.")
+        # Its place is taken before anybody can answer; it is shown when it is durable.
+        await self._messages.say(channel.tenant, place, message.id, "contact", message.text, final=False)
         await self._intake.hear(
             Inbound(
                 tenant=channel.tenant,

@@ -50,7 +50,7 @@ class WebStreams:
             async for rows in self._changes(tenant, place, after):
                 now = time.monotonic()
                 if rows:
-                    yield b"".join(map(_event, rows))
+                    yield b"".join(map(_event, filter(_shown, rows)))
                 elif now - beat > HEARTBEAT_SECONDS:
                     yield b": still here\n\n"
                 beat = now if rows or now - beat > HEARTBEAT_SECONDS else beat
@@ -80,6 +80,11 @@ class WebStreams:
             now = time.monotonic()
             if now - asked >= QUIET_EVERY_SECONDS or now - self._stirred.get(place, 0.0) < LIVELY_FOR_SECONDS:
                 return
+
+
+def _shown(row: WebMessage) -> bool:
+    """What a contact says is shown when it is durable, and not before."""
+    return row.final or row.role != "contact"
 
 
 def _event(row: WebMessage) -> bytes:

@@ -122,3 +122,15 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsInvalid, match="cannot be used"):
         open_store(Settings.from_environment({"KONSTRUCT_MEDIA_URL": f"file://{tmp_path}/file/media"}))
+
+
+def test_the_doctor_says_whether_files_can_be_kept(tmp_path: Path) -> None:
+    from deployments.examinations.files import files
+    from deployments.examinations.finding import Patient
+    from deployments.installation.layout import Layout
+
+    well = files(Patient(Settings.from_environment({"KONSTRUCT_HOME": str(tmp_path)}), Layout(tmp_path), None))
+    assert (well[0].state, list((tmp_path / "media").rglob("*"))) == ("well", [])
+    wrong = files(Patient(s3_settings("http://127.0.0.1:9", "bucket"), Layout(tmp_path), None))
+    assert wrong[0].state == "wrong"
+    assert "secret" not in wrong[0].said

@@ -11,8 +11,11 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from konstruct.channels.web_chat import sign
+from konstruct.channels.web_chat import conversation, sign
+from konstruct.database.web_messages import WebMessages
 from konstruct.errors import TenantFileInvalid
+from konstruct.identity import tenant_id
+from konstruct.messages import Address
 from tests.database.visitor import SECRET, Visitor, open_site
 from tests.rig import Rig, rig
 from tests.stub_model import Fault
@@ -72,6 +75,25 @@ async def test_a_page_opened_anew_shows_what_was_said_before(anna: Visitor) -> N
     again = Visitor(anna.url, anna.session)
     async with again.watching():
         assert await again.sees(2) == anna.visible
+
+
+async def test_an_answer_never_stands_above_its_question(anna: Visitor) -> None:
+    async with anna.watching():
+        for n in range(8):
+            await anna.say(str(n))
+            await anna.sees(2 * n + 2)
+    assert [role for role, _ in anna.visible] == ["contact", "employee"] * 8
+
+
+async def test_what_is_not_durable_yet_is_not_shown_but_has_its_place(anna: Visitor, under_test: Rig) -> None:
+    feed, acme, shop = WebMessages(under_test.database), tenant_id("acme-web"), Address("shop", "anna")
+    place, question, reply = conversation(acme, shop), uuid4(), uuid4()
+    await feed.say(acme, place, question, "contact", "hello", final=False)
+    await feed.say(acme, place, reply, "employee", "hi", final=True)
+    async with anna.watching():
+        assert await anna.sees(1) == [("employee", "hi")]
+        await feed.say(acme, place, question, "contact", "hello", final=True)
+        assert await anna.sees(2) == [("contact", "hello"), ("employee", "hi")]
 
 
 async def test_a_long_answer_grows_and_the_status_is_shown_before(anna: Visitor, under_test: Rig) -> None:

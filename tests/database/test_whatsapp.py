@@ -65,6 +65,13 @@ async def test_an_edit_before_the_answer_is_what_gets_answered(k: WhatsAppRig) -
     assert await k.replies(1) == ["You said: Open on Sunday?"]
 
 
+async def test_an_answer_that_takes_long_to_write_appears_once_and_whole(k: WhatsAppRig) -> None:
+    k.rig.model.reply, k.rig.model._word_seconds = lambda _: "one two three four five six seven eight", 0.3
+    await k.whatsapp.say("Count")
+    assert await k.replies(1) == ["one two three four five six seven eight"]
+    assert [entry.kind for entry in k.whatsapp.log if entry.by_app] == ["read", "status", "message"]
+
+
 async def test_a_message_taken_back_before_the_answer_gets_none(k: WhatsAppRig) -> None:
     k.rig.model.fault("delay", seconds=1.5)
     said = await k.whatsapp.say("My password is hunter2")

@@ -94,6 +94,23 @@ async def test_a_window_that_meta_sees_closed_is_answered_with_the_template() ->
     assert [one["type"] for one in server.asked] == ["text", "template"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"), [("👍", "👍"), ("When?\n[[Today | Tomorrow]]", "When?\n• Today\n• Tomorrow")]
+)
+async def test_what_meta_will_not_take_in_this_form_is_said_in_plain_words(answer: str, shown: str) -> None:
+    async with graph() as (server, channel):
+        server.answers = [error(131009)]
+        assert await channel.send(reply(), answer) == "wamid.OUT2"
+        assert server.asked[1]["text"]["body"] == shown
+        server.answers = [error(131009)]
+        with pytest.raises(ChannelRefused):
+            await channel.send(reply(), "Plain words")
+        server.answers = [error(131026)]
+        with pytest.raises(ChannelRefused):
+            await channel.send(reply(), answer)
+    assert len(server.asked) == 4
+
+
 @pytest.mark.parametrize("code", sorted(VERDICTS))
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 async def test_an_error_that_meta_documents_has_the_fate_of_the_table(code: int, status: int) -> None:

@@ -11,7 +11,7 @@ from konstruct.channels.whatsapp import outgoing
 from konstruct.channels.whatsapp.fields import identity, mappings
 from konstruct.channels.whatsapp.files import Files
 from konstruct.channels.whatsapp.pacing import EVERYBODY, Pacing
-from konstruct.channels.whatsapp.verdicts import Refusal, answered
+from konstruct.channels.whatsapp.verdicts import Refusal, answered, verdict
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from konstruct.messages import Address, Attachment, Reply, Sighting
 
@@ -89,13 +89,17 @@ class WhatsAppChannel:
     async def _send(self, reply: Reply, text: str) -> str:
         if outgoing.closed(reply):
             return await self._deliver(reply, outgoing.template(reply, text, self._options))
+        message = outgoing.message(reply, text, self._options)
         try:
-            return await self._deliver(reply, outgoing.message(reply, text, self._options))
+            return await self._deliver(reply, message)
         except Refusal as refusal:
-            # The window closed earlier than we knew.
-            if refusal.verdict.fate != "closed" or not self._options.get("template"):
+            if refusal.verdict.fate == "closed" and self._options.get("template"):
+                # The window closed earlier than we knew.
+                return await self._deliver(reply, outgoing.template(reply, text, self._options))
+            if message["type"] == "text" or verdict(refusal.code) is not None:
                 raise
-            return await self._deliver(reply, outgoing.template(reply, text, self._options))
+            # It is the form that is refused, such as a reaction to a message of last month.
+            return await self._deliver(reply, outgoing.plain(reply, text, self._options))
 
     async def _deliver(self, reply: Reply, message: dict[str, Any]) -> str:
         recipient = reply.address.channel

@@ -41,13 +41,17 @@ def message(reply: Reply, text: str, options: dict[str, Any]) -> dict[str, Any]:
         return _envelope(reply) | content
     said, choices = split_choices(text)
     asked = offered(formatted(said), choices)
-    around = _envelope(reply)
-    if options.get("quote") and reply.part == 0 and reply.source_id:
-        around["context"] = {"message_id": reply.source_id}
-    if asked is not None:
-        return around | {"type": "interactive", "interactive": asked}
+    if asked is None:
+        return plain(reply, text, options)
+    return _envelope(reply) | _quoting(reply, options) | {"type": "interactive", "interactive": asked}
+
+
+def plain(reply: Reply, text: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The same as text and nothing else: what every contact can read."""
+    said, choices = split_choices(text)
     body = f"{said}\n{_listed(choices)}" if choices else said
-    return around | {"type": "text", "text": {"body": formatted(body).strip() or body, "preview_url": False}}
+    content = {"type": "text", "text": {"body": formatted(body).strip() or body, "preview_url": False}}
+    return _envelope(reply) | _quoting(reply, options) | content
 
 
 def closed(reply: Reply) -> bool:
@@ -83,6 +87,11 @@ def _envelope(reply: Reply) -> dict[str, Any]:
         # Comes back with every status: so a status can settle a send whose answer was lost.
         "biz_opaque_callback_data": str(reply.id),
     } | to
+
+
+def _quoting(reply: Reply, options: dict[str, Any]) -> dict[str, Any]:
+    quotes = options.get("quote") and reply.part == 0 and reply.source_id
+    return {"context": {"message_id": reply.source_id}} if quotes else {}
 
 
 def _parameter(text: str) -> str:

@@ -23,6 +23,7 @@ from tests.bench import place
 from tests.bench.child import CHECKOUT
 
 RELOAD_SECONDS = 4
+LEAVING_SECONDS = 60  # Serve gives a replica half a minute for what is on its way to it
 ECHO = {"name": "echo", "route_prefix": "/echo", "import_path": "tests.bench.echo:build", "args": {}}
 
 
@@ -71,6 +72,10 @@ class Installed:
         serve.deploy(config)
         if on:
             serve.wait("echo", 60, lambda _: None)
+        else:
+            deadline = time.monotonic() + LEAVING_SECONDS
+            while "echo" in serve.applications() and time.monotonic() < deadline:
+                time.sleep(0.5)
         # HAProxy is reloaded a moment later, and whoever has a connection through the old process loses it.
         time.sleep(RELOAD_SECONDS)
 

@@ -1,6 +1,5 @@
 """Slack's request signature, version 0: https://docs.slack.dev/authentication/verifying-requests-from-slack."""
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 
@@ -26,4 +25,4 @@ def verify(body: bytes, timestamp: str | None, signature: str | None, secrets: I
 
 
 def _digest(secret: str, signed: bytes) -> str:
-    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), signed, "sha256").hex()

@@ -202,7 +202,7 @@ class Conversation:
                 except Interrupted:
                     await self._fall_quiet(JOIN_LONGEST_SECONDS[joins])
                     if self._amendment() or any(waiting.kind == "operator" for waiting in self._waiting):
-                        return
+                        raise StaleTurn from None
                     heard = self._to_answer()
                 except (Fenced, StaleTurn, DatabaseUnavailable, DatabaseUnfit):
                     raise

@@ -62,6 +62,17 @@ class Showing:
             log.warning("answer not shown while it grows", reason=str(failure))
             self._next = time.monotonic() + CLAIM_SECONDS
 
+    async def leave(self, channel: Channel) -> None:
+        """Nobody wants this answer any more: what is visible stays, and no longer looks as if it went on."""
+        external_id = self._claim.reply.external_id
+        if not channel.grows or external_id is None:
+            return
+        try:
+            if await self._delivery.hold(self._claim):
+                await channel.edit(self._claim.reply, external_id, "")
+        except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
+            log.warning("abandoned answer not ended", reason=str(failure))
+
     async def _open(self, text: str, channel: Channel) -> None:
         claim = self._claim
         begun = time.monotonic()
@@ -95,7 +106,8 @@ class Showing:
         await asyncio.sleep(STATUS_AFTER_SECONDS)
         while True:
             try:
-                await channel.show_status(self._claim.reply.address, source_id, STATUS)
+                if self._claim.reply.external_id is None:
+                    await channel.show_status(self._claim.reply.address, source_id, STATUS)
             except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
                 log.info("status not shown", reason=str(failure))
             await asyncio.sleep(channel.status_seconds)

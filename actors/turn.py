@@ -90,6 +90,8 @@ class Turn:
             await self._open(assignment)
             decision = triage(self._opened.said, self._known.counters, assignment.escalation, paused=self._known.paused)
             result = await self._think(assignment) if decision.asks else None
+            if not (result or decision.text):
+                await self._showing.leave(assignment.channel)
             if result is not None and not result.calls:
                 decision = replace(decision, counters=decision.counters.unsatisfied)
             await self._commit(assignment, decision, result)

@@ -52,7 +52,10 @@ class Channel(Protocol):
         ...
 
     async def edit(self, reply: Reply, external_id: str, text: str, *, partial: bool = False) -> None:
-        """Replace the visible text of a reply. `partial`: the text so far, which only grows."""
+        """Replace the visible text of a reply. `partial`: the text so far, which only grows.
+
+        An empty text leaves what is visible as it is: it is not wanted any more, and does not grow any more.
+        """
         ...
 
     async def find(self, reply: Reply) -> Sighting | None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from konstruct import tenant_file
-from konstruct.database import tenants
+from konstruct.database import amendments, tenants
+from konstruct.identity import conversation_id, tenant_id
 from konstruct.vault import Vault
 from simulator import Entry, Fault
 from tests.crash import end, start_host
@@ -144,6 +145,20 @@ async def test_a_stream_survives_a_handover(database_url: str, tmp_path: Path) -
         await k.start_host()
         await k.stop_host(old)
         assert await answered(k, "C0SHOP", said.ts, whole("tell me")) == [whole("tell me")]
+
+
+async def test_a_stream_that_an_operator_stops_ends_where_it_is(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        slowly(k)
+        said = await k.slack.say("tell me", channel="C0SHOP")
+        await k.slack.expect(lambda e: e.kind == "edit" and bool(e.streaming))
+        acme = tenant_id("acme")
+        conversation = conversation_id(acme, "slack", f"{APP.team}:C0SHOP:{said.ts}")
+        assert await amendments.pause(k.database, acme, conversation, "an operator takes over", 60)
+        await k.slack.expect(lambda e: e.streaming is False)
+        await asyncio.sleep(1)
+        (text,) = await k.texts("C0SHOP", said.ts)
+        assert whole("tell me").startswith(text) and text != whole("tell me")
 
 
 async def test_a_start_that_got_no_answer_leaves_one_message(database_url: str, tmp_path: Path) -> None:

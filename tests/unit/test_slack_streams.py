@@ -179,6 +179,17 @@ async def test_where_a_message_may_not_be_edited_the_whole_answer_is_posted_belo
     assert d.read == ["Hello", "Hello, world"]
 
 
+@pytest.mark.parametrize("posted", [True, False], ids=["posted", "streamed"])
+async def test_an_answer_that_nobody_wants_any_more_stays_as_it_is_and_ends(d: Desk, posted: bool) -> None:
+    reply = reply_to(await d.asked(), **({"thread": None} if posted else {}))
+    ts = await d.channel.send(reply, "Hello, wor", partial=True)
+    await d.another().edit(reply, ts, "")
+    assert d.read == ["Hello, wor"]
+    assert d.slack.log[-1].streaming is (None if posted else False)
+    if not posted:
+        assert await d.another().find(replace(reply, id=reply_to("1", number=2).id)) is None
+
+
 async def test_a_refused_beginning_is_posted(d: Desk) -> None:
     d.slack.faults.rules += [
         Fault("refuse", "chat.startStream", error="channel_type_not_supported"),

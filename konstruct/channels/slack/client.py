@@ -12,7 +12,7 @@ from konstruct.channels.slack.download import FETCH_SECONDS, download
 from konstruct.channels.slack.escaping import escape
 from konstruct.channels.slack.reactions import reaction_names
 from konstruct.channels.slack.rendering import fallback, length, render, settled
-from konstruct.channels.slack.stream import Streams
+from konstruct.channels.slack.stream import MAX_REMEMBERED, Streams
 from konstruct.channels.slack.upload import upload
 from konstruct.channels.slack.web_api import SEND_SECONDS, SlackRefused, WebApi, operation
 from konstruct.choices import split_choices
@@ -83,9 +83,11 @@ class SlackChannel:
                     self._check_pace()
                     await self._update(reply, external_id, shown, partial=True)
                 return
-            said, _ = split_choices(text)
-            closing = {"blocks": _below(reply, text), "metadata": history.metadata(reply, partial=False)}
-            if not await self._streams.finish(reply, external_id, render(said), closing):
+            mark = history.metadata(reply, partial=False)
+            closing = {"blocks": _below(reply, text), "metadata": mark}
+            if not text:
+                await self._streams.leave(reply, external_id, mark)
+            elif not await self._streams.finish(reply, external_id, render(split_choices(text)[0]), closing):
                 await self._replace(reply, external_id, text)
             self._streams.forget(reply)
             self._begun.pop(reply.id, None)
@@ -146,6 +148,8 @@ class SlackChannel:
         if not shown or reaction_names(shown):
             raise ChannelBusy(GROWS_AFTER_SECONDS, "There is too little to show yet.")
         self._begun.setdefault(reply.id, time.time())
+        if len(self._begun) > MAX_REMEMBERED:
+            del self._begun[next(iter(self._begun))]
         async with operation():
             ts = await self._streams.start(reply, render(shown))
             return ts if ts is not None else await self._post_to_grow(reply, shown)

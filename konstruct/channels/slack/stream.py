@@ -5,6 +5,7 @@ What is remembered here is a hint: Slack's own answer decides whether a message 
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from konstruct.messages import Reply
 # Slack ends a stream after some five minutes.
 STREAM_SECONDS = 240.0
 MAX_REMEMBERED = 2_000
+# A message that has not ended for so long is somebody else's by now.
+FORGOTTEN_SECONDS = 600.0
 
 _ENDED = {"message_not_in_streaming_state", "stopped_by_user"}
 # The workspace has no streams at all (GovSlack, or the app may not).
@@ -60,7 +63,9 @@ class Streams:
 
     def wait_to_edit(self) -> float:
         """Seconds until one more edit leaves enough of the tier for the last edit of every message that grows so."""
-        return self._api.pace.wait("chat.update", sum(not stream.open for stream in self._streams.values()))
+        recent = self._clock() - FORGOTTEN_SECONDS
+        growing = sum(not stream.open and stream.begun > recent for stream in self._streams.values())
+        return self._api.pace.wait("chat.update", growing)
 
     def grows_by_edits(self, reply: Reply) -> None:
         """The reply's message is posted, not streamed; one edit at least will follow."""
@@ -91,6 +96,12 @@ class Streams:
             return False
         self.forget(reply)
         return True
+
+    async def leave(self, reply: Reply, ts: str, mark: dict[str, Any]) -> None:
+        """End the stream, if the message has one, with what it says by now."""
+        if self._offered and reply.address.thread:
+            with suppress(SlackRefused):
+                await self._api.post("chat.stopStream", {"channel": reply.address.channel, "ts": ts, "metadata": mark})
 
     def forget(self, reply: Reply) -> None:
         """The reply is whole."""

@@ -169,5 +169,7 @@ def _escalation(stored: dict[str, Any]) -> Escalation:
 
 def _operators(row: TenantRow) -> Address | None:
     place = row.operators.get("slack_channel")
-    team = next((channel.team for channel in row.channels if channel.kind == "slack"), None)
+    connected = [channel for channel in row.channels if channel.kind == "slack" and not channel.disconnected]
+    # Workspaces that were attached by a link are customers' more likely than the operators' own.
+    team = min(connected, key=lambda channel: channel.installed_by != "file").team if connected else None
     return Address(team, place) if place and team else None

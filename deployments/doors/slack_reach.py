@@ -89,3 +89,5 @@ class SlackReach:
             await work
         except KonstructError as error:
             log.info("courtesy not done", channel="slack", reason=str(error))
+        except Exception:
+            log.exception("courtesy failed", channel="slack")

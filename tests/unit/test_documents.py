@@ -30,3 +30,11 @@ def test_tenant_files_in_documents_are_accepted() -> None:
     for document in ("docs/web-chat.md", "docs/escalation.md"):
         read = tenant_file.parse(EMPLOYEE + blocks(document, "yaml")[0], {"WEB_SECRET": "0123456789abcdef"})
         assert read.escalation.rules or read.channels.web
+
+
+def test_the_slack_entry_that_is_documented_is_accepted_with_all_its_options() -> None:
+    secrets = {name: f"xapp-{name}" for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")}
+    read = tenant_file.parse(blocks("docs/slack.md", "yaml")[0], secrets)
+    assert read.channels.slack is not None
+    assert read.channels.slack.connection["options"] == {"agent_view": True, "socket_mode": True}
+    assert [prompt.title for prompt in read.employee.suggested_prompts] == ["When do you open?", "Menu"]

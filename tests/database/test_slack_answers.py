@@ -51,3 +51,19 @@ async def test_one_emoji_is_a_reaction_and_nothing_is_said(database_url: str, tm
         assert (entry.ts, entry.text) == (said.ts, "thumbsup")
         await asyncio.sleep(0.5)
         assert await k.texts("C0SHOP", said.ts) == []
+
+
+async def test_a_question_edited_while_its_answer_streams_is_answered_in_the_same_message(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply = lambda messages: f"{messages[-1]['content']}: " + "word " * 40
+        k.model._word_seconds = 0.08
+        said = await k.slack.say("the first question", channel="C0SHOP")
+        await k.slack.expect(lambda e: e.kind == "edit" and bool(e.streaming))
+        await k.slack.people.edit(said.ts, "<@U0BOT> another question", channel="C0SHOP")
+        async with asyncio.timeout(30):
+            while (await k.texts("C0SHOP", said.ts)) != ["another question: " + ("word " * 40).strip()]:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        assert len(await k.texts("C0SHOP", said.ts)) == 1

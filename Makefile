@@ -24,7 +24,7 @@ test: $(VENV)/.dev browser ## what CI runs
 	$(BIN)/python -m pytest tests $(TESTS)
 
 browser: ## Chromium, in which the tests open the web chat
-	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || { \
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  { $$SUDO apt-get install -y -qq --no-install-recommends chromium || { $$SUDO apt-get update -qq && \

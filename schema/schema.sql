@@ -513,8 +513,9 @@ begin
 end $$;
 
 -- A person has other names from p_at on: what they are called now leads to the same contact, and what they were called
--- may belong to somebody else one day. Answers contacts as resolve_contact does.
-create function move_contact(p_tenant uuid, p_channel text, p_before text[], p_after text[], p_at timestamptz)
+-- may belong to somebody else one day. What is still to be sent goes to p_recipient. Answers as resolve_contact does.
+create function move_contact(p_tenant uuid, p_channel text, p_before text[], p_after text[], p_recipient text,
+                             p_at timestamptz)
   returns text[] language plpgsql as $$
 declare
   v_contacts text[];
@@ -525,6 +526,8 @@ begin
   v_contacts := resolve_contact(p_tenant, p_channel, p_before, p_at - interval '1 microsecond');
   update contact_aliases set retired_at = p_at where tenant_id = p_tenant and channel = p_channel
     and alias = any (p_before) and alias <> all (p_after) and retired_at is null;
+  update outbox set address = jsonb_set(address, '{channel}', to_jsonb(p_recipient))
+    where tenant_id = p_tenant and channel = p_channel and state = 'pending' and address ->> 'channel' = any (p_before);
   -- Whoever wrote under the new name since then is the same person; who had it before was another.
   select coalesce(array_agg(distinct a.contact), '{}') into v_met from contact_aliases a
     where a.tenant_id = p_tenant and a.channel = p_channel and a.alias = any (p_after) and a.contact <> all (v_contacts)

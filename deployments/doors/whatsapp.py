@@ -93,7 +93,11 @@ class WhatsAppDoor:
         for record in records:
             if isinstance(record, whatsapp.Moved) and (row := owners.get(record.number)):
                 where = Whereabouts(row.tenant, KIND, record.number)
-                await people.move(self._database, where, record.before, record.after.aliases, self._past(record.at))
+                after = record.after
+                await people.move(
+                    self._database, where, record.before, after.aliases,
+                    recipient=after.recipient, at=self._past(record.at),
+                )  # fmt: skip
                 log.info("contact has other ids", channel=KIND, tenant=row.tenant, number=record.number)
 
     async def _inbound(self, records: Sequence[whatsapp.Record], owners: Owners) -> list[Inbound]:

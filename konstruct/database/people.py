@@ -38,8 +38,10 @@ async def resolve(database: Database, where: Whereabouts, aliases: Sequence[str]
     return await _one(database, where, contacts)
 
 
-async def move(database: Database, where: Whereabouts, before: Sequence[str], after: Sequence[str], at: float) -> str:
-    """A person has other names since then; answers their contact."""
+async def move(
+    database: Database, where: Whereabouts, before: Sequence[str], after: Sequence[str], *, recipient: str, at: float
+) -> str:
+    """A person has other names since then, and is written to as `recipient`; answers their contact."""
     contacts = await database.run(
         "move_contact",
         seconds=PEOPLE_SECONDS,
@@ -47,6 +49,7 @@ async def move(database: Database, where: Whereabouts, before: Sequence[str], af
         channel=where.channel,
         before=list(before),
         after=list(after),
+        recipient=recipient,
         moved_at=datetime.fromtimestamp(at, UTC),
     )
     return await _one(database, where, contacts)

@@ -4,7 +4,7 @@ select resolve_contact(:tenant, :channel, :aliases, :said_at);
 
 -- name: move_contact$
 -- A person has other names from now on; answers as resolve_contact does.
-select move_contact(:tenant, :channel, :before, :after, :moved_at);
+select move_contact(:tenant, :channel, :before, :after, :recipient, :moved_at);
 
 -- name: merge_contact$
 -- Two contacts are one person: history, memories and what waits go to the one that stays.

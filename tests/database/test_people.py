@@ -31,7 +31,7 @@ class Register:
         return await people.resolve(self.database, where, aliases, at)
 
     async def move(self, *before: str, to: tuple[str, ...], at: float = NOW) -> str:
-        return await people.move(self.database, HERE, before, to, at)
+        return await people.move(self.database, HERE, before, to, recipient=to[-1], at=at)
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._url) as owner:
@@ -115,6 +115,20 @@ async def test_after_a_change_of_number_the_new_one_is_the_same_contact(register
     assert await register.move("DE.1", "491", to=("DE.2", "492")) == "DE.1"
     assert await register.who("DE.2", "492") == "DE.1"
     assert await register.move("DE.1", "491", to=("DE.2", "492")) == "DE.1"
+
+
+async def test_what_is_still_to_be_sent_goes_to_the_new_number(register: Register) -> None:
+    await register.who("491")
+    register.said("491", "hello", UUID(int=1))
+    for n, (state, channel) in enumerate((("pending", "491"), ("sent", "491"), ("pending", "499"))):
+        register.rows(
+            "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,"
+            " claimed_until, channel, address)"
+            " values (%s, %s, %s, 0, %s, %s, 'x', %s, 0, now(), 'whatsapp', jsonb_build_object('channel', %s::text))",
+            ACME, UUID(int=n), HERE.conversation("491"), UUID(int=1), n, state, channel,
+        )  # fmt: skip
+    await register.move("491", to=("492",))
+    assert register.rows("select address ->> 'channel' from outbox order by part") == [("492",), ("491",), ("499",)]
 
 
 async def test_a_message_from_before_the_change_is_still_theirs_and_one_from_after_is_not(register: Register) -> None:

@@ -39,7 +39,7 @@ ARGUMENTS: dict[str, Any] = {
     "chars": 500, "counters": {}, "deliveries": ["sent"], "escalation": {}, "form": "%s %s", "only_known": [False],
     "operators": {}, "options": {}, "outcome": "answered", "part": 0, "pause": None, "pause_seconds": 1.0,
     "source_id": CANARY, "target": CANARY, "text": "globex", "aliases": ["her-phone"], "again": [False],
-    "closed": [False],
+    "closed": [False], "recipient": "x",
     "accounts": [], "at": datetime.now(UTC), "before": CANARY.encode(), "browser": b"b", "event": f"{CANARY}:1",
     "lease": timedelta(seconds=60), "left": timedelta(hours=2), "place": CANARY, "positive": False, "seconds": 600.0,
     "state": b"s", "said_at": datetime.now(UTC), "moved_at": datetime.now(UTC), "after": ["x"],

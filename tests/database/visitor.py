@@ -66,7 +66,11 @@ class Visitor:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.follow())
+        async def come_back() -> None:
+            while True:
+                await self.follow()
+
+        task = asyncio.create_task(come_back())
         try:
             yield
         finally:

@@ -1,6 +1,7 @@
 """Slack's callbacks: every documented shape is understood."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from konstruct.channels.slack import (
 from konstruct.messages import Attachment
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "slack"
-TS, ROOT, EDITED = "1793000000.000100", "1792999999.000100", "1793000005.000000"
+TS, ROOT, EDITED = "1793000000.000100", "1792999999.000100", "1793000005.000200"
 HOURS, NEW_HOURS = "What are your opening hours?", "What are your hours?"
 OPEN = "<@U0BOT> is the shop open?"
 ACME, CORP = Source("A0ACME", "T0ACME"), Source("A0ACME", "T0ACME", "E0CORP")
@@ -88,7 +89,7 @@ EXPECTED: dict[str, Event | type[Challenge | Ignored | Unreadable]] = {
     "message__bot_message": Ignored,
     "message__bot_by_app": Ignored,
     "message__changed": edited("D0ALICE", NEW_HOURS),
-    "message__changed_without_previous": edited("D0ALICE", NEW_HOURS),
+    "message__changed_without_previous": replace(edited("D0ALICE", NEW_HOURS), change="1793000005.000000"),
     "message__changed_in_channel_thread": edited("C0SHOP", "<@U0BOT> and on Monday?", ROOT),
     "message__changed_to_tombstone": deleted("C0SHOP", TS),
     "message__changed_by_preview": Ignored,

@@ -96,7 +96,14 @@ def test_a_change_is_an_edit_of_its_message_and_each_change_an_event_of_its_own(
     edit = surely("message__changed")
     assert (edit.kind, edit.target, edit.text, edit.only_known) == ("edit", TS, "What are your hours?", True)
     assert edit.conversation == surely("message__im").conversation
-    assert edit.event == f"D0ALICE:{TS}:1793000005.000000" != surely("message__im").event
+    assert edit.event == f"D0ALICE:{TS}:1793000005.000200" != surely("message__im").event
+
+
+def test_two_edits_within_a_second_are_two() -> None:
+    first, second = surely("message__changed"), surely("message__changed", event_ts="1793000005.000900")
+    assert first.target == second.target
+    assert first.event != second.event
+    assert surely("message__changed") == first
 
 
 def test_a_deletion_is_one_of_its_message_also_where_a_tombstone_stays() -> None:

@@ -29,11 +29,13 @@ def _changed(source: Source, event: dict[str, Any]) -> Message | Ignored | Unrea
         return _deleted(source, event, before or now, now.get("ts"))
     if now.get("subtype") not in _SPOKEN:
         return Ignored(source, f"a changed message of subtype {named(now.get('subtype'))}")
-    change = identifier(mapping(now.get("edited")).get("ts"))
-    if not change or plain(now.get("text")) == plain(before.get("text")):
+    edited = identifier(mapping(now.get("edited")).get("ts"))
+    if not edited or plain(now.get("text")) == plain(before.get("text")):
         # Link previews, reply counts and pins arrive as changes, too.
         return Ignored(source, "a change that leaves the text as it was")
-    return _spoken(source, event, now, kind="edit", change=change)
+    # `edited` counts whole seconds, in which one may edit twice. What it was before tells that this is one more change.
+    change = identifier(event.get("event_ts")) if before else ""
+    return _spoken(source, event, now, kind="edit", change=change or edited)
 
 
 def _deleted(source: Source, event: dict[str, Any], gone: dict[str, Any], ts: Any) -> Message | Ignored | Unreadable:

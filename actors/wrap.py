@@ -97,15 +97,10 @@ class HostActor:
         return self._started
 
     async def _start(self) -> HostParts:
-        from ray import serve  # noqa: PLC0415 - half a second that only a host needs
-
-        embedder = serve.get_deployment_handle("Embedder", app_name="konstruct")
-
-        async def embed(texts: list[str]) -> Sequence[Sequence[float]]:
-            vectors: Sequence[Sequence[float]] = await embedder.embed.remote(texts)
-            return vectors
-
-        parts = await build_host(self._settings, self._number, embed, self._metrics)
+        # Reached beside the start: a successor's first turns must not wait for it, and most need it not.
+        embedder = RemoteEmbedder()
+        embedder.reach()
+        parts = await build_host(self._settings, self._number, embedder.embed, self._metrics)
         try:
             await parts.database.check_health()
             hosted = await any_hosted_model(parts.database)
@@ -118,10 +113,35 @@ class HostActor:
             # Beside the first turns: with LiteLLM loaded before anybody needs it, no contact waits for it.
             self._warming = asyncio.create_task(HostedModel("", "", None, None).start())
         # What is loaded now stays: no collection needs to look at it again.
-        gc.collect()
         gc.freeze()
         log.info("host started", host=self._number, shards=parts.host.shards)
         return parts
+
+
+class RemoteEmbedder:
+    """The shared embedder, as a host reaches it."""
+
+    def __init__(self) -> None:
+        """Call `reach` in the event loop."""
+        self._reaching: asyncio.Task[Any] | None = None
+
+    def reach(self) -> asyncio.Task[Any]:
+        """Find it, unless that is done or on its way."""
+        if self._reaching is None or (self._reaching.done() and self._reaching.exception() is not None):
+            self._reaching = asyncio.create_task(asyncio.to_thread(_embedder))
+        return self._reaching
+
+    async def embed(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """One vector per text; raises whatever Serve raises."""
+        embedder = await asyncio.shield(self.reach())
+        vectors: Sequence[Sequence[float]] = await embedder.embed.remote(texts)
+        return vectors
+
+
+def _embedder() -> Any:
+    from ray import serve  # noqa: PLC0415 - half a second that only a host needs
+
+    return serve.get_deployment_handle("Embedder", app_name="konstruct")
 
 
 class RayHosts:

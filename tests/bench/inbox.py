@@ -49,6 +49,10 @@ class Inbox:
             and received_at <= to_timestamp($3)"""
         return int(await self._pool.fetchval(found, hosts, host, since))
 
+    async def endangered(self) -> int:
+        """Messages that wait and have met two crashes: a third would make them dead letters, as designed."""
+        return int(await self._pool.fetchval("select count(*) from inbox where state = 'waiting' and attempts > 1"))
+
     async def first_commit(self, host: int, hosts: int, since: float) -> float | None:
         """When (seconds since 1970) a turn first committed in this host's shards after `since`."""
         found = """select extract(epoch from min(last_turn_at))::float8 from conversations

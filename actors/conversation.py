@@ -10,10 +10,11 @@ from uuid import UUID
 
 import structlog
 
+from actors import amending
 from actors.office import Knowledge, Office
 from actors.sending import bring_out
 from actors.turn import Interrupted, Turn
-from konstruct.database import amendments, turns
+from konstruct.database import turns
 from konstruct.delivery import Claim
 from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
 from konstruct.messages import Heard, Ownership
@@ -155,8 +156,7 @@ class Conversation:
         return None
 
     async def _amend(self, amendment: Heard) -> None:
-        found = await amendments.amend(self._office.database, amendment, epoch=self._owned.epoch)
-        log.info("message amended", tenant=amendment.tenant, conversation=self.id, kind=amendment.kind, found=found)
+        await amending.apply(self._office, self._known, amendment, self._owned.epoch)
         self._waiting = [waiting for waiting in self._waiting if waiting.id != amendment.id]
         self._activated = False
 

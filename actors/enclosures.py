@@ -28,6 +28,10 @@ class Reading(Protocol):
         """Never raises but when cancelled."""
         ...
 
+    async def forget(self, tenant: UUID, digests: Sequence[str]) -> None:
+        """Delete kept files."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -45,6 +49,7 @@ async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard
     pictures: list[dict[str, Any]] = []
     for message in heard:
         texts, spoken = [message.text], [message.text]
+        files: list[str] = []
         for attachment in message.attachments:
             if not left:
                 texts.append(reference(attachment))
@@ -54,9 +59,12 @@ async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard
             texts.append(_cut(read.text, room))
             room = max(0, room - len(read.text))
             spoken.append(read.said)
+            if read.sha256 is not None:
+                files.append(read.sha256)
             if read.image_part is not None and len(pictures) < MAX_PICTURES:
                 pictures.append(read.image_part)
-        written.append(replace(message, text="\n".join(filter(None, texts)), attachments=()))
+        text = "\n".join(filter(None, texts))
+        written.append(replace(message, text=text, attachments=(), files=tuple(files)))
         said.append(replace(message, text="\n".join(filter(None, spoken)), attachments=()))
     return Opened(written, said, tuple(pictures))
 

@@ -80,4 +80,5 @@ def usage_of(employee: UUID, result: Answer) -> dict[str, Any]:
 def _said(heard: Heard) -> dict[str, Any]:
     role = role_of(heard)
     contact = str(contact_id(heard.tenant, heard.channel, heard.contact)) if role == "contact" else None
-    return {"role": role, "contact": contact, "text": line_of(heard), "source_id": heard.source_id}
+    said: dict[str, Any] = {"role": role, "contact": contact, "text": line_of(heard), "source_id": heard.source_id}
+    return said | {"files": heard.files} if heard.files else said

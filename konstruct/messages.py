@@ -76,6 +76,7 @@ class Heard:
     kind: Kind = "message"
     target: str = ""
     attachments: tuple[Attachment, ...] = ()
+    files: tuple[str, ...] = ()  # digests of what was kept of its attachments, once they were read
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,10 +134,12 @@ create table messages (
   text text not null,
   created_at timestamptz not null default now(),
   source_id text,                                 -- the channel's id of the message, by which edits name it
+  files jsonb,                                    -- digests of the kept files that came with it
   primary key (tenant_id, id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade,
   foreign key (tenant_id, contact_id) references contacts (tenant_id, id)
 );
+create index messages_with_files on messages (tenant_id) where files is not null;
 create index messages_for_window on messages (tenant_id, conversation_id, id desc);
 
 create table memories (
@@ -649,9 +651,9 @@ begin
   insert into contacts (tenant_id, id, channel, external_id)
     select p_tenant, (e ->> 'id')::uuid, p_channel, e ->> 'external_id' from jsonb_array_elements(p_contacts) e
     on conflict do nothing;
-  insert into messages (tenant_id, conversation_id, turn_id, turn, role, contact_id, text, source_id)
+  insert into messages (tenant_id, conversation_id, turn_id, turn, role, contact_id, text, source_id, files)
     select p_tenant, p_conversation, p_turn, p_version + 1, e ->> 'role', (e ->> 'contact')::uuid, e ->> 'text',
-           e ->> 'source_id' from jsonb_array_elements(p_said) e;
+           e ->> 'source_id', e -> 'files' from jsonb_array_elements(p_said) e;
   insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private, text)
     select p_tenant, p_turn, (e ->> 'contact')::uuid, p_conversation, p_shard, p_version + 1,
            (e ->> 'private')::boolean, e ->> 'text' from jsonb_array_elements(p_memories) e;

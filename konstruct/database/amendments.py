@@ -47,6 +47,13 @@ async def amend(database: Database, amendment: Heard, *, epoch: int) -> str:
     return found
 
 
+async def files_of(database: Database, deletion: Heard) -> list[str]:
+    """Digests of the kept files that came with the message and with no other."""
+    async with database.tenant(deletion.tenant) as connection:
+        rows = await connection.run("files_of_message", conversation=deletion.conversation, target=deletion.target)
+    return [row["digest"] for row in rows]
+
+
 async def pause(database: Database, tenant: UUID, conversation: UUID, reason: str, seconds: float) -> bool:
     """Silence the employee; nothing of a turn under way becomes visible any more. False: no such conversation."""
     return bool(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -80,6 +81,15 @@ class MediaReader:
             while len(self._kept) > KEPT_READS:
                 self._kept.popitem(last=False)
         return read
+
+    async def forget(self, tenant: UUID, digests: Sequence[str]) -> None:
+        """Delete kept files, and what is known of them; what cannot be reached now is told in the log."""
+        self._kept.clear()
+        for digest in digests:
+            try:
+                await self._store.delete(tenant, digest)
+            except MediaUnavailable as unavailable:
+                log.error("a deleted file is still kept", tenant=tenant, file=digest, reason=str(unavailable))  # noqa: TRY400
 
     async def _read(
         self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None

@@ -36,3 +36,11 @@ select id, state, attempts from count_attempt(:tenant, :inbox, :shard, :epoch, :
 -- name: record_malformed!
 -- A signed event that cannot be read, kept for the operator.
 insert into malformed_events (channel, reason, body) values (:channel, :reason, :body);
+
+-- name: files_of_message
+-- Digests of the kept files that came with this message and with no other. Needs a tenant connection.
+select jsonb_array_elements_text(files) as digest from messages
+where tenant_id = current_tenant() and conversation_id = :conversation and source_id = :target and files is not null
+except select jsonb_array_elements_text(files) from messages
+where tenant_id = current_tenant() and files is not null
+  and not (conversation_id = :conversation and source_id = :target);

@@ -67,6 +67,22 @@ async def test_a_model_that_sees_is_shown_the_picture_and_the_file_is_kept(town:
     assert kept.read_bytes() == CAT
 
 
+async def test_a_deleted_message_takes_its_file_along_unless_another_has_the_same(town: Rig) -> None:
+    town.model.reply = lambda _: "A cat."
+    await give_senses(town)
+    kept = town.settings.home / "media" / str(tenant_id("acme")) / sha256(CAT).hexdigest()
+    for number in (1, 2):
+        await share(town, "cat.png", CAT, "image/png", text=f"cat number {number}")
+        await town.replies(number, timeout=40)
+    first, second = (m.ts for m in town.slack.messages("D0ALICE") if m.user != APP.bot_user)
+    for ts, left in ((first, 1), (second, 0)):
+        await town.slack.people.delete(ts)
+        async with asyncio.timeout(10):
+            while len(remembered(town)) != left:
+                await asyncio.sleep(0.02)
+        assert kept.exists() is bool(left)
+
+
 async def test_a_picture_can_be_asked_about_once_more_and_not_forever(town: Rig) -> None:
     town.model.reply = lambda _: "A cat."
     await give_senses(town)

@@ -23,4 +23,5 @@ def _heard(row: dict[str, Any]) -> Heard:
     row["tenant"], row["conversation"] = UUID(row["tenant"]), UUID(row["conversation"])
     row["address"] = Address(**row["address"])
     row["attachments"] = tuple(Attachment(**attachment) for attachment in row["attachments"])
+    row["files"] = tuple(row["files"])
     return Heard(**row)

@@ -115,7 +115,11 @@ class WhatsAppEntry(_Strict):
     @property
     def connection(self) -> dict[str, Any]:
         """The fields of its ChannelRow."""
-        options: dict[str, Any] = {"verify_sha256": digest(self.verify_token), "quote": self.quote}
+        options: dict[str, Any] = {
+            "verify_sha256": digest(self.verify_token),
+            "signed_sha256": digest(self.app_secret),
+            "quote": self.quote,
+        }
         if self.template is not None:
             options["template"] = self.template.model_dump()
         return {
@@ -203,9 +207,9 @@ def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
     return tenant_file
 
 
-def digest(token: str) -> str:
-    """What a verify token is looked up by, so that it need not be readable."""
-    return sha256(token.encode("utf-8", "replace")).hexdigest()
+def digest(secret: str) -> str:
+    """What a secret is looked up by, so that it need not be readable."""
+    return sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def _filled(value: Any, environment: Mapping[str, str], place: str) -> Any:

@@ -71,7 +71,8 @@ create table channels (
   foreign key (tenant_id, employee_id) references employees (tenant_id, id)
 );
 -- One workspace and app belong to one tenant: an event must never have two possible owners.
-create unique index channels_for_lookup on channels (kind, app, team);
+create unique index channels_of_one_tenant on channels (kind, app, team) where disconnected_at is null;
+create index channels_for_lookup on channels (kind, app, team); -- find_channels
 
 -- Installations by OAuth that have begun in a browser; state and cookie are kept hashed, and are good for one use.
 create table install_states (
@@ -330,14 +331,16 @@ create policy conversations_lookup on conversations for select to konstruct_look
 
 -- The channel of an event. Where the team is unknown, one channel of the same app, so that the signature can still
 -- be checked; where the app is unknown or absent (url_verification), one channel of every app. WhatsApp names no app,
--- and no number in what it tells of an account: any number's secret may have signed that.
+-- and no number in what it tells of an account: any number's secret may have signed that, each counts once.
 create function find_channels(p_kind text, p_app text, p_team text)
   returns setof channels language plpgsql stable security definer set search_path = public, pg_temp as $$
 begin
-  return query select * from channels where kind = p_kind and app = p_app and team = p_team;
+  return query select * from channels where kind = p_kind and app = p_app and team = p_team
+    order by disconnected_at desc nulls first limit 1;
   if found then return; end if;
   if p_kind = 'whatsapp' then
-    return query select * from channels where kind = p_kind and p_team = '' order by team limit 50;
+    return query select distinct on (coalesce(options ->> 'signed_sha256', team)) * from channels
+      where kind = p_kind and p_team = '';
     return;
   end if;
   return query select * from channels where kind = p_kind and app = p_app limit 1;

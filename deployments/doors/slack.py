@@ -146,6 +146,8 @@ class SlackDoor:
         # Without a time of Slack's, it happened now.
         at = event.at or time.time()
         ended = await installs.disconnect(self._database, channel, at, event.accounts)
+        # Whoever installs it next may be another tenant: nothing more may be heard for this one.
+        await self._directory.find(channel.kind, channel.app, channel.team, anew=True)
         log.warning("app uninstalled" if ended else "an older installation ended", channel="slack", team=channel.team)
 
     async def _verified(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> ChannelRow | None:

@@ -1,6 +1,7 @@
 """WhatsApp's door: the subscription check, and batches of messages, statuses and news of several numbers."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
@@ -16,15 +17,15 @@ from konstruct.database.people import Whereabouts
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Directory
-from konstruct.errors import DatabaseUnavailable, SignatureRejected
+from konstruct.errors import DatabaseUnavailable
 from konstruct.group_commit import GroupCommit
 from konstruct.identity import shard_of
 from konstruct.messages import Address, Inbound
 
 KIND = "whatsapp"
 WINDOW_SECONDS = 24 * 3600.0
-# Meta sends the notifications of one account together; nobody has more numbers in one request.
-MOST_NUMBERS = 50
+# Nobody makes us look up more numbers than this without a secret of ours.
+UNVERIFIED_NUMBERS = 50
 QUOTED_CHARS = 200
 STATUS_SECONDS = 2.0
 
@@ -73,8 +74,8 @@ class WhatsAppDoor:
         A batch may name numbers of several tenants: what the others' secrets did not sign is not theirs.
         """
         numbers = sorted({record.number for record in records if record.number})
-        if len(numbers) > MOST_NUMBERS:
-            raise SignatureRejected("The request names more numbers than Meta ever puts into one.")
+        if len(numbers) > UNVERIFIED_NUMBERS:
+            whatsapp.verify(body, signature, (await self._directory.find(KIND, "", "")).secrets)
         found = await asyncio.gather(*(self._directory.find(KIND, "", number) for number in numbers))
         own = {candidates.own.team: candidates.own for candidates in found if candidates.own}
         secrets = {row.secrets["app_secret"] for row in own.values()}
@@ -101,8 +102,8 @@ class WhatsAppDoor:
                 log.info("contact has other ids", channel=KIND, tenant=row.tenant, number=record.number)
 
     async def _inbound(self, records: Sequence[whatsapp.Record], owners: Owners) -> list[Inbound]:
-        heard = [(record, owners[record.number]) for record in records
-                 if isinstance(record, whatsapp.Said) and record.number in owners]  # fmt: skip
+        said = (record for record in records if isinstance(record, whatsapp.Said) and record.number in owners)
+        heard = [(record, owners[record.number]) for record in sorted(said, key=_order)]
         known: dict[tuple[UUID, str, tuple[str, ...]], str] = {}
         messages = []
         for record, row in heard:
@@ -154,6 +155,11 @@ class WhatsAppDoor:
     def _past(self, at: float) -> float:
         """When it was said, as far as Meta tells; never in the future."""
         return min(at or self._now(), self._now())
+
+
+def _order(record: whatsapp.Said) -> tuple[float, bool]:
+    """As it was said, whatever the order in the batch; what changes a message comes after it in the same second."""
+    return record.at or math.inf, bool(record.target)
 
 
 def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float, text: str) -> Inbound:

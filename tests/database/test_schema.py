@@ -152,7 +152,7 @@ def test_uniqueness_that_ignores_tenants_is_on_the_list(migrated: str) -> None:
                and a.attnum = any (i.indkey))""",
     )
     assert {index for (index,) in indexes} == {
-        "tenants_pkey", "tenants_name_key", "channels_for_lookup", "shards_pkey", "hosting_pkey",
+        "tenants_pkey", "tenants_name_key", "channels_of_one_tenant", "shards_pkey", "hosting_pkey",
         "malformed_events_pkey",
     }  # fmt: skip
 

@@ -99,6 +99,19 @@ async def test_a_workspace_that_works_for_somebody_else_stays_with_them(k: Rig) 
     assert (await channel(k)).tenant == ACME
 
 
+async def test_a_workspace_that_somebody_has_left_may_be_anothers_and_does_not_come_back(k: Rig) -> None:
+    await install(k)
+    rows(k, "update channels set installed_at = now() - interval '1 minute'")
+    assert [said.status for said in await k.slack.admin.uninstall(team="T0NEW")] == [200, 200]
+    await apply(k, "globex", replace(APP, team="T0GLOBEX", app="A0GLOBEX"))
+    assert (await install(k, "globex"))[0] == 200
+    assert await answers(k, "hello") == ["You said: hello"]
+    assert rows(k, "select distinct t.name from inbox i join tenants t on t.id = i.tenant_id") == [("globex",)]
+    status, text = await install(k)
+    assert status == 409
+    assert "taken" in text
+
+
 async def test_without_an_app_of_its_own_the_installation_says_so(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         assert (await Browser(k).open(link(k)))[0] == 503

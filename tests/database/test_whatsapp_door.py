@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from simulator import Number
 from simulator.whatsapp.notifier import signed
 from simulator.whatsapp.people.acting import ANNA
 from tests.whatsapp_rig import ACME, GLOBEX, WhatsAppRig, whatsapp_rig
@@ -34,6 +37,12 @@ def text(body: str, n: int = 1, sender: str = ANNA) -> dict[str, Any]:
 
 def whole(*entries: dict[str, Any]) -> bytes:
     return json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
+
+
+def pieces(people: list[str], begin: int) -> list[dict[str, Any]]:
+    """Five messages of each person, a second apart, everybody's first before anybody's second."""
+    said = [(n, person) for n in range(5) for person in people]
+    return [text(f"{n}", place, person) | {"timestamp": str(begin + n)} for place, (n, person) in enumerate(said)]
 
 
 async def post(k: WhatsAppRig, body: bytes, secret: str = ACME.app_secret) -> int:
@@ -96,6 +105,66 @@ async def test_what_is_signed_but_not_ours_or_not_readable_is_no_reason_to_repea
     assert (await k.whatsapp.admin.update_account("ACCOUNT_RESTRICTION")).status == 200
     assert k.rows("select from inbox") == []
     assert k.rows("select reason from malformed_events") == [("the body is not JSON",)]
+
+
+async def test_a_shuffled_batch_that_comes_again_shuffled_anew_is_heard_once_and_in_order(k: WhatsAppRig) -> None:
+    people, dice = [f"4915100000{n:02}" for n in range(4)], random.Random(3)
+    said = pieces(people, int(time.time()) - 100)
+    for n in range(3):
+        bodies = dice.sample(said, len(said))
+        entries = [batch(*bodies[:7], number=ACME.phone_number_id), batch(*bodies[7:])]
+        assert await post(k, whole(*entries)) == 200, n
+    await k.becomes("select state, count(*) from inbox group by 1", [("answered", 20)])
+    heard = k.rows(
+        "select c.external_id, string_agg(m.text, '' order by m.id) from messages m"
+        " join contacts c on c.id = m.contact_id where m.role = 'contact' group by 1 order by 1"
+    )
+    assert heard == [(person, "01234") for person in people]
+
+
+async def test_what_is_taken_back_in_the_second_in_which_it_was_said_is_not_answered(k: WhatsAppRig) -> None:
+    revoke = {"type": "revoke", "revoke": {"original_message_id": "wamid.1"}}
+    assert await post(k, whole(batch(text("x", 2) | revoke, text("my password is hunter2", 1)))) == 200
+    await k.becomes("select count(*) from inbox where state = 'waiting'", [(0,)])
+    await asyncio.sleep(0.3)
+    assert "hunter2" not in str(k.rig.model.requests)
+    assert k.rows("select from messages") == []
+
+
+async def test_a_batch_of_very_many_numbers_is_believed_only_if_it_is_signed(k: WhatsAppRig) -> None:
+    entries = [batch(text("hello", n), number=str(5000 + n)) for n in range(200)]
+    body = whole(*entries, batch(text("for globex", 900), number=GLOBEX.phone_number_id))
+    assert await post(k, body, "another-secret") == 401
+    assert await post(k, body, GLOBEX.app_secret) == 200
+    assert k.rows("select t.name, i.event from inbox i join tenants t on t.id = i.tenant_id") == [
+        ("globex", "wamid.900")
+    ]
+
+
+async def test_news_of_an_account_is_believed_whichever_of_many_apps_signed_it(k: WhatsAppRig) -> None:
+    for n in range(60):
+        number = Number(
+            f"t{n:02}",
+            f"T{n}",
+            f"20{n:02}",
+            f"15560000{n:02}",
+            "2022",
+            f"EAAG-{n}",
+            f"app-secret-{n}",
+            f"verify-token-{n}",
+        )
+        await k.apply(number)
+    news = {"field": "account_update", "value": {"event": "ACCOUNT_RESTRICTION"}}
+    body = whole({"id": "waba", "changes": [news]})
+    answers = [await post(k, body, f"app-secret-{n}") for n in range(60)]
+    assert answers == [200] * 60
+    assert await post(k, body, "another-secret") == 401
+
+
+async def test_what_the_business_itself_said_is_no_contacts_message(k: WhatsAppRig) -> None:
+    own = {"metadata": {"display_phone_number": "+1 555-000-0009", "phone_number_id": ACME.phone_number_id}}
+    assert await post(k, whole(batch(text("an echo", 1, "15550000009"), text("hello", 2), **own))) == 200
+    assert k.rows("select event from inbox") == [("wamid.2",)]
 
 
 async def test_metas_check_of_the_url_is_passed_with_the_verify_token_only(k: WhatsAppRig) -> None:

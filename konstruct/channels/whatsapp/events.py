@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from konstruct.channels.whatsapp import content, people
-from konstruct.channels.whatsapp.fields import detail, identity, mapping, mappings, moment, text
+from konstruct.channels.whatsapp.fields import detail, identity, mapping, mappings, moment, phone, text
 from konstruct.channels.whatsapp.notices import notice
 from konstruct.channels.whatsapp.records import DeliveryStatus, Notice, Problem, Record, Said, Status, Unreadable
 
@@ -47,7 +47,8 @@ def _entry(entry: Any) -> Iterator[Record]:
 
 
 def _change(account: str, field: str, value: dict[str, Any]) -> Iterator[Record]:
-    number = identity(mapping(value.get("metadata")).get("phone_number_id"))
+    metadata = mapping(value.get("metadata"))
+    number, own = identity(metadata.get("phone_number_id")), phone(metadata.get("display_phone_number"))
     if field not in (MESSAGES, ID_UPDATE, *ECHOES):
         yield notice(number, account, field, value)
         return
@@ -57,7 +58,7 @@ def _change(account: str, field: str, value: dict[str, Any]) -> Iterator[Record]
     known = mappings(value.get("contacts"))
     for problem in _problems(value):
         yield Notice(number, account, "errors", f"{problem.code}: {problem.text}", alarming=True)
-    yield from _each(number, value, "messages", lambda one: _message(number, account, one, known))
+    yield from _each(number, value, "messages", lambda one: _message(number, account, own, one, known))
     yield from _each(number, value, "statuses", lambda one: _status(number, one))
     for field_name in ECHOES:
         yield from _each(number, value, field_name, lambda one: _echo(number, account, one, known))
@@ -75,13 +76,15 @@ def _each(number: str, value: dict[str, Any], name: str, read: Any) -> Iterator[
         yield read(one) if isinstance(one, dict) else Unreadable(number, f"{name} holds what is not an object")
 
 
-def _message(number: str, account: str, message: dict[str, Any], known: list[dict[str, Any]]) -> Record:
+def _message(number: str, account: str, own: str, message: dict[str, Any], known: list[dict[str, Any]]) -> Record:
     id_, kind = identity(message.get("id")), identity(message.get("type"))
     if kind == "system":
         return people.moved(number, account, message)
     person = people.sender(message, known)
     if not id_ or not person.aliases:
         return Unreadable(number, "a message without an id" if not id_ else "a message without a sender")
+    if own and own in (person.phone, person.wa_id):
+        return Notice(number, account, "echo", "what the business itself said is no contact's message")
     if message.get("group_id"):
         return Notice(number, account, "group", "a message in a group is not answered")
     if kind == "request_welcome":

@@ -4,7 +4,6 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import takewhile
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from actors.sending import bring_out
 from actors.turn import Interrupted, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
-from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
+from konstruct.errors import PASSING, Fenced, KonstructError, StaleTurn
 from konstruct.messages import Heard, Ownership
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
@@ -72,7 +71,7 @@ class Conversation:
             self._waiting.insert(place, heard)
             self._heard_at = time.monotonic()
             if self._turn is not None:
-                self._disturb(self._turn, heard)
+                self._turn.disturb(heard)
         self._start()
 
     def look(self) -> None:
@@ -94,14 +93,6 @@ class Conversation:
     def _start(self) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._work())
-
-    @staticmethod
-    def _disturb(turn: Turn, heard: Heard) -> None:
-        """What arrives while a turn runs may join it, correct it, or end it."""
-        if heard.kind in ("message", "unsupported", "delete"):
-            turn.interrupt()
-        elif heard.kind == "operator" or any(h.source_id == heard.target for h in turn.heard if heard.kind == "edit"):
-            turn.stop()
 
     async def _work(self) -> None:
         try:
@@ -128,10 +119,10 @@ class Conversation:
             raise
         except StaleTurn:
             self._activated = False
-        except (DatabaseUnavailable, DatabaseUnfit) as error:
-            log.warning("database unavailable", tenant=self._owned.tenant, conversation=self.id, reason=str(error))
+        except PASSING as error:
+            log.warning("waiting to go on", tenant=self._owned.tenant, conversation=self.id, reason=str(error))
             self._activated = False
-            await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+            await asyncio.sleep(getattr(error, "retry_after", PAUSE_AFTER_FAILURE_SECONDS))
         except KonstructError as error:
             log.exception("conversation stuck, trying again", conversation=self.id, reason=str(error))
             self._activated = False
@@ -171,9 +162,13 @@ class Conversation:
         """Answer what waits. A message that survived a crash of its host is first counted, then tried alone."""
         if not heard:
             raise StaleTurn("An answer was begun for a message that is gone.")
-        with suppress(KonstructError):
+        try:
             # What it takes to load a model must not pass for a crash of this message; errors come again in the turn.
             await self._office.roster.assignment(self._owned.tenant, heard[0].channel, heard[0].address.team)
+        except PASSING:
+            raise
+        except KonstructError:
+            pass
         suspect = next((h for h in heard if h.epoch < self._owned.epoch or h.attempts), None)
         if suspect is None:
             await self._answer(heard)
@@ -204,7 +199,7 @@ class Conversation:
                     if self._amendment() or any(waiting.kind == "operator" for waiting in self._waiting):
                         raise StaleTurn from None
                     heard = self._to_answer()
-                except (Fenced, StaleTurn, DatabaseUnavailable, DatabaseUnfit):
+                except (Fenced, StaleTurn, *PASSING):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever it is, the conversation goes on
                     await self._fail([] if counted else heard, error)

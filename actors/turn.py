@@ -66,17 +66,13 @@ class Turn:
         self._interruptible = True
         self._stopped = False
 
-    def interrupt(self) -> None:
-        """Let another message join, if nothing of the answer is visible and the turn may still begin anew."""
-        if self._interruptible and not self._showing.visible:
-            self.stop()
-
-    def stop(self) -> None:
-        """Think no further: what is answered has changed. Too late once the commit is on its way."""
-        self._interruptible = False
-        self._stopped = True
-        if self._thinking is not None:
-            self._thinking.cancel()
+    def disturb(self, heard: Heard) -> None:
+        """What arrives meanwhile may join this turn, while nothing of the answer is visible; correct it, or end it."""
+        if heard.kind in ("message", "unsupported", "delete"):
+            if self._interruptible and not self._showing.visible:
+                self._stop()
+        elif heard.kind == "operator" or any(h.source_id == heard.target for h in self.heard if heard.kind == "edit"):
+            self._stop()
 
     async def run(self, *, interruptible: bool) -> None:
         """Think and commit; raises Interrupted, Fenced, StaleTurn or DatabaseUnavailable with nothing written."""
@@ -100,6 +96,13 @@ class Turn:
                 "turn committed", messages=len(self.heard), outcome=decision.outcome,
                 model=result.model_name if result else None,
             )  # fmt: skip
+
+    def _stop(self) -> None:
+        """Think no further: what is answered has changed. Too late once the commit is on its way."""
+        self._interruptible = False
+        self._stopped = True
+        if self._thinking is not None:
+            self._thinking.cancel()
 
     async def _open(self, assignment: Assignment) -> None:
         if any(heard.attachments for heard in self.heard):

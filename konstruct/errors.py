@@ -112,3 +112,7 @@ class MediaUnavailable(KonstructError):
     """The store of files did not answer, or does not have this one."""
 
     permanent = False
+
+
+# What ends by itself and is no fault of any message: waited for, not counted.
+PASSING = (DatabaseUnavailable, DatabaseUnfit, ChannelBusy, ChannelOutcomeUnknown)

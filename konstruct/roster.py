@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from konstruct.channels import CHANNELS, Channel, Line
 from konstruct.channels.channel import Feed
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
-from konstruct.errors import KonstructError
+from konstruct.errors import ChannelBusy, KonstructError
 from konstruct.escalation import parse
 from konstruct.jointly import Jointly
 from konstruct.media.reader import Transcribing
@@ -92,8 +93,8 @@ class Roster:
             # Connected a moment ago, perhaps.
             row = await self._row(tenant, anew=True)
             channel = _connected(row, kind, team)
-        if channel.expires_at is not None and await self._rotation.fresh(channel) is not channel:
-            row = await self._row(tenant, anew=True)
+        if channel.expires_at is not None:
+            row = await self._lasting(row, channel)
         opened = self._opened.get((tenant, kind, team))
         # An unchanged row is the same object: models and their HTTP connections stay open.
         if opened is None or opened[0] is not row:
@@ -105,6 +106,16 @@ class Roster:
             opened = others if others is not None and others[0] is row else opened
             self._opened[tenant, kind, team] = opened
         return opened[1]
+
+    async def _lasting(self, row: TenantRow, channel: ChannelRow) -> TenantRow:
+        """The tenant with a token that holds."""
+        with suppress(ChannelBusy):
+            renewed = await self._rotation.fresh(channel) is not channel
+            return await self._row(channel.tenant, anew=True) if renewed else row
+        # Another process renews it, and may have stored it by now.
+        row = await self._row(channel.tenant, anew=True)
+        await self._rotation.fresh(_connected(row, channel.kind, channel.team))
+        return row
 
     async def _row(self, tenant: UUID, *, anew: bool = False) -> TenantRow:
         read_at, row = self._kept.get(tenant, (-KEPT_SECONDS, None))

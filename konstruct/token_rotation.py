@@ -20,6 +20,9 @@ RENEWED_BEFORE_SECONDS = 7200.0
 STILL_GOOD_SECONDS = 60.0
 ATTEMPT_PAUSE_SECONDS = 5.0
 
+# The channel with its new token; None: another process renews it, or a later attempt may do.
+Renewal = ChannelRow | ChannelRefused | None
+
 log = structlog.get_logger()
 
 
@@ -37,7 +40,7 @@ class TokenRotation:
         self._session = session
         self._api_url = api_url
         self._client = client
-        self._running: dict[tuple[object, str, str], asyncio.Task[ChannelRow | None]] = {}
+        self._running: dict[tuple[object, str, str], asyncio.Task[Renewal]] = {}
         self._tried_at: dict[tuple[object, str, str], float] = {}
 
     async def fresh(self, channel: ChannelRow) -> ChannelRow:
@@ -49,11 +52,13 @@ class TokenRotation:
         if left > STILL_GOOD_SECONDS:
             return channel
         renewed = await asyncio.shield(renewing) if renewing else None
+        if isinstance(renewed, ChannelRefused):
+            raise renewed
         if renewed is None:
             raise ChannelBusy(1.0, f"The token of Slack team {channel.team} is being renewed.")
         return renewed
 
-    def _renewing(self, channel: ChannelRow) -> asyncio.Task[ChannelRow | None] | None:
+    def _renewing(self, channel: ChannelRow) -> asyncio.Task[Renewal] | None:
         key = (channel.tenant, channel.app, channel.team)
         if key not in self._running:
             if time.monotonic() - self._tried_at.get(key, -math.inf) < ATTEMPT_PAUSE_SECONDS:
@@ -63,7 +68,7 @@ class TokenRotation:
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return self._running[key]
 
-    async def _renew(self, channel: ChannelRow) -> ChannelRow | None:
+    async def _renew(self, channel: ChannelRow) -> Renewal:
         try:
             leased = await installs.lease(
                 self._database, channel, self._vault, timedelta(seconds=RENEWED_BEFORE_SECONDS)
@@ -76,6 +81,7 @@ class TokenRotation:
             return await installs.store(self._database, leased, secrets | tokens, grant.seconds, self._vault)
         except ChannelRefused as refused:
             log.exception("token not renewed; install the app again", team=channel.team, reason=str(refused))
+            return refused
         except KonstructError as error:
             log.warning("token not renewed, trying again", team=channel.team, reason=str(error))
         return None

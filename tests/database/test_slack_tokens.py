@@ -13,8 +13,9 @@ import pytest_asyncio
 from konstruct.channels.slack import Client
 from konstruct.database import installs
 from konstruct.database.tenants import ChannelRow
-from konstruct.errors import ChannelBusy
+from konstruct.errors import ChannelBusy, ChannelRefused
 from konstruct.token_rotation import TokenRotation
+from simulator import Fault
 from tests.oauth import OURS, SETTINGS, answers, channel, install, rows, spoken, vault
 from tests.rig import APP, Rig, apply, rig
 
@@ -74,6 +75,37 @@ async def test_a_host_that_still_holds_the_old_token_looks_for_a_new_one_before_
     rotating.slack.installations.revoke_token(old.secrets["bot_token"])
     assert "You said: again" in await answers(rotating, "again", 2)
     assert rows(rotating, "select count(*) from outbox where state = 'dead'") == [(0,)]
+
+
+async def test_while_another_host_renews_the_token_a_message_waits_and_is_not_counted(rotating: Rig) -> None:
+    assert await answers(rotating, "hello") == ["You said: hello"]
+    expire(rotating, "-1 minute")
+    # The renewing host is slow: it has the lease, and Slack takes four seconds to answer it.
+    rotating.slack.faults.rules += [Fault("latency", "oauth.v2.access", delay_seconds=4)]
+    async with aiohttp.ClientSession() as session:
+        client, url = Client("1.2", "planted-client-secret"), rotating.slack.url
+        elsewhere = TokenRotation(rotating.database, vault(rotating), session, url, client)
+        renewing = asyncio.create_task(elsewhere.fresh(await channel(rotating)))
+        await asyncio.sleep(0.2)
+        (host,) = rotating.hosts
+        await rotating.start_host()
+        await rotating.stop_host(host)
+        begun = time.monotonic()
+        assert "You said: again" in await answers(rotating, "again", 2)
+        assert time.monotonic() - begun > 2
+        assert (await renewing).secrets["bot_token"] == (await channel(rotating)).secrets["bot_token"]
+    assert refreshed(rotating) == 1
+    assert rows(rotating, "select state, attempts, count(*) from inbox group by 1, 2") == [("answered", 0, 2)]
+
+
+async def test_a_refresh_token_that_slack_refuses_is_no_token_to_wait_for(rotating: Rig) -> None:
+    expire(rotating, "-1 minute")
+    rotating.slack.faults.rules += [Fault("refuse", "oauth.v2.access", error="invalid_refresh_token", times=None)]
+    async with aiohttp.ClientSession() as session:
+        client = Client("1.2", "planted-client-secret")
+        rotation = TokenRotation(rotating.database, vault(rotating), session, rotating.slack.url, client)
+        with pytest.raises(ChannelRefused, match="invalid_refresh_token"):
+            await rotation.fresh(await channel(rotating))
 
 
 async def test_tokens_lost_in_a_crash_leave_the_old_one_at_work_until_it_ends(rotating: Rig) -> None:

@@ -80,13 +80,9 @@ class Delivery:
             except ChannelOutcomeUnknown as unknown:
                 claim.uncertain = True
                 attempt += 1
-                if channel.reconciles_seconds:
-                    # Whether it is out, the channel reports to the database; ask there before it is sent again.
-                    claim.lapse()
                 self._metrics.count("konstruct_outbox_retries_total", "unknown")
                 log.warning("reply outcome unknown", reply=reply.id, reason=str(unknown))
-                pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
-                await asyncio.sleep(max(pause, channel.reconciles_seconds))
+                await self._reconcile(claim, channel, attempt)
             except ChannelRefused as refused:
                 renewed = await renew() if renew and refused.unauthorized else channel
                 if renewed is channel:
@@ -143,6 +139,17 @@ class Delivery:
             return await channel.send(reply, reply.text)
         await channel.edit(reply, external_id, reply.text)
         return external_id
+
+    async def _reconcile(self, claim: Claim, channel: Channel, attempt: int) -> None:
+        begun = time.monotonic()
+        for seconds in channel.reconciles_seconds:
+            # Whether it is out, the channel reports to the database; look there before it is sent again.
+            claim.lapse()
+            await asyncio.sleep(begun + seconds - time.monotonic())
+            if not await self.hold(claim):
+                return
+        pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        await asyncio.sleep(begun + pause - time.monotonic())
 
     async def _find(self, reply: Reply, channel: Channel) -> Sighting | None:
         try:

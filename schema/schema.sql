@@ -205,6 +205,7 @@ create table outbox (
   address jsonb not null,
   source_id text not null default '',             -- the message that is answered
   delivery text check (delivery in ('sent', 'delivered', 'read', 'failed')), -- what the channel reported since
+  failures int not null default 0,                -- how often it reported that it failed, for a reason that may pass
   primary key (tenant_id, id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
@@ -842,13 +843,13 @@ begin
   for v_tenant in select distinct t from unnest(p_tenants) t loop
     perform set_config('app.current_tenant', v_tenant::text, true);
     update outbox o set
-        delivery = case when e.again and o.attempts < 3 then null else e.delivery end,
+        delivery = case when e.again and o.failures < 3 then null else e.delivery end,
         error = case when e.delivery = 'failed' then e.external_id || ': ' || coalesce(e.error, '') else o.error end,
-        external_id = case when e.again and o.attempts < 3 then null else coalesce(o.external_id, e.external_id) end,
-        attempts = o.attempts + e.again::int,
+        external_id = case when e.again and o.failures < 3 then null else coalesce(o.external_id, e.external_id) end,
+        failures = o.failures + e.again::int,
         address = case when e.closed then o.address || '{"open_until": 0}' else o.address end,
         sent_at = case when o.state = 'pending' then now() else o.sent_at end,
-        state = case when e.again and o.attempts < 3 then 'pending' when e.delivery = 'failed' then 'dead' else 'sent' end
+        state = case when e.again and o.failures < 3 then 'pending' when e.delivery = 'failed' then 'dead' else 'sent' end
       from (select distinct on (r.id) r.id, u.external_id, u.delivery, u.error, u.again, u.closed
             from unnest(p_tenants, p_replies, p_external_ids, p_deliveries, p_errors, p_again, p_closed)
                  as u (tenant, reply, external_id, delivery, error, again, closed)

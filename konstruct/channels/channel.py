@@ -40,8 +40,9 @@ class Channel(Protocol):
     grows: bool
     # How long a shown status lasts before it must be shown again, in seconds.
     status_seconds: float
-    # After a send whose outcome is unknown: seconds in which the channel itself tells us of it (0 = never).
-    reconciles_seconds: float
+    # After a send whose outcome is unknown: the channel itself tells us of it, mostly within so many seconds, rarely
+    # within so many more. Empty = never.
+    reconciles_seconds: tuple[float, ...]
 
     def split(self, text: str) -> list[str]:
         """Parts that fit into one message each, also when it is edited."""

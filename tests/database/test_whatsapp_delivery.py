@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from konstruct import delivery
+from konstruct.channels.whatsapp import WhatsAppChannel, pacing
 from simulator import Fault
 from tests.whatsapp_rig import until, whatsapp_rig
 
 STATE = "select state, delivery from outbox"
+
+
+@pytest.fixture
+def brief_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a send has arrived is looked up ten times as early."""
+    monkeypatch.setattr(WhatsAppChannel, "reconciles_seconds", (0.5, 1.0, 2.0))
 
 
 @pytest.mark.parametrize("kind", ["hang_after_delivery", "close_after_delivery"])
@@ -23,7 +31,18 @@ async def test_a_send_whose_answer_was_lost_is_settled_by_its_status(
         assert k.texts() == ["You said: hello"]
 
 
-async def test_a_send_that_never_arrived_is_sent_again(database_url: str, tmp_path: Path) -> None:
+async def test_a_status_later_than_the_first_look_still_settles_the_send(
+    database_url: str, tmp_path: Path, brief_looks: None
+) -> None:
+    fault = Fault("close_after_delivery", method="messages")
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault], status_seconds=0.8) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes(STATE, [("sent", "read")])
+        await asyncio.sleep(0.5)
+        assert k.texts() == ["You said: hello"]
+
+
+async def test_a_send_that_never_arrived_is_sent_again(database_url: str, tmp_path: Path, brief_looks: None) -> None:
     fault = Fault("close_before_delivery", method="messages")
     async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
         await k.whatsapp.say("hello")
@@ -82,6 +101,19 @@ async def test_what_failed_later_for_a_passing_reason_is_sent_again(
         await k.whatsapp.say("hello")
         await k.becomes(STATE, [("sent", "read")], seconds=30)
         assert k.texts() == ["You said: hello"]
+
+
+async def test_a_wait_for_a_rate_limit_is_no_failure(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "LONGEST_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(delivery, "CLAIM_SECONDS", delivery.LONGEST_REQUEST_SECONDS + 0.05)
+    fault = Fault("refuse", method="messages", error="131056", times=4)
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault], failures=[131000]) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes(STATE, [("sent", "read")], seconds=30)
+        assert k.texts() == ["You said: hello"]
+        assert k.rows("select attempts > 4, failures from outbox") == [(True, 1)]
 
 
 async def test_what_failed_later_for_good_is_shown_to_the_operator(database_url: str, tmp_path: Path) -> None:

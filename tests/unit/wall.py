@@ -39,7 +39,7 @@ class Wall:
 
     grows = True
     status_seconds = 60.0
-    reconciles_seconds = 0.0
+    reconciles_seconds: tuple[float, ...] = ()
 
     def __init__(self) -> None:
         self.visible: dict[str, tuple[Reply, str]] = {}

@@ -41,7 +41,7 @@ class SlackChannel:
 
     grows = True
     status_seconds = 60.0  # Slack clears a status after two minutes
-    reconciles_seconds = 0.0
+    reconciles_seconds: tuple[float, ...] = ()
 
     def __init__(self, line: Line) -> None:
         """`line.api_url` ends with a slash; the session is shared by all tenants of a process."""

@@ -17,7 +17,7 @@ class WebChatChannel:
 
     grows = True
     status_seconds = 20.0
-    reconciles_seconds = 0.0
+    reconciles_seconds: tuple[float, ...] = ()
 
     def __init__(self, line: Line) -> None:
         """`line.feed` keeps what is visible."""

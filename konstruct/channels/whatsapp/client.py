@@ -23,7 +23,8 @@ class WhatsAppChannel:
 
     grows = False
     status_seconds = 20.0  # a typing indicator ends after 25 seconds
-    reconciles_seconds = 5.0  # statuses of what was sent come within seconds, and name our reply
+    # Statuses of what was sent come within seconds, and name our reply.
+    reconciles_seconds: tuple[float, ...] = (5.0, 10.0, 20.0)
 
     def __init__(self, line: Line) -> None:
         """`line.team` is the phone_number_id; `line.api_url` ends with the version."""

@@ -205,7 +205,7 @@ class Turn:
             window = [*self._known.window, *self.minutes.spoken]
             told = notice.handed_over(
                 assignment.name, decision.rule, window, notice.link_to(first.channel, self._reply.address),
-                first.conversation,
+                first.conversation, seconds=decision.pause.seconds if decision.pause else 0.0,
             )  # fmt: skip
             for number, part in enumerate(assignment.channel.split(told)):
                 reply = self._part(NOTICE_PART + number, part)

@@ -38,7 +38,7 @@ def routes(
 
     app.add_route("/healthz", healthz, methods=["GET"])
     app.add_route("/readyz", readyz, methods=["GET"])
-    _add_web_chat(app, WebChatDoor(intake, directory, WebMessages(database)))
+    _add_web_chat(app, WebChatDoor(intake, directory, WebMessages(database), settings.public_url))
     vault = Vault(settings.master_keys)
     reach = SlackReach(settings, database, vault)
     install = SlackInstall(settings, database, vault, reach)

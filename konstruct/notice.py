@@ -11,10 +11,15 @@ EXCERPT_CHARS = 300
 _SPEAKERS = {"contact": "Contact", "employee": "Employee", "operator": "Operator"}
 
 
-def handed_over(employee: str, rule: str, window: Sequence[Spoken], link: str, conversation: UUID) -> str:
+def handed_over(
+    employee: str, rule: str, window: Sequence[Spoken], link: str, conversation: UUID, *, seconds: float
+) -> str:
     """A conversation needs a human: why, what was said last, where it is, how to give it back."""
     said = "\n".join(_excerpt(window))
-    resume = f"{employee} is silent there until the pause runs out, or until `/konstruct resume {conversation}`."
+    resume = (
+        f"{employee} is silent there for {seconds / 60:.0f} minutes, "
+        f"or until somebody types `/konstruct resume {conversation}` in this channel."
+    )
     # A blank line between: in Markdown a quotation goes on without one.
     return "\n\n".join([f"{employee} has handed a conversation over: {rule}", said, f"Conversation: {link}\n{resume}"])
 
@@ -37,7 +42,11 @@ def link_to(channel: str, address: Address) -> str:
             place = f"https://app.slack.com/client/{address.team}/{address.channel}"
             return f"{place}/thread/{address.channel}-{address.thread}" if address.thread else place
         case "whatsapp":
-            return f"WhatsApp contact {address.channel}"
+            # Who shows no number has no link, and is found in the WhatsApp app only.
+            shown = f"https://wa.me/{address.channel}" if address.channel.isdigit() else "no number shown"
+            return f"WhatsApp contact {address.channel} ({shown})"
+        case "web":
+            return f"visitor {address.channel} of the site {address.team}; nobody can write to them in the web chat"
         case _:
             return f"{channel} {address.team}/{address.channel}"
 

@@ -19,7 +19,7 @@ from konstruct.media.reader import Transcribing
 from konstruct.messages import Address
 from konstruct.models import Model
 from konstruct.tenant_file import LOCAL
-from konstruct.triage import Escalation
+from konstruct.triage import HANDED_OVER, HANDED_OVER_ON_WEB, Escalation
 from konstruct.vault import Vault
 
 KEPT_SECONDS = 5.0
@@ -141,8 +141,8 @@ class Roster:
             models=tuple(self._model(row, name) for name in names),
             quiet_seconds=row.quiet_seconds,
             channel=CHANNELS[kind](self._line(channel)),
-            escalation=_escalation(row.escalation),
-            operators=_operators(row),
+            escalation=_escalation(row.escalation, kind),
+            operators=row.operators_place,
             transcriber=self._transcriber(row),
             options=employee["options"],
         )
@@ -173,14 +173,11 @@ def _connected(row: TenantRow, kind: str, team: str) -> ChannelRow:
     raise NobodyAssigned(f"The app was removed from {kind} team {team}; install it again.")
 
 
-def _escalation(stored: dict[str, Any]) -> Escalation:
-    rules = tuple(parse(rule) for rule in stored.get("rules", ()))
-    return Escalation(rules, stored["message"], stored["resume_after_minutes"] * 60.0) if stored else Escalation()
-
-
-def _operators(row: TenantRow) -> Address | None:
-    place = row.operators.get("slack_channel")
-    connected = [channel for channel in row.channels if channel.kind == "slack" and not channel.disconnected]
-    # Workspaces that were attached by a link are customers' more likely than the operators' own.
-    team = min(connected, key=lambda channel: channel.installed_by != "file").team if connected else None
-    return Address(team, place) if place and team else None
+def _escalation(stored: dict[str, Any], kind: str) -> Escalation:
+    if not stored:
+        return Escalation()
+    rules, message = tuple(parse(rule) for rule in stored.get("rules", ())), stored["message"]
+    if kind == "web":
+        # Nobody can write into a web chat: there the usual promise would be broken.
+        message = stored.get("web_message") or (HANDED_OVER_ON_WEB if message == HANDED_OVER else message)
+    return Escalation(rules, message, stored["resume_after_minutes"] * 60.0)

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from konstruct import escalation
+from konstruct import escalation, triage
 from konstruct.errors import RuleInvalid, TenantFileInvalid
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 LOCAL = "local/"
-HANDED_OVER = "I have asked a colleague to take over. They will answer you here."
 
 
 class _Strict(BaseModel):
@@ -167,7 +166,8 @@ class EscalationEntry(_Strict):
     """When a human must take over, what the contact is told then, and when the employee goes on by itself."""
 
     rules: tuple[str, ...] = Field(default=(), max_length=50)
-    message: str = Field(default=HANDED_OVER, min_length=1, max_length=1000)
+    message: str = Field(default=triage.HANDED_OVER, min_length=1, max_length=1000)
+    web_message: str | None = Field(default=None, min_length=1, max_length=1000)
     resume_after_minutes: int = Field(default=240, ge=1, le=43_200)
 
 

@@ -9,6 +9,11 @@ from konstruct.messages import Heard
 
 OPERATOR_SPEAKS = "an operator speaks"
 DEFAULT_RESUME_SECONDS = 240 * 60.0
+HANDED_OVER = "I have asked a colleague to take over. They will answer you here."
+HANDED_OVER_ON_WEB = (
+    "I have told a colleague, who reads what you wrote but cannot answer in this chat. "
+    "If they don't know how to reach you, please contact us another way, too."
+)
 
 Outcome = Literal["answered", "suppressed", "escalated"]
 

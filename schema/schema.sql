@@ -27,7 +27,7 @@ create table tenants (
   name text not null unique,
   quiet_seconds double precision not null default 0 check (quiet_seconds between 0 and 60),
   created_at timestamptz not null default now(),
-  escalation jsonb not null default '{}',         -- rules, message, resume_after_minutes
+  escalation jsonb not null default '{}',         -- rules, message, web_message, resume_after_minutes
   operators jsonb not null default '{}'           -- where operators are told: slack_channel
 );
 

@@ -19,6 +19,7 @@ from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Candidates, Directory
 from konstruct.settings import Settings
+from konstruct.vault import Vault
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class SlackDoor:
         self._reach = reach
         self._settings = settings
         self._buttons = SlackButtons(intake, database, reach)
-        self._commands = SlackCommands(intake, database)
+        self._commands = SlackCommands(intake, database, Vault(settings.master_keys))
 
     async def events(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One Events API callback: 200 only when stored or nothing to store. Raises KonstructError."""

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -48,8 +49,10 @@ def _answered(endpoint: Endpoint) -> Endpoint:
 class WebChatDoor:
     """Any replica serves any visitor: everything is in PostgreSQL."""
 
-    def __init__(self, intake: Intake, directory: Directory, messages: WebMessages) -> None:
+    def __init__(self, intake: Intake, directory: Directory, messages: WebMessages, public_url: str) -> None:
         """Nothing is opened here."""
+        # Behind a proxy that names another host, a browser still says where our own page came from.
+        self._own = "://".join(urlsplit(public_url)[:2])
         self._intake = intake
         self._directory = directory
         self._messages = messages
@@ -150,7 +153,8 @@ class WebChatDoor:
             return channel, {}
         if origin in channel.options.get("origins", ()):
             return channel, {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
-        return (channel if origin.partition("://")[2] == request.headers.get("host") else None), {}
+        own = origin == self._own or origin.partition("://")[2] == request.headers.get("host")
+        return (channel if own else None), {}
 
     async def _channel(self, request: Request) -> ChannelRow | None:
         return (await self._directory.find("web", "", str(request.path_params["site"])[:64])).own

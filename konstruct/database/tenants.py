@@ -8,6 +8,7 @@ from uuid import UUID
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import AlreadyTaken, SecretUnreadable, TenantFileInvalid
 from konstruct.identity import employee_id, tenant_id
+from konstruct.messages import Address
 from konstruct.tenant_file import TenantFile, digest
 from konstruct.vault import Vault
 
@@ -52,6 +53,15 @@ class TenantRow:
     employees: dict[UUID, dict[str, Any]]
     models: dict[str, ModelRow]
     channels: list[ChannelRow]
+
+    @property
+    def operators_place(self) -> Address | None:
+        """Where the humans are told, in Slack."""
+        place = self.operators.get("slack_channel")
+        connected = [channel for channel in self.channels if channel.kind == "slack" and not channel.disconnected]
+        # Workspaces that were attached by a link are customers' more likely than the operators' own.
+        team = min(connected, key=lambda channel: channel.installed_by != "file").team if connected else None
+        return Address(team, place) if place and team else None
 
 
 async def apply_tenant(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:

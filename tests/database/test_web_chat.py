@@ -16,6 +16,8 @@ from konstruct.database.web_messages import WebMessages
 from konstruct.errors import TenantFileInvalid
 from konstruct.identity import tenant_id
 from konstruct.messages import Address
+from konstruct.roster import KEPT_SECONDS
+from konstruct.triage import HANDED_OVER_ON_WEB
 from tests.database.visitor import SECRET, Visitor, open_site
 from tests.rig import Rig, rig
 from tests.stub_model import Fault
@@ -162,6 +164,19 @@ async def test_nobody_reads_anothers_chat(anna: Visitor, under_test: Rig) -> Non
     assert await mall.say("with acme's token") == 401
 
 
+async def test_what_a_rule_hands_over_on_the_web_promises_no_answer_there(anna: Visitor, under_test: Rig) -> None:
+    await open_site(under_test, more="escalation: {rules: [billing]}")
+    async with anna.watching():
+        await anna.say("I want a refund")
+        assert await anna.sees(2) == [("contact", "I want a refund"), ("employee", HANDED_OVER_ON_WEB)]
+        await open_site(under_test, more="escalation: {rules: [billing], web_message: We will call you.}")
+        await asyncio.sleep(KEPT_SECONDS + 0.1)
+        other = Visitor(anna.url, anna.session, "bert")
+        async with other.watching():
+            await other.say("a refund!")
+            assert (await other.sees(2))[1] == ("employee", "We will call you.")
+
+
 async def test_a_site_belongs_to_one_tenant(under_test: Rig) -> None:
     with pytest.raises(TenantFileInvalid, match="web shop belongs to another tenant"):
         await open_site(under_test, "globex", "shop")
@@ -181,6 +196,15 @@ async def test_only_the_sites_own_pages_may_use_it_from_a_browser(anna: Visitor)
         assert refused.status == 403
         assert "Access-Control-Allow-Origin" not in refused.headers
     assert await anna.say("hi", Origin="https://shop.example") == 200
+
+
+async def test_behind_a_proxy_that_names_another_host_the_page_may_use_its_own_chat(
+    anna: Visitor, under_test: Rig
+) -> None:
+    public = under_test.settings.public_url
+    assert await anna.say("hi", Host="10.0.0.7:80", Origin=public) == 200
+    assert await anna.say("hi", Host="10.0.0.7:80", Origin="https://evil.example") == 403
+    assert await anna.say("hi", Host="10.0.0.7:80", Origin=f"{public}0") == 403
 
 
 async def test_too_much_and_too_fast_are_refused(anna: Visitor, under_test: Rig) -> None:

@@ -192,3 +192,9 @@ async def test_what_a_rule_hands_over_is_told_to_the_operators_in_slack(k: Whats
     await k.whatsapp.say("Hello?")
     await k.becomes("select state, count(*) from inbox group by 1 order by 1", [("escalated", 1), ("suppressed", 1)])
     assert k.rig.model.calls == 0
+    assert f"https://wa.me/{ANNA}" in notice
+    _, _, command = notice.partition("`/konstruct ")
+    given_back = await k.rig.slack.people.command("/konstruct", command.partition("`")[0], channel="C0OPS")
+    assert "I am back" in given_back.answer
+    await k.whatsapp.say("Are you there?")
+    assert "Are you there?" in (await k.replies(2))[1]

@@ -26,8 +26,10 @@ channels:
 """
 
 
-async def open_site(under_test: Rig, tenant: str = "acme-web", site: str = "shop", secret: str = SECRET) -> None:
-    parsed = tenant_file.parse(FILE.format(tenant=tenant, site=site, secret=secret), {})
+async def open_site(
+    under_test: Rig, tenant: str = "acme-web", site: str = "shop", secret: str = SECRET, more: str = ""
+) -> None:
+    parsed = tenant_file.parse(FILE.format(tenant=tenant, site=site, secret=secret) + more, {})
     vault = Vault(under_test.settings.master_keys)
     assert await tenants.apply_tenant(under_test.database, parsed, vault)
     assert not await tenants.apply_tenant(under_test.database, parsed, vault)

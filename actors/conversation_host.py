@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from konstruct.database import hosting
+from konstruct.database import amendments, hosting
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 from konstruct.identity import shard_of
@@ -21,6 +22,8 @@ SWEEP_SECONDS = 1.0
 # Fresh messages are woken by the ingress; only older ones may have been missed.
 MISSED_AFTER = timedelta(seconds=1)
 MEMORY_SWEEP_SECONDS = 15.0
+# In sweeps of memories: an hour.
+TIDY_EVERY = 240
 IDLE_SECONDS = 900.0
 LOADED_LIMIT = 60_000
 DRAIN_SECONDS = 30.0
@@ -207,11 +210,13 @@ class ConversationHost:
                 resident.look()
 
     async def _tidy_forever(self) -> None:
-        while True:
+        for sweeps in count(1):
             await asyncio.sleep(MEMORY_SWEEP_SECONDS)
             self._passivate()
             try:
                 await self._memory_job.sweep(self.host)
+                if self.host == 0 and sweeps % TIDY_EVERY == 0:
+                    await amendments.forget_early(self._database)
             except KonstructError as error:
                 log.warning("memory sweep skipped", host=self.host, reason=str(error))
 

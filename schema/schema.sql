@@ -185,6 +185,17 @@ create index inbox_for_sweep on inbox (shard, received_at) where state = 'waitin
 create index inbox_for_turn on inbox (tenant_id, conversation_id, id) where state = 'waiting';
 create index inbox_dead_letters on inbox (received_at) where state = 'dead';
 
+-- Edits and deletions (text is null) that came before their message: hear() applies them when it comes. A message that
+-- could not be stored comes again, for up to a week.
+create table amended_early (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  conversation_id uuid not null,
+  source_id text not null,
+  text text,
+  at timestamptz not null default now(),
+  primary key (tenant_id, conversation_id, source_id)
+);
+
 create table outbox (
   tenant_id uuid not null,
   id uuid not null,                               -- uuid5(tenant, turn, part); also the channel's idempotency id
@@ -290,7 +301,7 @@ declare v_table text;
 begin
   foreach v_table in array array['employees', 'models', 'channels', 'conversations', 'contacts', 'messages',
                                  'contact_aliases', 'memories', 'inbox', 'outbox', 'usage', 'install_states',
-                                 'feedback', 'web_messages'] loop
+                                 'feedback', 'web_messages', 'amended_early'] loop
     execute format('alter table %I enable row level security', v_table);
     execute format('alter table %I force row level security', v_table);
     execute format('create policy %I on %I using (tenant_id = (select current_tenant()))
@@ -308,6 +319,7 @@ grant select, insert, delete, update (text) on messages to konstruct_app; -- wha
 grant update (conversation_id, turn, contact_id) on messages to konstruct_app; -- two contacts turn out to be one
 grant delete on memories to konstruct_app;
 grant select, update on shards to konstruct_app;
+grant select, insert, update, delete on amended_early to konstruct_app;
 grant select, insert, delete on install_states to konstruct_app;
 grant select, insert, update on feedback to konstruct_app;
 grant insert on malformed_events to konstruct_app;
@@ -320,6 +332,7 @@ grant select (tenant_id, id, conversation_id, shard, state, error, created_at) o
 grant select (tenant_id, turn_id, contact_id, shard, embedding, created_at) on memories to konstruct_lookup;
 grant select (tenant_id, id) on conversations to konstruct_lookup;
 grant select (tenant_id) on models to konstruct_lookup;
+grant select (tenant_id, at) on amended_early to konstruct_lookup;
 create policy tenants_lookup on tenants for select to konstruct_lookup using (true);
 create policy channels_lookup on channels for select to konstruct_lookup using (true);
 create policy inbox_lookup on inbox for select to konstruct_lookup using (true);
@@ -327,6 +340,7 @@ create policy outbox_lookup on outbox for select to konstruct_lookup using (true
 create policy memories_lookup on memories for select to konstruct_lookup using (true);
 create policy models_lookup on models for select to konstruct_lookup using (true);
 create policy conversations_lookup on conversations for select to konstruct_lookup using (true);
+create policy amended_early_lookup on amended_early for select to konstruct_lookup using (true);
 
 -- Look-ups across tenants (security definer) ----------------------------------------------------------------------
 
@@ -414,6 +428,11 @@ create function has_verify_token(p_kind text, p_sha256 text)
   returns boolean language sql stable security definer set search_path = public, pg_temp
   return exists (select from channels where kind = p_kind and options ->> 'verify_sha256' = p_sha256);
 
+-- Tenants with edits and deletions whose message will not come any more.
+create function amended_in_vain()
+  returns setof uuid language sql stable security definer set search_path = public, pg_temp
+  as 'select distinct tenant_id from amended_early where at < now() - interval ''8 days''';
+
 -- Nobody but the product may call them.
 do $$
 declare v_function regprocedure;
@@ -425,7 +444,7 @@ begin
   foreach v_function in array array[
     'find_channels(text, text, text)', 'waiting_conversations(int, interval)', 'waiting_memories(int, interval)',
     'installation_status()', 'dead_letters(int)', 'tenant_names()', 'has_hosted_models()', 'socket_channels()',
-    'has_verify_token(text, text)']::regprocedure[] loop
+    'has_verify_token(text, text)', 'amended_in_vain()']::regprocedure[] loop
     execute format('revoke execute on function %s from public', v_function);
     execute format('grant execute on function %s to konstruct_app', v_function);
     execute format('alter function %s owner to konstruct_lookup', v_function);
@@ -435,19 +454,36 @@ end $$;
 
 -- The turn -----------------------------------------------------------------------------------------------------
 
--- C1: make messages durable, several tenants in one commit. A message already there gets no row back.
+-- C1: make messages durable, several tenants in one commit. A message already there gets no row back, nor does one that
+-- was edited or deleted before it came: the sweep finds what is left of it.
 create function hear(p_tenants uuid[], p_channels text[], p_events text[], p_conversations uuid[], p_shards int[],
                      p_only_known boolean[], p_bodies jsonb[])
   returns table (place int, id bigint, epoch bigint) language plpgsql as $$
-declare v_tenant uuid;
+declare
+  v_tenant uuid;
+  v_early boolean;
+  v_bodies jsonb[] := p_bodies;
 begin
-  for v_tenant in select distinct t from unnest(p_tenants) t loop
-    perform set_config('app.current_tenant', v_tenant::text, true);
+  -- In one order, because of the locks: see amend_message.
+  for v_tenant in select distinct t from unnest(p_tenants) t order by t loop
+    perform set_config('app.current_tenant', v_tenant::text, true),
+            pg_advisory_xact_lock_shared(hashtextextended(v_tenant::text, 8));
+    v_early := exists (select from amended_early where tenant_id = v_tenant);
+    if v_early then
+      v_bodies := array(
+        select case when a.source_id is null then e.body when a.text is null then '{}'
+                    else jsonb_set(e.body, '{text}', to_jsonb(a.text)) end
+        from unnest(p_conversations, v_bodies) with ordinality as e (conversation, body, n)
+        left join amended_early a on a.tenant_id = v_tenant and a.conversation_id = e.conversation
+          and a.source_id = e.body ->> 'source_id' and e.body -> 'target' is null and a.at > now() - interval '8 days'
+        order by e.n);
+    end if;
     return query
       with heard as (
-        insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)
-        select v_tenant, e.channel, e.event, e.conversation, e.shard, s.epoch, e.body
-        from unnest(p_tenants, p_channels, p_events, p_conversations, p_shards, p_only_known, p_bodies) with ordinality
+        insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body, state)
+        select v_tenant, e.channel, e.event, e.conversation, e.shard, s.epoch, e.body,
+               case e.body when '{}' then 'withdrawn' else 'waiting' end
+        from unnest(p_tenants, p_channels, p_events, p_conversations, p_shards, p_only_known, v_bodies) with ordinality
              as e (tenant, channel, event, conversation, shard, only_known, body, n)
         join shards s on s.shard = e.shard
         where e.tenant = v_tenant and (not e.only_known
@@ -460,6 +496,7 @@ begin
       select min(e.n)::int - 1, h.id, h.epoch
       from heard h join unnest(p_tenants, p_channels, p_events) with ordinality as e (tenant, channel, event, n)
         on e.tenant = v_tenant and e.channel = h.channel and e.event = h.event
+          and (not v_early or v_bodies[e.n] = p_bodies[e.n])
       group by h.id, h.epoch;
   end loop;
 end $$;
@@ -681,7 +718,8 @@ begin
 end $$;
 
 -- A message was edited, or deleted where p_text is null: the inbox, the history and the memory say so from now on.
--- What was derived from it is rebuilt; p_form is how a memory reads, with the asked and the said.
+-- What was derived from it is rebuilt; p_form is how a memory reads, with the asked and the said. Where the message is
+-- unknown, the amendment is kept until it comes.
 create function amend_message(
   p_tenant uuid, p_conversation uuid, p_shard int, p_epoch bigint, p_inbox bigint, p_target text, p_text text,
   p_form text, p_chars int)
@@ -694,7 +732,13 @@ declare
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   perform check_fence(p_shard, p_epoch);
-  update inbox set state = 'applied' where tenant_id = p_tenant and id = p_inbox and state = 'waiting';
+  if not exists (select from messages
+                 where tenant_id = p_tenant and conversation_id = p_conversation and source_id = p_target) then
+    -- Whoever stores the message at this moment sees the amendment, or is seen. First of all locks: hear holds it, too,
+    -- while it waits for rows.
+    perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
+  end if;
+  update inbox set state = 'applied', body = '{}' where tenant_id = p_tenant and id = p_inbox and state = 'waiting';
   if not found then
     raise exception 'the amendment was applied before' using errcode = 'KF002';
   end if;
@@ -705,9 +749,16 @@ begin
   if found then
     return 'waiting';
   end if;
+  -- A dead letter is kept for its error.
+  update inbox set body = '{}' where tenant_id = p_tenant and conversation_id = p_conversation and state = 'dead'
+    and body ->> 'source_id' = p_target;
   select turn_id, contact_id into v_turn, v_contact from messages
     where tenant_id = p_tenant and conversation_id = p_conversation and source_id = p_target;
   if not found then
+    insert into amended_early as a (tenant_id, conversation_id, source_id, text)
+      values (p_tenant, p_conversation, p_target, p_text)
+      on conflict (tenant_id, conversation_id, source_id) do update
+        set text = case when a.text is not null then excluded.text end, at = now();
     return 'unknown';
   end if;
   update conversations set version = version + 1 where tenant_id = p_tenant and id = p_conversation;

@@ -33,7 +33,8 @@ def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
         kind=_kind(event, addressed=addressed),
         target="" if event.kind == "message" else event.ts,
         attachments=event.files,
-        only_known=event.kind != "message" or not addressed,
+        # What is taken back may not have been stored yet: Slack delivers it again, perhaps after its deletion.
+        only_known=event.kind != "delete" and not addressed,
     )
 
 

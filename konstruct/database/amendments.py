@@ -54,6 +54,13 @@ async def files_of(database: Database, deletion: Heard) -> list[str]:
     return [row["digest"] for row in rows]
 
 
+async def forget_early(database: Database) -> None:
+    """Forget edits and deletions that came before a message which did not come."""
+    for row in await database.run("amended_in_vain"):
+        async with database.tenant(row["tenant"]) as connection:
+            await connection.run("forget_early")
+
+
 async def pause(database: Database, tenant: UUID, conversation: UUID, reason: str, seconds: float) -> bool:
     """Silence the employee; nothing of a turn under way becomes visible any more. False: no such conversation."""
     return bool(

@@ -16,6 +16,14 @@ select commit_turn(:tenant, :conversation, :shard, :epoch, :version, :turn, :inb
 -- An edit or a deletion: inbox, history and memory say so from now on; answers where the message was found.
 select amend_message(:tenant, :conversation, :shard, :epoch, :inbox, :target, :text, :form, :chars);
 
+-- name: amended_in_vain
+-- Tenants that keep edits and deletions of messages that will not come any more.
+select amended_in_vain as tenant from amended_in_vain();
+
+-- name: forget_early!
+-- These are of no use any more. Needs a tenant connection.
+delete from amended_early where tenant_id = current_tenant() and at < now() - interval '8 days';
+
 -- name: pause_conversation$
 -- The employee is silent from now on; answers whether there is such a conversation.
 select pause_conversation(:tenant, :conversation, :reason, :pause_seconds);

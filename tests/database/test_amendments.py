@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from konstruct.database import amendments, turns
@@ -54,6 +55,33 @@ async def test_an_edit_of_an_answered_message_rewrites_window_and_memory(town: R
 
     await until(rewritten)
     assert await texts_anywhere(town, "1234") == {"messages": 1, "memories": 1}  # the employee's own words stay
+
+
+async def test_what_an_edit_said_is_forgotten_with_the_message(town: Rig) -> None:
+    town.model.reply = lambda _: "Noted."
+    await hear(town, "my code is secret", "1.0")
+    await town.replies(1)
+    await hear(town, "my code is 1234", "1.1", "edit", "1.0")
+    await hear(town, "", "1.2", "delete", "1.0")
+
+    async def forgotten() -> bool:
+        return await window(town) == [("employee", "Noted.")]
+
+    await until(forgotten)
+    assert await texts_anywhere(town, "1234") == {}
+
+
+async def test_a_dead_letter_that_is_deleted_keeps_its_error_only(town: Rig) -> None:
+    town.model.fault("delay", seconds=0.5)
+    await hear(town, "my code is 1234", "1.0")
+    await execute(town, "update inbox set state = 'dead', error = 'ZeroDivisionError'")
+    await hear(town, "", "1.1", "delete", "1.0")
+
+    async def forgotten() -> bool:
+        return await texts_anywhere(town, "1234") == {}
+
+    await until(forgotten)
+    assert await texts_anywhere(town, "ZeroDivisionError") == {"inbox": 1}
 
 
 async def test_reactions_and_asides_are_remembered_and_not_answered(town: Rig) -> None:
@@ -118,13 +146,43 @@ async def test_a_follow_up_is_stored_only_where_the_conversation_is_known(town: 
     assert await town.replies(2) == ["You said: hello", "You said: and you?"]
 
 
+<<<<<<< HEAD
+=======
+async def test_a_rule_hands_the_conversation_over_once_and_survives_a_restart(town: Rig) -> None:
+    text = TENANT.format(tenant="acme", app=APP, quiet=0) + OPERATORS
+    await tenants.apply_tenant(town.database, tenant_file.parse(text, {}), Vault(town.settings.master_keys))
+    await asyncio.sleep(5.1)  # the roster keeps a tenant for as long
+    await hear(town, "I want a refund", "1.0")
+    await town.replies(1)
+    await town.stop_host(town.hosts[0])
+    await town.start_host()
+    await hear(town, "a refund, I said", "2.0")
+    assert (await town.replies(2))[-1] == "A colleague will answer you."
+    await hear(town, "hello?", "3.0")
+
+    async def told() -> bool:
+        return bool(await town.texts("C0OPS"))
+
+    await until(told)
+    (notice,) = await town.texts("C0OPS")
+    assert "refund" in notice
+    assert "app.slack.com" in notice
+    await asyncio.sleep(0.5)
+    assert len(await town.texts()) == 2
+
+
+async def execute(town: Rig, statement: str) -> None:
+    owner = await asyncpg.connect(town.settings.database_url)
+    await owner.execute(statement)
+    await owner.close()
+
+
+>>>>>>> 803b8e1 (An amendment that comes before its message is applied when it comes; applied ones leave no text behind)
 async def texts_anywhere(town: Rig, needle: str) -> dict[str, int]:
     """Table -> rows that hold the text."""
-    import asyncpg
-
     owner = await asyncpg.connect(town.settings.database_url)
     found = {}
-    for table in ("messages", "memories", "inbox", "outbox", "conversations"):
+    for table in ("messages", "memories", "inbox", "outbox", "conversations", "amended_early"):
         count = await owner.fetchval(f"select count(*) from {table} t where t::text like $1", f"%{needle}%")
         if count and table != "outbox":
             found[table] = count

@@ -117,6 +117,7 @@ def test_of_what_was_said_only_the_text_and_whose_history_it_is_can_be_amended(m
         ("messages", "text"),
         ("memories", "text"),
         ("inbox", "body"),
+        ("amended_early", "text"),
         ("outbox", "text"),
         ("models", "api_key"),
     ],
@@ -169,6 +170,7 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
         "find_channels", "has_hosted_models", "waiting_conversations", "waiting_memories",
         "installation_status",
         "dead_letters", "tenant_names", "socket_channels", "has_verify_token",
+        "amended_in_vain",
     }  # fmt: skip
     for name, owner, settings, volatile, granted, public in functions:
         assert owner == "konstruct_lookup", f"{name} is owned by {owner}"

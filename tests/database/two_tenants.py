@@ -68,6 +68,7 @@ ACROSS_TENANTS = {
     "waiting_memories",
     "dead_letters",
     "tenant_names",
+    "amended_in_vain",
     "socket_channels",
 }
 
@@ -189,6 +190,13 @@ ROWS: list[tuple[str, list[Any]]] = [
     (
         "insert into contact_aliases (tenant_id, channel, alias, contact) values (%s, 'whatsapp', %s, %s)",
         [ACME, "her-phone", CANARY],
+    ),
+    (
+        (
+            "insert into amended_early (tenant_id, conversation_id, source_id, text, at)"
+            " values (%s, %s, 'long-ago', %s, now() - interval '9 days')"
+        ),
+        [ACME, CONVERSATION, SAID],
     ),
     ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
     (

@@ -94,9 +94,15 @@ def test_the_mention_itself_is_not_part_of_what_was_said(text: str) -> None:
 
 def test_a_change_is_an_edit_of_its_message_and_each_change_an_event_of_its_own() -> None:
     edit = surely("message__changed")
-    assert (edit.kind, edit.target, edit.text, edit.only_known) == ("edit", TS, "What are your hours?", True)
+    assert (edit.kind, edit.target, edit.text, edit.only_known) == ("edit", TS, "What are your hours?", False)
     assert edit.conversation == surely("message__im").conversation
     assert edit.event == f"D0ALICE:{TS}:1793000005.000200" != surely("message__im").event
+
+
+def test_what_was_never_said_to_the_employee_is_not_kept_because_it_changes() -> None:
+    said = {"user": "U0ALICE", "ts": TS, "thread_ts": ROOT, "edited": {"user": "U0ALICE", "ts": "1793000005.000000"}}
+    assert surely("message__changed_in_channel_thread", message=said | {"text": "lunch at one?"}).only_known
+    assert not surely("message__changed_in_channel_thread", message=said | {"text": "<@U0BOT> lunch?"}).only_known
 
 
 def test_two_edits_within_a_second_are_two() -> None:
@@ -108,7 +114,7 @@ def test_two_edits_within_a_second_are_two() -> None:
 
 def test_a_deletion_is_one_of_its_message_also_where_a_tombstone_stays() -> None:
     gone, tombstone = surely("message__deleted"), surely("message__changed_to_tombstone")
-    assert (gone.kind, gone.target, gone.text, gone.only_known) == ("delete", TS, "", True)
+    assert (gone.kind, gone.target, gone.text, gone.only_known) == ("delete", TS, "", False)
     assert (tombstone.kind, tombstone.target, tombstone.address.thread) == ("delete", TS, TS)
 
 

@@ -146,38 +146,12 @@ async def test_a_follow_up_is_stored_only_where_the_conversation_is_known(town: 
     assert await town.replies(2) == ["You said: hello", "You said: and you?"]
 
 
-<<<<<<< HEAD
-=======
-async def test_a_rule_hands_the_conversation_over_once_and_survives_a_restart(town: Rig) -> None:
-    text = TENANT.format(tenant="acme", app=APP, quiet=0) + OPERATORS
-    await tenants.apply_tenant(town.database, tenant_file.parse(text, {}), Vault(town.settings.master_keys))
-    await asyncio.sleep(5.1)  # the roster keeps a tenant for as long
-    await hear(town, "I want a refund", "1.0")
-    await town.replies(1)
-    await town.stop_host(town.hosts[0])
-    await town.start_host()
-    await hear(town, "a refund, I said", "2.0")
-    assert (await town.replies(2))[-1] == "A colleague will answer you."
-    await hear(town, "hello?", "3.0")
-
-    async def told() -> bool:
-        return bool(await town.texts("C0OPS"))
-
-    await until(told)
-    (notice,) = await town.texts("C0OPS")
-    assert "refund" in notice
-    assert "app.slack.com" in notice
-    await asyncio.sleep(0.5)
-    assert len(await town.texts()) == 2
-
-
 async def execute(town: Rig, statement: str) -> None:
     owner = await asyncpg.connect(town.settings.database_url)
     await owner.execute(statement)
     await owner.close()
 
 
->>>>>>> 803b8e1 (An amendment that comes before its message is applied when it comes; applied ones leave no text behind)
 async def texts_anywhere(town: Rig, needle: str) -> dict[str, int]:
     """Table -> rows that hold the text."""
     owner = await asyncpg.connect(town.settings.database_url)

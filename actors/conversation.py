@@ -11,14 +11,15 @@ import structlog
 
 from actors import amending
 from actors.office import Knowledge, Office
-from actors.sending import bring_out
-from actors.turn import Interrupted, Turn
+from actors.sending import Notices, bring_out
+from actors.turn import NOTICE_PART, Interrupted, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
 from konstruct.errors import PASSING, Fenced, KonstructError, StaleTurn
 from konstruct.messages import Heard, Ownership
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
+LOOK_BESIDE_NOTICES_SECONDS = 5.0  # a sweep finds a conversation every second while a notice is on its way
 MAX_JOINS = 3
 # A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew,
 # with a recall and a model call each time, three times within milliseconds.
@@ -32,8 +33,8 @@ class Conversation:
     """Runs turns while there is something to answer; holds no task and no connection when idle."""
 
     __slots__ = (
-        "_activated", "_answered_through", "_heard_at", "_known", "_office", "_on_end", "_owned", "_replies", "_task",
-        "_turn", "_waiting", "touched",
+        "_activated", "_answered_through", "_heard_at", "_known", "_looked_at", "_notices", "_office", "_on_end",
+        "_owned", "_replies", "_task", "_turn", "_waiting", "touched",
     )  # fmt: skip
 
     def __init__(self, owned: Ownership, office: Office, on_end: Callable[["Conversation"], None]) -> None:
@@ -46,8 +47,10 @@ class Conversation:
         self._answered_through = 0
         self._heard_at = 0.0
         self._known = Knowledge()
+        self._looked_at = 0.0
         self._waiting: list[Heard] = []
         self._replies: list[Claim] = []
+        self._notices = Notices(office, self._fenced)
         self._turn: Turn | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -59,7 +62,7 @@ class Conversation:
     @property
     def busy(self) -> bool:
         """Whether a turn or a delivery is running."""
-        return self._task is not None
+        return self._task is not None or self._notices.busy
 
     def hear(self, heard: Heard) -> None:
         """A durable message arrived. It joins the running turn while nothing of the answer is visible."""
@@ -76,12 +79,14 @@ class Conversation:
 
     def look(self) -> None:
         """Something waits in PostgreSQL that nobody told us of: read everything anew."""
-        if self._task is None:
+        recently = time.monotonic() < self._looked_at + LOOK_BESIDE_NOTICES_SECONDS
+        if self._task is None and not (recently and self._notices.busy):
             self._activated = False
             self._start()
 
     def forget(self) -> None:
         """End at once, wherever the turn is; PostgreSQL knows everything that matters."""
+        self._notices.forget()
         if self._task is not None:
             self._task.cancel()
 
@@ -89,6 +94,7 @@ class Conversation:
         """Wait until the conversation has nothing left to do."""
         while self._task is not None:
             await asyncio.wait([self._task])
+        await self._notices.settle()
 
     def _start(self) -> None:
         if self._task is None:
@@ -99,11 +105,14 @@ class Conversation:
             while not self._activated or self._replies or self._waiting:
                 await self._step()
         except Fenced as fenced:
-            log.warning("conversation fenced", tenant=self._owned.tenant, conversation=self.id, reason=str(fenced))
-            self._office.metrics.count("konstruct_fenced_total")
-            self._on_end(self)
+            self._fenced(fenced)
         finally:
             self._task = None
+
+    def _fenced(self, fenced: Fenced) -> None:
+        log.warning("conversation fenced", tenant=self._owned.tenant, conversation=self.id, reason=str(fenced))
+        self._office.metrics.count("konstruct_fenced_total")
+        self._on_end(self)
 
     async def _step(self) -> None:
         try:
@@ -119,32 +128,28 @@ class Conversation:
             raise
         except StaleTurn:
             self._activated = False
-        except PASSING as error:
-            log.warning("waiting to go on", tenant=self._owned.tenant, conversation=self.id, reason=str(error))
-            self._activated = False
-            await asyncio.sleep(getattr(error, "retry_after", PAUSE_AFTER_FAILURE_SECONDS))
         except KonstructError as error:
-            log.exception("conversation stuck, trying again", conversation=self.id, reason=str(error))
+            write = log.warning if isinstance(error, PASSING) else log.exception
+            write("conversation stuck, trying again", conversation=self.id, reason=str(error))
             self._activated = False
-            await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+            await asyncio.sleep(getattr(error, "retry_after", None) or PAUSE_AFTER_FAILURE_SECONDS)
 
     async def _activate(self) -> None:
-        known = {heard.id for heard in self._waiting}
+        self._looked_at, known = time.monotonic(), {heard.id for heard in self._waiting}
         state = await turns.activate(self._office.database, self._owned.tenant, self.id, self._owned.shard)
         self._known.read(state)
         # What was heard while PostgreSQL was read may have been committed after it looked.
         known.update(heard.id for heard in state.waiting)
         self._waiting = state.waiting + [heard for heard in self._waiting if heard.id not in known]
         left = [reply for reply in state.replies if not self._office.delivery.is_settled(reply.id)]
-        self._replies = [Claim(reply, self._owned.shard, self._owned.epoch) for reply in left]
+        self._replies = []
+        self._send([Claim(reply, self._owned.shard, self._owned.epoch) for reply in left])
         self._activated = True
 
     def _amendment(self) -> Heard | None:
         """The first edit or deletion. An answer that is visible already is finished before its question goes."""
-        for heard in self._waiting:
-            if heard.kind == "edit" or (heard.kind == "delete" and not self._known.streaming):
-                return heard
-        return None
+        whole = not self._known.streaming
+        return next((h for h in self._waiting if h.kind == "edit" or (h.kind == "delete" and whole)), None)
 
     async def _amend(self, amendment: Heard) -> None:
         await amending.apply(self._office, self._known, amendment, self._owned.epoch)
@@ -154,21 +159,21 @@ class Conversation:
     def _to_answer(self) -> list[Heard]:
         return list(takewhile(lambda heard: heard.kind != "delete", self._waiting))
 
+    def _send(self, claims: list[Claim]) -> None:
+        """Replies go out in order, before the next turn; notices beside it."""
+        self._replies += [claim for claim in claims if claim.reply.part < NOTICE_PART]
+        self._notices.bring_out_later([claim for claim in claims if claim.reply.part >= NOTICE_PART])
+
     async def _deliver(self) -> None:
         more = await bring_out(self._office, self._replies[0])
-        self._replies = [*self._replies[1:], *more]
+        del self._replies[0]
+        self._send(more)
 
     async def _take_turn(self, heard: list[Heard]) -> None:
         """Answer what waits. A message that survived a crash of its host is first counted, then tried alone."""
         if not heard:
             raise StaleTurn("An answer was begun for a message that is gone.")
-        try:
-            # What it takes to load a model must not pass for a crash of this message; errors come again in the turn.
-            await self._office.roster.assignment(self._owned.tenant, heard[0].channel, heard[0].address.team)
-        except PASSING:
-            raise
-        except KonstructError:
-            pass
+        await self._office.prepare(heard[0])
         suspect = next((h for h in heard if h.epoch < self._owned.epoch or h.attempts), None)
         if suspect is None:
             await self._answer(heard)
@@ -227,7 +232,7 @@ class Conversation:
         answered = {heard.id for heard in turn.heard}
         self._waiting = [waiting for waiting in self._waiting if waiting.id not in answered]
         self._answered_through = max(answered)
-        self._replies.extend(turn.claims)
+        self._send(turn.claims)
 
     async def _fail(self, heard: list[Heard], error: Exception) -> None:
         log.error("turn failed", tenant=self._owned.tenant, conversation=self.id, exc_info=error)

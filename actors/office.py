@@ -12,9 +12,10 @@ from actors.recollection import Embedding, Recollection
 from konstruct.database.pool import Database
 from konstruct.database.turns import Activation
 from konstruct.delivery import Delivery
+from konstruct.errors import PASSING, KonstructError
 from konstruct.escalation import Counters
 from konstruct.failpoints import Failpoint
-from konstruct.messages import Reply, Spoken
+from konstruct.messages import Heard, Reply, Spoken
 from konstruct.metrics import Metrics
 from konstruct.roster import Roster
 from konstruct.triage import Pause
@@ -44,6 +45,15 @@ class Office:
         begun = time.perf_counter()
         yield
         self.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, stage)
+
+    async def prepare(self, heard: Heard) -> None:
+        """Load what a turn needs: that must not pass for a crash of its message. Raises what is PASSING only."""
+        try:
+            await self.roster.assignment(heard.tenant, heard.channel, heard.address.team)
+        except PASSING:
+            raise
+        except KonstructError:
+            pass  # it comes again in the turn
 
 
 @dataclass(slots=True)

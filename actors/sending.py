@@ -1,6 +1,10 @@
 """Bringing a conversation's replies out, and telling operators of what cannot be brought out."""
 
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+
+import structlog
 
 from actors.office import Office
 from actors.turn import NOTICE_PART
@@ -8,8 +12,72 @@ from konstruct import notice
 from konstruct.channels import Channel
 from konstruct.database import amendments
 from konstruct.delivery import Claim
+from konstruct.errors import Fenced, KonstructError
 from konstruct.identity import reply_id
 from konstruct.roster import Assignment, NobodyAssigned
+
+PAUSE_AFTER_FAILURE_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Notices:
+    """What operators are told of one conversation: in order, beside the conversation, which never waits for it."""
+
+    __slots__ = ("_left", "_office", "_on_fenced", "_task")
+
+    def __init__(self, office: Office, on_fenced: Callable[[Fenced], None]) -> None:
+        """`on_fenced` is called when another host owns the conversation."""
+        self._office = office
+        self._on_fenced = on_fenced
+        self._left: list[Claim] = []
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is on its way."""
+        return self._task is not None and not self._task.done()
+
+    def bring_out_later(self, claims: Sequence[Claim]) -> None:
+        """Deliver these as well, but for those that are on their way already."""
+        under_way = {claim.reply.id for claim in self._left}
+        self._left += [claim for claim in claims if claim.reply.id not in under_way]
+        if self._left and not self.busy:
+            self._task = asyncio.create_task(self._work())
+
+    def forget(self) -> None:
+        """End at once; the outbox knows what is left."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def settle(self) -> None:
+        """Wait until nothing is on its way."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _work(self) -> None:
+        try:
+            while self._left:
+                await self._bring_out(self._left[0])
+                del self._left[0]
+        except Fenced as fenced:
+            self._on_fenced(fenced)
+        finally:
+            self._left.clear()
+
+    async def _bring_out(self, claim: Claim) -> None:
+        while True:
+            try:
+                await bring_out(self._office, claim)
+            except Fenced:
+                raise
+            except KonstructError as error:
+                log.warning("notice not out yet", reply=claim.reply.id, reason=str(error))
+                # Like one found in the outbox: it may be out.
+                claim = Claim(claim.reply, claim.shard, claim.epoch)
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+            else:
+                return
 
 
 async def bring_out(office: Office, claim: Claim) -> list[Claim]:

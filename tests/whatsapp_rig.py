@@ -24,7 +24,7 @@ GLOBEX = Number(
 )  # fmt: skip
 CHANNELS = """
 tenant: {number.tenant}
-employee: {{name: Ada, instructions: You answer questions., model: local/stub}}
+employee: {{name: Ada, instructions: You answer questions., model: {model}}}
 channels:
   whatsapp: {{phone_number_id: "{number.phone_number_id}", display_phone_number: "{number.display_phone_number}",
               access_token: {number.access_token}, app_secret: {number.app_secret},
@@ -72,9 +72,11 @@ class WhatsAppRig:
         except TimeoutError:
             assert self.rows(statement) == wanted
 
-    async def apply(self, number: Number, more: str = "", *, slack: bool = False, whole: str = "") -> None:
+    async def apply(
+        self, number: Number, more: str = "", *, slack: bool = False, whole: str = "", model: str = "local/stub"
+    ) -> None:
         """Apply a tenant with this number; `more`: other fields of its WhatsApp entry, `whole`: of its file."""
-        text = CHANNELS.format(number=number, more=f", {more}" if more else "")
+        text = CHANNELS.format(number=number, more=f", {more}" if more else "", model=model)
         parsed = tenant_file.parse(text + (SLACK.format(app=APP) if slack else "") + whole, {})
         await tenants.apply_tenant(self.rig.database, parsed, Vault(self.rig.settings.master_keys))
 
@@ -90,7 +92,7 @@ async def whatsapp_rig(
     database_url: str, home: Path, more: str = "", *, hosts: int = 1, **options: Any
 ) -> AsyncIterator[WhatsAppRig]:
     """`more`: other fields of acme's WhatsApp entry; `hosts`: in this process; `options`: how the simulator behaves."""
-    simulated = WhatsAppSimulator([ACME, GLOBEX], retry_seconds=(0, 0.2, 0.5, 1, 2), **options)
+    simulated = WhatsAppSimulator([ACME, GLOBEX], **({"retry_seconds": (0, 0.2, 0.5, 1, 2)} | options))
     async with (
         simulated as whatsapp,
         rig(database_url, home, hosts=hosts, chosen={"whatsapp_api_url": whatsapp.url}) as k,

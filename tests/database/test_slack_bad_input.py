@@ -14,11 +14,11 @@ import psycopg
 import pytest_asyncio
 
 from simulator.slack.event import signed
+from tests.mutation import mutated
 from tests.rig import APP, Rig, apply, rig
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "slack"
 DOORS = {"": "events", "interactivity": "interactivity", "commands": "commands"}
-WRONG: list[Any] = [None, 7, 1.5, True, [], {}, "", "\0", "\ud800", ["x"], {"id": {"id": []}}, "x" * 70_000]
 
 
 @pytest_asyncio.fixture
@@ -46,31 +46,6 @@ async def post(k: Rig, session: aiohttp.ClientSession, door: str, body: bytes, a
     async with session.post(f"{k.url}/slack/{door}", data=io.BytesIO(body), headers=signed(app, body)) as answer:
         await answer.read()
         return answer.status
-
-
-def mutated(payload: Any, dice: random.Random) -> Any:
-    """The payload with one value somewhere replaced, dropped or added."""
-    copy = json.loads(json.dumps(payload))
-    holders = list(objects(copy))
-    holder = dice.choice(holders)
-    match dice.randrange(4):
-        case 0 if holder:
-            del holder[dice.choice(list(holder))]
-        case 1:
-            holder[f"extra_{dice.randrange(9)}"] = dice.choice(WRONG)
-        case _ if holder:
-            holder[dice.choice(list(holder))] = dice.choice(WRONG)
-    return copy
-
-
-def objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from objects(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from objects(inner)
 
 
 async def test_every_payload_with_anything_in_it_replaced_is_answered_2xx(k: Rig) -> None:

@@ -14,6 +14,7 @@ import pytest_asyncio
 from konstruct import tenant_file
 from konstruct.database import tenants
 from konstruct.vault import Vault
+from simulator.slack.simulator import RETRY_AFTER_SECONDS
 from tests.rig import APP, TENANT, Rig, rig
 
 SHOP = "C0SHOP"
@@ -147,6 +148,22 @@ async def test_what_programs_write_is_never_answered(k: Rig, mark: dict[str, obj
     said = await k.slack.send(event | mark)
     assert said.status == 200
     assert rows(k, "select * from inbox") == []
+
+
+@pytest.mark.parametrize("outages", [1, 2, 3])
+async def test_what_is_turned_away_comes_again_on_slacks_schedule_and_is_answered_once(
+    database_url: str, tmp_path: Path, outages: int
+) -> None:
+    async with rig(database_url, tmp_path, retry_seconds=[wait / 600 for wait in RETRY_AFTER_SECONDS]) as k:
+        pool, k.database._pool = k.database._pool, None
+        await k.slack.say("hello")
+        (delivery,) = k.slack.courier.deliveries
+        while len(delivery.attempts) < outages:
+            await asyncio.sleep(0)
+        k.database._pool = pool
+        assert await k.replies(1) == ["You said: hello"]
+        assert [attempt.status for attempt in delivery.attempts] == [503] * outages + [200]
+        assert rows(k, "select count(*) from inbox") == [(1,)]
 
 
 async def test_a_person_of_another_workspace_is_answered_by_the_tenant_who_installed_the_app(k: Rig) -> None:

@@ -8,7 +8,9 @@ import pytest
 from konstruct import delivery
 from konstruct.channels.whatsapp import WhatsAppChannel, pacing
 from simulator import Fault
-from tests.whatsapp_rig import until, whatsapp_rig
+from simulator.whatsapp.people.acting import ANNA
+from simulator.whatsapp.simulator import REDELIVERY_SECONDS
+from tests.whatsapp_rig import ACME, until, whatsapp_rig
 
 STATE = "select state, delivery from outbox"
 
@@ -159,3 +161,35 @@ async def test_while_the_database_is_away_nothing_is_acknowledged_and_later_ever
         assert said.status == 503
         k.rig.database._pool = pool
         assert await k.replies(1, seconds=20) == ["You said: hello"]
+
+
+@pytest.mark.parametrize("outages", [1, 2, 7])
+async def test_what_is_turned_away_comes_again_on_metas_schedule_and_is_answered_once(
+    database_url: str, tmp_path: Path, outages: int
+) -> None:
+    # The eighth delivery comes after half an hour, here after 0.3 s.
+    schedule = {"retry_seconds": REDELIVERY_SECONDS, "retry_scale": 1 / 6000}
+    async with whatsapp_rig(database_url, tmp_path, **schedule) as k:
+        pool, k.rig.database._pool = k.rig.database._pool, None
+        await k.whatsapp.say("hello")
+        (delivery,) = k.whatsapp.courier.deliveries
+        while len(delivery.attempts) < outages:
+            await asyncio.sleep(0)
+        k.rig.database._pool = pool
+        assert await k.replies(1) == ["You said: hello"]
+        assert [attempt.status for attempt in delivery.attempts] == [503] * outages + [200]
+        assert k.rows("select count(*) from inbox") == [(1,)]
+
+
+async def test_operators_are_told_in_slack_of_an_answer_that_whatsapp_refused(
+    database_url: str, tmp_path: Path
+) -> None:
+    fault = Fault("refuse", method="messages", error="131026")
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
+        await k.apply(ACME, slack=True, whole="operators: {slack_channel: C0OPS}\n")
+        await k.whatsapp.say("Are you open?")
+        (notice,) = await k.rig.replies(1, channel="C0OPS")
+        assert "could not be delivered on whatsapp" in notice
+        assert "You said: Are you open?" in notice
+        assert ANNA in notice
+        assert k.texts() == []

@@ -37,6 +37,7 @@ class Address:
     private: bool = False
     recipient: str = ""  # who is answered there: Slack's user id, or `team/user` of another workspace
     open_until: float | None = None  # Unix seconds; later the channel takes no free text (WhatsApp: 24 hours)
+    response_url: str = ""  # of a Slack command: for half an hour it is answered there also by who is no member
 
 
 @dataclass(frozen=True, slots=True)

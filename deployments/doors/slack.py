@@ -10,7 +10,7 @@ import structlog
 
 from deployments.doors.slack_buttons import SlackButtons
 from deployments.doors.slack_commands import SlackCommands, whispered
-from deployments.doors.slack_inbound import inbound, reacted
+from deployments.doors.slack_inbound import inbound, moved, reacted
 from deployments.doors.slack_reach import SlackReach
 from deployments.webhooks import HttpAnswer, Intake
 from konstruct.channels import slack
@@ -131,6 +131,9 @@ class SlackDoor:
 
     async def _hear(self, event: slack.Message, channel: ChannelRow) -> None:
         message = inbound(event, channel)
+        if message is not None and not event.user:
+            found = await places.find(self._database, channel.tenant, "slack", event.channel, event.ts)
+            message = moved(message, *found) if found else message
         if message is None:
             log.debug("event ignored", channel="slack", reason="said in a channel, not to the employee")
         else:

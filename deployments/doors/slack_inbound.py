@@ -1,6 +1,7 @@
 """What a person did in Slack, as a message to the conversation that it belongs to."""
 
 import re
+from dataclasses import replace
 from uuid import UUID
 
 from konstruct.channels import slack
@@ -41,7 +42,8 @@ def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
 def typed(event: slack.Command, channel: ChannelRow) -> Inbound:
     """A question asked with a slash command: answered where it was typed, below nothing."""
     direct = event.channel.startswith("D")
-    address = Address(channel.team, event.channel, None, direct, recipient(event.user, event.source.team, channel))
+    who = recipient(event.user, event.source.team, channel)
+    address = Address(channel.team, event.channel, None, direct, who, response_url=event.response_url)
     conversation = conversation_at(channel, address)
     return Inbound(
         tenant=channel.tenant,
@@ -72,6 +74,11 @@ def reacted(event: slack.Reaction, channel: ChannelRow, conversation: UUID, addr
         target=event.ts,
         only_known=True,
     )
+
+
+def moved(message: Inbound, conversation: UUID, address: Address) -> Inbound:
+    """What Slack tells of a message without its thread, in the conversation where that message was heard."""
+    return replace(message, conversation=conversation, shard=shard_of(conversation), address=address)
 
 
 def conversation_at(channel: ChannelRow, address: Address) -> UUID:

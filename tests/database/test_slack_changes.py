@@ -102,6 +102,20 @@ async def test_a_message_deleted_after_its_answer_is_forgotten_everywhere(k: Rig
     assert await k.texts() == ["Noted."]
 
 
+async def test_a_deletion_that_does_not_say_what_it_was_is_one(k: Rig) -> None:
+    root = await k.slack.say("is it open?", channel="C0SHOP")
+    await until(lambda: len(rows(k, "select 1 from messages")) == 2)
+    said = await k.slack.say("my code is 1234", channel="C0SHOP", kind="message", thread_ts=root.ts)
+    direct = await k.slack.say("my code is 1234")
+    await until(lambda: len(rows(k, "select 1 from messages where text = 'my code is 1234'")) == 2)
+    for channel, ts in (("C0SHOP", said.ts), ("D0ALICE", direct.ts), ("C0SHOP", "1793000000.999999")):
+        now = f"{float(ts) + 100:.6f}"
+        gone = {"type": "message", "subtype": "message_deleted", "hidden": True, "channel": channel, "ts": now}
+        assert (await k.slack.send(gone | {"deleted_ts": ts, "event_ts": now})).status == 200
+    await until(lambda: rows(k, "select text from messages where role = 'contact'") == [("is it open?",)])
+    await until(lambda: not rows(k, "select 1 from inbox where state = 'waiting'"))
+
+
 async def test_a_rule_hands_the_conversation_over_once_and_survives_a_restart(k: Rig) -> None:
     await k.slack.say("I want a refund")
     await k.replies(1)

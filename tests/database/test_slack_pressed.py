@@ -16,6 +16,7 @@ import pytest_asyncio
 from konstruct import tenant_file
 from konstruct.database import tenants
 from konstruct.vault import Vault
+from simulator.faults import Fault
 from simulator.slack.event import signed
 from tests.rig import APP, TENANT, Rig, rig
 
@@ -160,6 +161,29 @@ async def test_a_question_is_answered_where_it_was_typed(k: Rig) -> None:
     async with asyncio.timeout(10):
         while "You said: And on Sunday?" not in await k.texts(SHOP):
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("code", ["channel_not_found", "not_in_channel"])
+async def test_a_question_is_answered_also_where_the_app_is_no_member(k: Rig, code: str) -> None:
+    refusals = [Fault("refuse", f"chat.{method}", SHOP, None, error=code) for method in ("postMessage", "startStream")]
+    k.slack.faults.rules += refusals
+    assert "asks: Do you deliver?" in (await command(k, "Do you deliver?", SHOP))["text"]
+    await until(lambda: bool(rows(k, "select 1 from outbox where state = 'sent'")))
+    assert [text for text in await k.texts(SHOP) if "asks" not in text] == ["You said: Do you deliver?"]
+    assert refusals[0].hits
+    # Nobody else answers there for the employee, and without a way to answer it is known to have failed.
+    await k.slack.say("hello", channel=SHOP)
+    await until(lambda: bool(rows(k, "select 1 from outbox where state = 'dead'")))
+
+
+async def test_a_response_url_that_is_not_slacks_is_never_called(k: Rig) -> None:
+    k.slack.faults.rules += [Fault("refuse", "chat.postMessage", SHOP, None, error="not_in_channel")]
+    form = {"team_id": APP.team, "api_app_id": APP.app, "channel_id": SHOP, "user_id": "U0ALICE", "trigger_id": "1.2"}
+    dead = "select count(*) from outbox where state = 'dead' and error like %s"
+    for number, url in enumerate(("http://127.0.0.1:9/actions/x", "https://slack.com.evil.example/x", "file:///x")):
+        asked = form | {"text": "hello", "trigger_id": f"1.{number}", "response_url": url}
+        assert await post(k, "commands", urlencode(asked).encode()) == 200
+        await until(lambda: rows(k, dead, "%not one of Slack%") == [(number + 1,)])  # noqa: B023 - awaited here
 
 
 async def test_the_home_tab_and_the_messages_tab_are_filled_when_they_are_opened(k: Rig) -> None:

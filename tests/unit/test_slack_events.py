@@ -98,7 +98,7 @@ EXPECTED: dict[str, Event | type[Challenge | Ignored | Unreadable]] = {
     "message__changed_without_message": Ignored,
     "message__deleted": deleted("D0ALICE"),
     "message__deleted_own_answer": Ignored,
-    "message__deleted_without_previous": Ignored,
+    "message__deleted_without_previous": replace(deleted("D0ALICE"), user=""),
     "message__deleted_join_notice": Ignored,
     "message__channel_join": Ignored,
     "message__assistant_thread_root": Ignored,

@@ -40,7 +40,7 @@ INTERACTIONS: dict[str, dict[str, object] | type[Ignored | Unreadable]] = {
 
 
 def typed(text: str, source: Source = ACME, channel: str = "D0ALICE") -> Command:
-    return Command(source, channel, "U0ALICE", text, "111.222.abc")
+    return Command(source, channel, "U0ALICE", text, "111.222.abc", "https://hooks.slack.com/commands/T0ACME/1/x")
 
 
 COMMANDS: dict[str, Command | type[Checked | Unreadable]] = {

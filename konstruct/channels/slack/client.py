@@ -12,6 +12,7 @@ from konstruct.channels.slack.download import FETCH_SECONDS, download
 from konstruct.channels.slack.escaping import escape
 from konstruct.channels.slack.reactions import reaction_names
 from konstruct.channels.slack.rendering import fallback, length, render, settled
+from konstruct.channels.slack.responding import is_answerable, respond
 from konstruct.channels.slack.stream import MAX_REMEMBERED, Streams
 from konstruct.channels.slack.upload import upload
 from konstruct.channels.slack.web_api import SEND_SECONDS, SlackRefused, WebApi, operation
@@ -189,7 +190,12 @@ class SlackChannel:
         message = {"client_msg_id": str(again or reply.id), "unfurl_links": False}
         if reply.address.thread:
             message["thread_ts"] = reply.address.thread
-        answer = await self._say("chat.postMessage", reply, message, text, partial=partial)
+        try:
+            answer = await self._say("chat.postMessage", reply, message, text, partial=partial)
+        except SlackRefused as refused:
+            if partial or not is_answerable(reply, refused):
+                raise
+            return await respond(self._api, reply, text)
         if not answer.get("ts"):
             raise ChannelOutcomeUnknown("chat.postMessage gave no ts.")
         return str(answer["ts"])

@@ -72,7 +72,7 @@ def _event(source: Source, payload: dict[str, Any], event: dict[str, Any]) -> Ev
         case "tokens_revoked":
             return _revoked(source, payload, event)
         case "app_context_changed":
-            # What a person looks at was not said to the employee: it is neither stored nor shown to a model.
+            # decisions/0017: it is neither stored nor shown to a model.
             return Ignored(source, "what a person looks at is not for the employee")
         case other:
             return Ignored(source, f"nothing to do for {named(other)}")

@@ -15,6 +15,7 @@ from konstruct.channels.slack.records import Ignored, Source, Unreadable
 NOBODY = Source("", "")
 MAX_FIELDS = 100
 MAX_ACTION_CHARS = 255
+MAX_URL_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Command:
     user: str
     text: str
     trigger: str  # unique to this invocation
+    response_url: str = ""  # where it can be answered whether or not the app is a member
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ def commanded(fields: Mapping[str, Any]) -> Command | Checked | Unreadable:
     channel, user, trigger = (identifier(fields.get(name)) for name in ("channel_id", "user_id", "trigger_id"))
     if not (channel and user and trigger):
         return Unreadable(source, "a command without channel_id, user_id or trigger_id")
-    return Command(source, channel, user, plain(fields.get("text")).strip(), trigger)
+    url = plain(fields.get("response_url"))
+    text = plain(fields.get("text")).strip()
+    return Command(source, channel, user, text, trigger, url if len(url) <= MAX_URL_CHARS else "")
 
 
 def _fields(body: bytes) -> dict[str, str]:

@@ -16,7 +16,7 @@ def message(source: Source, event: dict[str, Any]) -> Message | Ignored | Unread
     if subtype == "message_changed":
         return _changed(source, event)
     if subtype == "message_deleted":
-        return _deleted(source, event, mapping(event.get("previous_message")), event.get("deleted_ts"))
+        return _deleted(source, event, event.get("previous_message"), event.get("deleted_ts"))
     if subtype not in _SPOKEN or event.get("hidden"):
         return Ignored(source, f"message subtype {named(subtype)}")
     return _spoken(source, event, event)
@@ -38,7 +38,13 @@ def _changed(source: Source, event: dict[str, Any]) -> Message | Ignored | Unrea
     return _spoken(source, event, now, kind="edit", change=change or edited)
 
 
-def _deleted(source: Source, event: dict[str, Any], gone: dict[str, Any], ts: Any) -> Message | Ignored | Unreadable:
+def _deleted(source: Source, event: dict[str, Any], before: Any, ts: Any) -> Message | Ignored | Unreadable:
+    gone = mapping(before)
+    channel, stamp = identifier(event.get("channel")), identifier(ts)
+    if before is None and channel and stamp:
+        # Slack need not say what it was: who said it, and in which thread, is known only where it was heard.
+        direct = event.get("channel_type") == "im" or channel.startswith("D")
+        return Message(source, channel, direct, "", stamp, "", "", "", kind="delete", change="deleted")
     if not gone or gone.get("subtype") not in _SPOKEN:
         return Ignored(source, "a deletion of what nobody said")
     return _spoken(source, event, gone | {"ts": ts, "text": "", "files": None}, kind="delete", change="deleted")

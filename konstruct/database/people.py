@@ -1,11 +1,11 @@
 """Contacts under names that change: who it is, what they are called now, and histories that turn out to be one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.identity import contact_id, conversation_id, shard_of
 from konstruct.messages import Address
 
@@ -63,22 +63,36 @@ async def quoted_reply(database: Database, tenant: UUID, external_id: str) -> st
 
 
 async def _one(database: Database, where: Whereabouts, contacts: Sequence[str]) -> str:
-    """Make one contact of several; if this is interrupted, the next message does it."""
+    """Make one contact of several, wherever the tenant's channels met them, or if it is interrupted nowhere."""
     stays, *others = contacts
-    conversation = where.conversation(stays)
     for other in others:
-        await database.run(
-            "merge_contact",
-            seconds=PEOPLE_SECONDS,
-            tenant=where.tenant,
-            channel=where.channel,
-            old_name=other,
-            name=stays,
-            old_contact=contact_id(where.tenant, where.channel, other),
-            contact=contact_id(where.tenant, where.channel, stays),
-            old_conversation=where.conversation(other),
-            conversation=conversation,
-            shard=shard_of(conversation),
-            address=Address(where.team, stays, private=True),
-        )
+        async with database.tenant(where.tenant, seconds=PEOPLE_SECONDS) as connection:
+            for place in await _places(connection, where, other):
+                await _merge(connection, place, other, stays)
     return stays
+
+
+async def _places(connection: TenantConnection, where: Whereabouts, contact: str) -> list[Whereabouts]:
+    """Here, and wherever else this contact has a conversation."""
+    teams = [row["team"] for row in await connection.run("teams_of_channel", kind=where.channel)]
+    elsewhere = {(place := replace(where, team=team)).conversation(contact): place for team in teams}
+    elsewhere.pop(where.conversation(contact), None)
+    known = await connection.run("conversations_begun", ids=list(elsewhere))
+    return [where, *(elsewhere[row["id"]] for row in known)]
+
+
+async def _merge(connection: TenantConnection, where: Whereabouts, other: str, stays: str) -> None:
+    conversation = where.conversation(stays)
+    await connection.run(
+        "merge_contact",
+        tenant=where.tenant,
+        channel=where.channel,
+        old_name=other,
+        name=stays,
+        old_contact=contact_id(where.tenant, where.channel, other),
+        contact=contact_id(where.tenant, where.channel, stays),
+        old_conversation=where.conversation(other),
+        conversation=conversation,
+        shard=shard_of(conversation),
+        address=Address(where.team, stays, private=True),
+    )

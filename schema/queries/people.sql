@@ -11,6 +11,16 @@ select move_contact(:tenant, :channel, :before, :after, :recipient, :moved_at);
 select merge_contact(:tenant, :channel, :old_name, :name, :old_contact, :contact, :old_conversation, :conversation,
                      :shard, :address);
 
+-- name: teams_of_channel
+-- Where else the tenant may have met a contact. Needs a tenant connection.
+select team from channels where tenant_id = current_tenant() and kind = :kind order by team;
+
+-- name: conversations_begun
+-- Which of these conversations there are, or will be once what waits is answered. Needs a tenant connection.
+select id from conversations where tenant_id = current_tenant() and id = any (:ids)
+union
+select conversation_id from inbox where tenant_id = current_tenant() and conversation_id = any (:ids) and state = 'waiting';
+
 -- name: has_verify_token$
 -- Whether some channel of this kind was set up with this verify token.
 select has_verify_token(:kind, :digest);

@@ -38,9 +38,9 @@ class Register:
             cursor = owner.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
-    def said(self, contact: str, text: str, turn: UUID, *, waiting: bool = False) -> None:
+    def said(self, contact: str, text: str, turn: UUID, *, waiting: bool = False, where: Whereabouts = HERE) -> None:
         """A contact said something in the past; `waiting`: it is still to be answered."""
-        conversation, who = HERE.conversation(contact), contact_id(ACME, "whatsapp", contact)
+        conversation, who = where.conversation(contact), contact_id(ACME, "whatsapp", contact)
         shard = shard_of(conversation)
         if waiting:
             self.rows("insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)"
@@ -183,6 +183,22 @@ async def test_two_contacts_that_turn_out_to_be_one_become_one(register: Registe
     assert await register.who("DE.1", "491") == "491"
     assert await register.who("DE.1") == "491"
     assert register.rows("select distinct conversation_id from messages") == [(HERE.conversation("491"),)]
+
+
+async def test_becoming_one_moves_the_conversations_of_all_the_tenants_numbers(register: Register) -> None:
+    there, unused = Whereabouts(ACME, "whatsapp", "1066"), Whereabouts(ACME, "whatsapp", "1067")
+    register.rows("insert into employees values (%s, %s, 'Ada', 'x', 'local/x')", ACME, UUID(int=9))
+    for team in (HERE.team, there.team, unused.team):
+        register.rows("insert into channels values (%s, 'whatsapp', '', %s, %s, '', '')", ACME, team, UUID(int=9))
+    await register.who("491")
+    await register.who("DE.1", where=there)
+    register.said("DE.1", "hello there", UUID(int=2), where=there)
+    register.said("DE.1", "waits there", UUID(int=3), where=there, waiting=True)
+    assert await register.who("DE.1", "491") == "491"
+    home = there.conversation("491")
+    assert register.rows("select text, conversation_id from messages") == [("hello there", home)]
+    assert register.rows("select conversation_id, body ->> 'contact' from inbox") == [(home, "491")]
+    assert register.rows("select count(*) from conversations where id = %s", unused.conversation("491")) == [(0,)]
 
 
 async def test_fifty_first_messages_at_once_make_one_contact(register: Register) -> None:

@@ -55,6 +55,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "memory_text": {},
     "resolve_contact": {"channel": "whatsapp"},
     "move_contact": {"channel": "whatsapp", "before": ["her-phone"]},
+    "conversations_begun": {"ids": [CONVERSATION]},
     "merge_contact": {"channel": "whatsapp"},
     "say_on_web": {"id": UUID(int=6)},  # else globex finds its own row under acme's id
     "web_feed": {"after": 0},

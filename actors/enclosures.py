@@ -1,11 +1,12 @@
 """What came with the messages of a turn: files, read to text for every model and to pictures for those that see."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from konstruct.media.reader import Fetching, Read, Transcribing
+from konstruct.media.reader import Fetching, Note, Read, Transcribing
 from konstruct.media.reading import reference
 from konstruct.messages import Attachment, Heard
 from konstruct.roster import Assignment
@@ -18,14 +19,17 @@ MAX_TEXT_CHARS = 10_000
 ALBUM_PICTURES = 2
 ALBUM_TURNS = 4
 
+NoteOf = Callable[[Heard, str], Awaitable[None]]
+
 
 class Reading(Protocol):
     """The media reader, as a turn knows it."""
 
     async def read(
-        self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None = None
-    ) -> Read:
-        """Never raises but when cancelled."""
+        self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None = None,
+        *, note: Note,
+    ) -> Read:  # fmt: skip
+        """Raises what `note` raises only."""
         ...
 
     async def forget(self, tenant: UUID, digests: Sequence[str]) -> None:
@@ -42,8 +46,8 @@ class Opened:
     pictures: tuple[dict[str, Any], ...] = ()
 
 
-async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard]) -> Opened:
-    """Read the files of these messages, in their order."""
+async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard], note: NoteOf) -> Opened:
+    """Read the files of these messages, in their order; `note` what is about to be kept."""
     left, room = MAX_FILES, MAX_TEXT_CHARS
     written, said = [], []
     pictures: list[dict[str, Any]] = []
@@ -55,18 +59,24 @@ async def open_all(media: Reading, assignment: Assignment, heard: Sequence[Heard
                 texts.append(reference(attachment))
                 continue
             left -= 1
-            read = await media.read(assignment.channel, attachment, message.tenant, assignment.transcriber)
+            read = await media.read(
+                assignment.channel, attachment, message.tenant, assignment.transcriber,
+                note=partial(_noted, note, message, files),
+            )  # fmt: skip
             texts.append(_cut(read.text, room))
             room = max(0, room - len(read.text))
             spoken.append(read.said)
-            if read.sha256 is not None:
-                files.append(read.sha256)
             if read.image_part is not None and len(pictures) < MAX_PICTURES:
                 pictures.append(read.image_part)
         text = "\n".join(filter(None, texts))
         written.append(replace(message, text=text, attachments=(), files=tuple(files)))
         said.append(replace(message, text="\n".join(filter(None, spoken)), attachments=()))
     return Opened(written, said, tuple(pictures))
+
+
+async def _noted(note: NoteOf, message: Heard, files: list[str], digest: str) -> None:
+    await note(message, digest)
+    files.append(digest)
 
 
 def _cut(text: str, room: int) -> str:

@@ -13,7 +13,7 @@ from actors.minutes import Minutes, usage_of
 from actors.office import Knowledge, Office
 from actors.showing import Showing
 from konstruct import disclosure, notice, prompt
-from konstruct.database import memories, turns
+from konstruct.database import amendments, memories, turns
 from konstruct.delivery import CLAIM_SECONDS, Claim
 from konstruct.errors import ModelRefused, ModelUnavailable
 from konstruct.identity import reply_id, turn_id
@@ -107,9 +107,12 @@ class Turn:
     async def _open(self, assignment: Assignment) -> None:
         if any(heard.attachments for heard in self.heard):
             with self._office.measure("files"):
-                opening = open_all(self._office.media, assignment, self.heard)
+                opening = open_all(self._office.media, assignment, self.heard, self._note)
                 self._opened = await self._stoppable(assignment, opening, shown=not self._known.paused)
             self.minutes = Minutes(self._opened.heard, self.minutes.turn)
+
+    async def _note(self, message: Heard, digest: str) -> None:
+        await amendments.note_file(self._office.database, message, digest, epoch=self._epoch)
 
     async def _think(self, assignment: Assignment) -> Answer:
         try:

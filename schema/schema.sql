@@ -780,6 +780,19 @@ begin
   return 'answered';
 end $$;
 
+-- A file of a message that waits is about to be kept: on record before it is, so that a deletion finds it.
+create function note_file(p_tenant uuid, p_inbox bigint, p_shard int, p_epoch bigint, p_digest text)
+  returns void language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform check_fence(p_shard, p_epoch);
+  update inbox set body = jsonb_set(body, '{files}', coalesce(body -> 'files', '[]') - p_digest || jsonb_build_array(p_digest))
+    where tenant_id = p_tenant and id = p_inbox and state = 'waiting';
+  if not found then
+    raise exception 'message % waits no more', p_inbox using errcode = 'KF002';
+  end if;
+end $$;
+
 -- The employee is silent from now on: a turn under way cannot commit, and nothing more of it becomes visible.
 create function pause_conversation(p_tenant uuid, p_conversation uuid, p_reason text, p_seconds double precision)
   returns boolean language plpgsql as $$

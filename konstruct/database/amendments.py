@@ -47,8 +47,15 @@ async def amend(database: Database, amendment: Heard, *, epoch: int) -> str:
     return found
 
 
+async def note_file(database: Database, message: Heard, digest: str, *, epoch: int) -> None:
+    """A file of this message is about to be kept. Raises Fenced; StaleTurn where the message is gone."""
+    await database.run(
+        "note_file", tenant=message.tenant, inbox=message.id, shard=message.shard, epoch=epoch, digest=digest
+    )
+
+
 async def files_of(database: Database, deletion: Heard) -> list[str]:
-    """Digests of the kept files that came with the message and with no other."""
+    """Digests of the kept files that came with the message and with no other, answered or not."""
     async with database.tenant(deletion.tenant) as connection:
         rows = await connection.run("files_of_message", conversation=deletion.conversation, target=deletion.target)
     return [row["digest"] for row in rows]

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -11,7 +12,17 @@ from uuid import UUID
 
 import structlog
 
-from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused, KonstructError, MediaUnavailable
+from konstruct.errors import (
+    ChannelBusy,
+    ChannelOutcomeUnknown,
+    ChannelRefused,
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    Fenced,
+    KonstructError,
+    MediaUnavailable,
+    StaleTurn,
+)
 from konstruct.media.reading import Readers, label, reference, unreadable
 from konstruct.media.store import MediaStore
 from konstruct.messages import Attachment
@@ -21,6 +32,9 @@ FETCH_TRIES = 3
 WHOLE_SECONDS = 60.0
 # A turn that begins anew because another message joined reads its files again.
 KEPT_READS = 32
+
+# Takes the digest of a file before it is kept; what it raises, the reader raises.
+Note = Callable[[str], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -61,18 +75,22 @@ class MediaReader:
         self._kept: OrderedDict[tuple[UUID, str], Read] = OrderedDict()
 
     async def read(
-        self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None = None
-    ) -> Read:
-        """Text for every model, and an image part where it is a picture. Never raises but when cancelled."""
+        self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None = None,
+        *, note: Note,
+    ) -> Read:  # fmt: skip
+        """Text for every model, and an image part where it is a picture. Raises what `note` raises only."""
         key = (tenant, attachment.reference)
-        if key in self._kept:
+        if (known := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
-            return self._kept[key]
+            await note(known.sha256 or "")
+            return known
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
-                read = await self._read(channel, attachment, tenant, transcriber)
+                read = await self._read(channel, attachment, tenant, transcriber, note)
         except TimeoutError:
             return Read(unreadable(attachment, "it takes too long to fetch"))
+        except (Fenced, StaleTurn, DatabaseUnavailable, DatabaseUnfit):
+            raise
         except Exception:
             log.exception("a file could not be read", tenant=tenant, media_type=attachment.media_type)
             return Read(unreadable(attachment, "something went wrong with it"))
@@ -92,7 +110,7 @@ class MediaReader:
                 log.error("a deleted file is still kept", tenant=tenant, file=digest, reason=str(unavailable))  # noqa: TRY400
 
     async def _read(
-        self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None
+        self, channel: Fetching, attachment: Attachment, tenant: UUID, transcriber: Transcribing | None, note: Note
     ) -> Read:
         too_large = Read(unreadable(attachment, f"it is larger than {MAX_FILE_BYTES // 1024**2} MB"))
         if attachment.size is not None and attachment.size > MAX_FILE_BYTES:
@@ -109,6 +127,7 @@ class MediaReader:
             return too_large
         if attachment.sha256 and attachment.sha256.lower() != sha256(content).hexdigest():
             return Read(unreadable(attachment, "it arrived damaged"))
+        await note(sha256(content).hexdigest())
         digest = await self._keep(tenant, content)
         if attachment.kind == "audio" and transcriber is not None:
             return await _heard(transcriber, attachment, content, digest)
@@ -116,8 +135,14 @@ class MediaReader:
         return Read(reading.text, reading.image_part, digest)
 
     async def _keep(self, tenant: UUID, content: bytes) -> str | None:
+        putting = asyncio.ensure_future(self._store.put(tenant, content))
         try:
-            return await self._store.put(tenant, content)
+            return await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            # Whoever deletes it next must not be overtaken.
+            with suppress(MediaUnavailable):
+                await putting
+            raise
         except MediaUnavailable as unavailable:
             log.warning("a file is not kept", tenant=tenant, reason=str(unavailable))
             return None

@@ -45,10 +45,17 @@ select id, state, attempts from count_attempt(:tenant, :inbox, :shard, :epoch, :
 -- A signed event that cannot be read, kept for the operator.
 insert into malformed_events (channel, reason, body) values (:channel, :reason, :body);
 
+-- name: note_file!
+-- A file of a message that waits is about to be kept.
+select note_file(:tenant, :inbox, :shard, :epoch, :digest);
+
 -- name: files_of_message
--- Digests of the kept files that came with this message and with no other. Needs a tenant connection.
-select jsonb_array_elements_text(files) as digest from messages
-where tenant_id = current_tenant() and conversation_id = :conversation and source_id = :target and files is not null
-except select jsonb_array_elements_text(files) from messages
-where tenant_id = current_tenant() and files is not null
-  and not (conversation_id = :conversation and source_id = :target);
+-- Digests of files kept, or about to be, that came with this message and no other. Needs a tenant connection.
+with kept (digest, conversation_id, source_id) as (
+  select jsonb_array_elements_text(files), conversation_id, source_id from messages
+  where tenant_id = current_tenant() and files is not null
+  union all select jsonb_array_elements_text(body -> 'files'), conversation_id, body ->> 'source_id' from inbox
+  where tenant_id = current_tenant() and state = 'waiting' and body ? 'files'
+  union all select jsonb_array_elements_text(body -> 'files'), conversation_id, body ->> 'source_id' from inbox
+  where tenant_id = current_tenant() and state = 'dead' and body ? 'files')
+select digest from kept group by digest having bool_and(conversation_id = :conversation and source_id = :target);

@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 from obstore.store import LocalStore
 
-from konstruct.errors import ChannelBusy, ChannelRefused, ModelUnavailable
+from konstruct.errors import ChannelBusy, ChannelRefused, ModelUnavailable, StaleTurn
 from konstruct.media import reader
 from konstruct.media.reader import MediaReader
 from konstruct.media.store import MediaStore
@@ -90,27 +90,44 @@ def cat(reference: str = "cat", **more: Any) -> Attachment:
     return Attachment("image", "cat.png", "image/png", reference, **more)
 
 
+async def unnoted(_digest: str) -> None:
+    """Nobody needs to know."""
+
+
 VOICE = Attachment("audio", "", "audio/ogg", "voice", voice=True)
 
 
 async def test_a_picture_is_fetched_kept_and_read(channel: FileChannel, store: MediaStore) -> None:
-    read = await MediaReader(store).read(channel, cat(sha256=sha256(CAT).hexdigest()), ACME)
+    read = await MediaReader(store).read(channel, cat(sha256=sha256(CAT).hexdigest()), ACME, note=unnoted)
     assert read.text == f"[picture: cat.png, image/png, {len(CAT)} bytes]"
     assert read.image_part is not None
     assert read.sha256 == sha256(CAT).hexdigest()
     assert await store.get(ACME, read.sha256) == CAT
 
 
+async def test_what_cannot_be_noted_is_not_kept(channel: FileChannel, store: MediaStore) -> None:
+    noted: list[str] = []
+
+    async def gone(digest: str) -> None:
+        noted.append(digest)
+        raise StaleTurn
+
+    with pytest.raises(StaleTurn):
+        await MediaReader(store).read(channel, cat(), ACME, note=gone)
+    assert noted == [sha256(CAT).hexdigest()]
+    assert await store.delete_tenant(ACME) == 0
+
+
 async def test_a_turn_that_begins_anew_does_not_fetch_again(channel: FileChannel, store: MediaStore) -> None:
     media = MediaReader(store)
-    assert await media.read(channel, cat(), ACME) is await media.read(channel, cat(), ACME)
+    assert await media.read(channel, cat(), ACME, note=unnoted) is await media.read(channel, cat(), ACME, note=unnoted)
     assert channel.fetched == 1
-    await media.read(channel, cat(), uuid4())
+    await media.read(channel, cat(), uuid4(), note=unnoted)
     assert channel.fetched == 2
 
 
 async def test_a_busy_channel_is_asked_again(channel: FileChannel, store: MediaStore) -> None:
-    assert (await MediaReader(store).read(channel, cat("busy-cat"), ACME)).image_part is not None
+    assert (await MediaReader(store).read(channel, cat("busy-cat"), ACME, note=unnoted)).image_part is not None
     assert channel.fetched == 3
 
 
@@ -127,14 +144,14 @@ async def test_a_busy_channel_is_asked_again(channel: FileChannel, store: MediaS
 async def test_a_file_that_is_not_to_be_had_is_a_sentence(
     attachment: Attachment, why: str, channel: FileChannel, store: MediaStore
 ) -> None:
-    read = await MediaReader(store).read(channel, attachment, ACME)
+    read = await MediaReader(store).read(channel, attachment, ACME, note=unnoted)
     assert read.text == f"[a picture that cannot be read: cat.png: {why}]"
     assert (read.image_part, read.sha256) == (None, None)
 
 
 async def test_even_a_channel_that_breaks_its_word_fails_no_turn(channel: FileChannel, store: MediaStore) -> None:
     channel.url = "http://127.0.0.1:9"
-    read = await MediaReader(store).read(channel, cat(), ACME)
+    read = await MediaReader(store).read(channel, cat(), ACME, note=unnoted)
     assert read.text == "[a picture that cannot be read: cat.png: something went wrong with it]"
 
 
@@ -144,7 +161,7 @@ async def test_a_store_that_is_down_does_not_keep_a_picture_from_being_seen(
     (tmp_path / "media").mkdir()
     store = MediaStore(LocalStore(tmp_path / "media"))
     (tmp_path / "media" / str(ACME)).write_text("in the way")
-    read = await MediaReader(store).read(channel, cat(), ACME)
+    read = await MediaReader(store).read(channel, cat(), ACME, note=unnoted)
     assert read.image_part is not None
     assert read.sha256 is None
 
@@ -152,11 +169,11 @@ async def test_a_store_that_is_down_does_not_keep_a_picture_from_being_seen(
 async def test_a_voice_note_is_told_of_or_where_a_model_hears_written_down(
     channel: FileChannel, store: MediaStore
 ) -> None:
-    assert (await MediaReader(store).read(channel, VOICE, ACME)).text == "[voice note, audio/ogg, 34 kB]"
+    assert (await MediaReader(store).read(channel, VOICE, ACME, note=unnoted)).text == "[voice note, audio/ogg, 34 kB]"
     hears = Listener("Where is my order?")
-    read = await MediaReader(store).read(channel, VOICE, ACME, hears)
+    read = await MediaReader(store).read(channel, VOICE, ACME, hears, note=unnoted)
     assert read.text == "[voice note, audio/ogg, 34 kB]\nWhere is my order?\n[end of the voice note]"
     assert hears.calls[0][1] == "audio/ogg"
     assert (
-        await MediaReader(store).read(channel, VOICE, ACME, Listener(None))
+        await MediaReader(store).read(channel, VOICE, ACME, Listener(None), note=unnoted)
     ).text == "[voice note, audio/ogg, 34 kB]"

@@ -16,6 +16,7 @@ from konstruct.database import tenants
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
 from tests.component import files
+from tests.hook import until
 from tests.rig import APP, TENANT, Rig, rig
 
 SENSES = """
@@ -81,6 +82,39 @@ async def test_a_deleted_message_takes_its_file_along_unless_another_has_the_sam
             while len(remembered(town)) != left:
                 await asyncio.sleep(0.02)
         assert kept.exists() is bool(left)
+
+
+async def test_a_message_deleted_while_its_answer_is_thought_takes_its_file_along(town: Rig) -> None:
+    town.model.fault("delay", seconds=3)
+    await share(town, "cat.png", CAT, "image/png", text="what is this?")
+    kept = kept_cat(town)
+    await until(lambda: town.model.calls == 1 and kept.exists(), 20)
+    (said,) = town.slack.messages("D0ALICE")
+    await town.slack.people.delete(said.ts)
+    await until(lambda: not kept.exists(), 20)
+    await town.slack.people.say("hello")
+    assert await town.replies(1) == ["You said: hello"]
+    assert not kept.exists()
+
+
+async def test_a_file_stays_while_another_conversation_is_answered_that_came_with_it(town: Rig) -> None:
+    await share(town, "cat.png", CAT, "image/png", text="what is this?")
+    await town.replies(1, timeout=40)
+    mine = town.slack.messages("D0ALICE")[0]
+    kept = kept_cat(town)
+    town.model.fault("delay", seconds=3)
+    await share(town, "cat.png", CAT, "image/png", text="and this?", channel="D0BOB", user="U0BOB")
+    await until(lambda: town.model.calls == 2, 20)
+    await town.slack.people.delete(mine.ts)
+    await until(lambda: len(remembered(town)) == 0, 20)
+    assert kept.exists()
+    await town.replies(1, "D0BOB")
+    await town.slack.people.delete(town.slack.messages("D0BOB")[0].ts, channel="D0BOB")
+    await until(lambda: not kept.exists(), 20)
+
+
+def kept_cat(town: Rig) -> Path:
+    return town.settings.home / "media" / str(tenant_id("acme")) / sha256(CAT).hexdigest()
 
 
 async def test_a_picture_can_be_asked_about_once_more_and_not_forever(town: Rig) -> None:

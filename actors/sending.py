@@ -1,6 +1,7 @@
 """Bringing a conversation's replies out, and telling operators of what cannot be brought out."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,10 +14,13 @@ from konstruct.channels import Channel
 from konstruct.database import amendments
 from konstruct.delivery import Claim
 from konstruct.errors import Fenced, KonstructError
-from konstruct.identity import reply_id
+from konstruct.identity import outage_id, reply_id
+from konstruct.messages import Address, Reply
 from konstruct.roster import Assignment, NobodyAssigned
 
 PAUSE_AFTER_FAILURE_SECONDS = 2.0
+TELL_AGAIN_SECONDS = (1.0, 5.0, 30.0)
+DAY_SECONDS = 86_400
 
 log = structlog.get_logger()
 
@@ -97,11 +101,40 @@ async def bring_out(office: Office, claim: Claim) -> list[Claim]:
             return assignment.channel
         return now.channel
 
+    async def tell(reason: str) -> None:
+        await _tell(office, reply, reason, assignment.operators)
+
     with office.measure("send"):
-        refused = await office.delivery.deliver(claim, assignment.channel, renew)
+        # A notice waits for nobody: what it tells of is in the log and the status as well.
+        told = tell if reply.part < NOTICE_PART else None
+        refused = await office.delivery.deliver(claim, assignment.channel, renew, told)
     if refused and reply.part < NOTICE_PART and assignment.operators:
         return [await _notice(office, claim, refused, assignment)]
     return []
+
+
+async def _tell(office: Office, reply: Reply, reason: str, operators: Address | None) -> None:
+    """Past the outbox: the conversation itself waits. A host that starts anew tells again."""
+    if operators is None or (reply.channel, reply.address.team) == ("slack", operators.team):
+        return
+    told = replace(
+        reply,
+        id=outage_id(reply.tenant, reply.channel, reply.address.team, reason, int(time.time() // DAY_SECONDS)),
+        text=notice.disconnected(reply, reason),
+        channel="slack",
+        address=operators,
+        external_id=None,
+        source_id="",
+    )
+    for pause in TELL_AGAIN_SECONDS:
+        try:
+            slack = await office.roster.assignment(reply.tenant, told.channel, operators.team)
+            await slack.channel.send(told, told.text)
+        except KonstructError as error:
+            log.warning("operators not told", tenant=reply.tenant, reason=str(error))
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def _notice(office: Office, claim: Claim, reason: str, assignment: Assignment) -> Claim:

@@ -14,6 +14,7 @@ from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from konstruct.failpoints import Failpoint
 from konstruct.messages import Reply, Sighting
 from konstruct.metrics import Metrics
+from konstruct.outage import Outages, Renew, wait_ends_at
 
 # A request begins only while the claim outlives it, so that a successor never meets one still on its way.
 CLAIM_SECONDS = 6.0
@@ -22,8 +23,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 
 log = structlog.get_logger()
 
-
-Renew = Callable[[], Awaitable[Channel]]
+# Says something to the operators, by another way than the one that is refused.
+Tell = Callable[[str], Awaitable[None]]
 
 
 class Claim:
@@ -36,6 +37,7 @@ class Claim:
         self.epoch = epoch
         # What has never been sent needs no search; a reply found in the outbox may have been.
         self.uncertain = begun is None
+        self.waits_until = wait_ends_at(reply)
         self._begun = begun
 
     @property
@@ -61,35 +63,42 @@ class Delivery:
         self._metrics = metrics
         self._failpoint = failpoint
         self._closed_until: dict[tuple[object, str], float] = {}
+        self._outages = Outages()
 
-    async def deliver(self, claim: Claim, channel: Channel, renew: Renew | None = None) -> str | None:
+    async def deliver(
+        self, claim: Claim, channel: Channel, renew: Renew | None = None, tell: Tell | None = None
+    ) -> str | None:
         """Bring the reply out, however long it takes; answers why, if it was set aside. Raises Fenced.
 
-        `renew` gives the channel as it is configured now, the same one where nothing changed.
+        `renew` gives the channel as it is configured now, the same one where nothing changed. With `tell`, a reply
+        waits for an operator where the connection itself is refused; who is told, once for all that waits.
         """
         reply, attempt = claim.reply, 0
         while True:
             await self._wait_for_gate(reply)
+            if renew and tell and (outage := self._outages.of(reply)):
+                channel = await outage.wait(renew, claim.waits_until)
             if not await self.hold(claim):
+                self._pass_on(reply)
                 return None
             try:
                 external_id = await self._say(claim, channel)
             except ChannelBusy as busy:
+                self._pass_on(reply)
                 self._close_gate(reply, busy.retry_after)
                 self._metrics.count("konstruct_outbox_retries_total", "busy")
             except ChannelOutcomeUnknown as unknown:
-                claim.uncertain = True
+                self._pass_on(reply)
                 attempt += 1
-                self._metrics.count("konstruct_outbox_retries_total", "unknown")
-                log.warning("reply outcome unknown", reply=reply.id, reason=str(unknown))
-                await self._reconcile(claim, channel, attempt)
+                await self._reconcile(claim, channel, attempt, unknown)
             except ChannelRefused as refused:
-                renewed = await renew() if renew and refused.unauthorized else channel
-                if renewed is channel:
+                again = await self._mended(claim, channel, refused, renew, tell)
+                if again is None:
                     self.give_up(claim, str(refused))
-                    return str(refused)
-                channel = renewed
+                    return str(refused) if not (tell and refused.disconnected) else None
+                channel = again
             else:
+                self._outages.end(reply)
                 self._failpoint("after_send")
                 self._failpoint("before_c3")
                 self._outbox.mark_later(Sent(reply.tenant, reply.id, claim.epoch, external_id))
@@ -140,8 +149,11 @@ class Delivery:
         await channel.edit(reply, external_id, reply.text)
         return external_id
 
-    async def _reconcile(self, claim: Claim, channel: Channel, attempt: int) -> None:
+    async def _reconcile(self, claim: Claim, channel: Channel, attempt: int, unknown: ChannelOutcomeUnknown) -> None:
         begun = time.monotonic()
+        claim.uncertain = True
+        self._metrics.count("konstruct_outbox_retries_total", "unknown")
+        log.warning("reply outcome unknown", reply=claim.reply.id, reason=str(unknown))
         for seconds in channel.reconciles_seconds:
             # Whether it is out, the channel reports to the database; look there before it is sent again.
             claim.lapse()
@@ -150,6 +162,26 @@ class Delivery:
                 return
         pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
         await asyncio.sleep(begun + pause - time.monotonic())
+
+    async def _mended(
+        self, claim: Claim, channel: Channel, refused: ChannelRefused, renew: Renew | None, tell: Tell | None
+    ) -> Channel | None:
+        """The channel with which to go on, perhaps after an outage; None = the reply can never be sent."""
+        if not refused.disconnected or renew is None:
+            self._pass_on(claim.reply)
+            return None
+        renewed = await renew()
+        if renewed is not channel:
+            return renewed
+        if tell is None or time.time() >= claim.waits_until:
+            return None
+        if self._outages.begin(claim.reply, channel, str(refused)):
+            await tell(str(refused))
+        return channel
+
+    def _pass_on(self, reply: Reply) -> None:
+        if outage := self._outages.of(reply):
+            outage.pass_on()
 
     async def _find(self, reply: Reply, channel: Channel) -> Sighting | None:
         try:

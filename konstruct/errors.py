@@ -81,8 +81,8 @@ class ModelRefused(KonstructError):
 class ChannelRefused(KonstructError):
     """The channel will not take this message however often it is sent."""
 
-    # It was the token that was refused: another one may have been stored meanwhile.
-    unauthorized = False
+    # It was the connection that was refused, such as its token: nothing goes there until an operator has mended it.
+    disconnected = False
 
 
 class ChannelBusy(KonstructError):

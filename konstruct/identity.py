@@ -43,6 +43,11 @@ def reply_id(tenant: UUID, turn: UUID, part: int) -> UUID:
     return uuid5(tenant, f"reply:{turn}:{part}")
 
 
+def outage_id(tenant: UUID, channel: str, team: str, reason: str, day: int) -> UUID:
+    """Id of what operators are told when a connection is refused; on one day, several hosts may tell it."""
+    return uuid5(tenant, f"outage:{channel}:{team}:{reason}:{day}")
+
+
 def shard_of(conversation: UUID) -> int:
     """Stable shard number in [0, SHARDS); the conversation id already carries the tenant."""
     return int.from_bytes(blake2b(conversation.bytes, digest_size=4).digest()) % SHARDS

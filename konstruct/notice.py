@@ -35,6 +35,12 @@ def not_delivered(reply: Reply, reason: str, link: str) -> str:
     )
 
 
+def disconnected(reply: Reply, reason: str) -> str:
+    """Nothing goes out over a connection until it is mended."""
+    wait = "Until then all answers there wait, each for up to a day; what cannot go by then is set aside."
+    return f"Nothing can be sent on {reply.channel} ({reply.address.team}): {reason}\n\n{wait}"
+
+
 def link_to(channel: str, address: Address) -> str:
     """Where an operator finds the conversation."""
     match channel:

@@ -1,24 +1,34 @@
 """Answers on WhatsApp when things go wrong: doubles, losses, closed windows, late failures."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from konstruct import delivery
+from konstruct import delivery, outage
 from konstruct.channels.whatsapp import WhatsAppChannel, pacing
 from simulator import Fault
 from simulator.whatsapp.people.acting import ANNA
 from simulator.whatsapp.simulator import REDELIVERY_SECONDS
-from tests.whatsapp_rig import ACME, until, whatsapp_rig
+from tests.whatsapp_rig import ACME, GLOBEX, until, whatsapp_rig
 
 STATE = "select state, delivery from outbox"
+WAITING = "select state, count(*) from outbox where state <> 'sent' group by 1"
+BEN = "4915187654321"
 
 
 @pytest.fixture
 def brief_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a send has arrived is looked up ten times as early."""
     monkeypatch.setattr(WhatsAppChannel, "reconciles_seconds", (0.5, 1.0, 2.0))
+
+
+@pytest.fixture
+def brief_outages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an operator must mend is looked at and tried sooner."""
+    monkeypatch.setattr(outage, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(outage, "FIRST_TRY_SECONDS", 0.4)
 
 
 @pytest.mark.parametrize("kind", ["hang_after_delivery", "close_after_delivery"])
@@ -134,12 +144,50 @@ async def test_a_rate_limit_delays_the_answer_and_loses_nothing(database_url: st
         assert await k.replies(1, seconds=30) == ["You said: hello"]
 
 
-async def test_an_invalid_token_is_told_and_not_tried_for_ever(database_url: str, tmp_path: Path) -> None:
+async def test_an_invalid_token_is_told_once_and_the_answers_wait_for_another(
+    database_url: str, tmp_path: Path, brief_outages: None
+) -> None:
+    operators = "operators: {slack_channel: C0OPS}\n"
+    async with whatsapp_rig(database_url, tmp_path) as k:
+        ended = replace(ACME, access_token="EAAG-ended")
+        await k.apply(ended, slack=True, whole=operators)
+        for person in (ANNA, BEN):
+            await k.whatsapp.say("hello", sender=person)
+        (notice,) = await k.rig.replies(1, channel="C0OPS")
+        assert "connect the number again" in notice
+        # Neither another tenant nor another channel waits.
+        await k.whatsapp.say("hi", number=GLOBEX.phone_number_id)
+        assert await k.replies(1, number=GLOBEX) == ["You said: hi"]
+        await k.rig.slack.people.say("hi")
+        assert await k.rig.replies(1) == ["You said: hi"]
+        await k.becomes(WAITING, [("pending", 2)])
+        await k.apply(ACME, slack=True, whole=operators)
+        assert await k.replies(1, ANNA) == await k.replies(1, BEN) == ["You said: hello"]
+        assert len(await k.rig.replies(1, channel="C0OPS")) == 1
+
+
+async def test_what_is_mended_at_meta_is_found_by_trying(
+    database_url: str, tmp_path: Path, brief_outages: None
+) -> None:
+    fault = Fault("refuse", method="messages", error="131042", times=2)
+    async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
+        await k.whatsapp.say("hello")
+        assert await k.replies(1) == ["You said: hello"]
+        assert fault.hits == 2
+
+
+async def test_an_answer_that_waited_for_a_token_all_day_is_set_aside(
+    database_url: str, tmp_path: Path, brief_outages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "LONGEST_WAIT_SECONDS", 1.0)
     fault = Fault("refuse", method="messages", error="190", times=None)
     async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
+        await k.apply(ACME, slack=True, whole="operators: {slack_channel: C0OPS}\n")
         await k.whatsapp.say("hello")
         await k.becomes("select state from outbox", [("dead",)])
         assert "connect the number again" in k.rows("select error from outbox")[0][0]
+        assert fault.hits < 6
+        assert len(await k.rig.replies(1, channel="C0OPS")) == 1
 
 
 async def test_an_answer_that_is_one_emoji_is_a_reaction(database_url: str, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ async def test_a_refused_reply_is_set_aside_with_the_reason(delivery: Delivery, 
 class Unauthorized(ChannelRefused):
     """The token has ended."""
 
-    unauthorized = True
+    disconnected = True
 
 
 async def test_where_only_the_token_was_refused_a_newer_one_is_looked_for_before_the_reply_is_set_aside(

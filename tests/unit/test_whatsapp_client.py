@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from konstruct.channels.whatsapp import client as sending
-from konstruct.channels.whatsapp.verdicts import VERDICTS, verdict
+from konstruct.channels.whatsapp.verdicts import VERDICTS, Refusal, verdict
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from tests.unit.graph import RID, TOKEN, error, graph, reply
 
@@ -145,6 +145,15 @@ def test_what_an_operator_must_mend_says_how() -> None:
     for ruling in VERDICTS.values():
         assert ruling.sentence.endswith(".")
         assert ruling.fate != "reconnect" or any(word in ruling.sentence for word in words)
+
+
+def test_only_what_holds_up_the_whole_number_makes_all_answers_wait() -> None:
+    def waits(code: int) -> bool:
+        error = Refusal(VERDICTS[code], code, "").as_error(0.0)
+        return isinstance(error, ChannelRefused) and error.disconnected
+
+    of_the_number = [190, 131042, 131031]
+    assert [code for code in (*of_the_number, 132015, 132016, 131026, 130429) if waits(code)] == of_the_number
 
 
 @pytest.mark.parametrize(

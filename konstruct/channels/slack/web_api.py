@@ -40,7 +40,7 @@ class SlackRefused(ChannelRefused):
         mend = _MENDS.get(code, "").format(needed=needed or "that Slack asks for")
         super().__init__(f"Slack refused {method}: {code}. {mend}".rstrip())
         self.code = code
-        self.unauthorized = code in _UNAUTHORIZED
+        self.disconnected = code in _UNAUTHORIZED
 
 
 class WebApi:

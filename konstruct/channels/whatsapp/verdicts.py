@@ -9,10 +9,11 @@ from konstruct.channels.whatsapp.fields import detail, mapping
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused, KonstructError
 
 # busy: nothing was sent, send later. never: this message to this person. reconnect: nothing at all goes until an
-# operator acts. wait: a day must pass, and by then the answer is stale. closed: only a template would go.
+# operator acts, and replies wait for that. wait: a day must pass, and by then the answer is stale: as never. closed:
+# only a template would go.
 Fate = Literal["busy", "never", "reconnect", "wait", "closed"]
-# Whom a limit is about: this recipient, or everything the number sends.
-Scope = Literal["recipient", "number"]
+# What it is about: this recipient, everything the number sends, or only what goes as this template.
+Scope = Literal["recipient", "number", "template"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ VERDICTS: dict[int, Verdict] = {
     132000: Verdict("never", "The template wants another number of parameters; see `template` in the tenant file."),
     132001: Verdict("never", "There is no such template in that language; see `template` in the tenant file."),
     132005: Verdict("never", "The template filled in is too long."),
-    132015: Verdict("reconnect", f"The template is paused for its low quality; {_TEMPLATE}."),
-    132016: Verdict("reconnect", f"The template is disabled for its low quality; {_TEMPLATE}."),
+    132015: Verdict("reconnect", f"The template is paused for its low quality; {_TEMPLATE}.", "template"),
+    132016: Verdict("reconnect", f"The template is disabled for its low quality; {_TEMPLATE}.", "template"),
 }
 _PERMISSION_CODES = range(200, 300)
 _TOO_MANY_REQUESTS = 429
@@ -123,4 +124,6 @@ class Refusal(Exception):
         """In the words that all channels share."""
         if self.verdict.fate == "busy":
             return ChannelBusy(retry_after, str(self))
-        return ChannelRefused(f"{self} (WhatsApp error {self.code}: {self.told or 'no details'})")
+        refused = ChannelRefused(f"{self} (WhatsApp error {self.code}: {self.told or 'no details'})")
+        refused.disconnected = self.verdict.fate == "reconnect" and self.verdict.scope != "template"
+        return refused

@@ -1,0 +1,101 @@
+"""Connections that refuse everything until an operator mends them: replies wait, and one of them tries at a time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from konstruct.channels import Channel
+from konstruct.errors import KonstructError
+from konstruct.messages import Reply
+
+# How often one looks whether the connection was configured anew, which is tried at once.
+LOOK_SECONDS = 5.0
+# What is mended at the provider shows only when it is tried: after a while, then after twice as long, and so on.
+FIRST_TRY_SECONDS = 60.0
+LONGEST_TRY_SECONDS = 3600.0
+# An answer that is a day old helps nobody, and no window of WhatsApp's is open any longer.
+LONGEST_WAIT_SECONDS = 86_400.0
+
+log = structlog.get_logger()
+
+Renew = Callable[[], Awaitable[Channel]]
+
+
+class Outage:
+    """One connection's, as all replies of this host see it that want to go there."""
+
+    def __init__(self, channel: Channel) -> None:
+        """`channel`: the one that was refused."""
+        self._channel = channel
+        self._over = False
+        self._pause = FIRST_TRY_SECONDS
+        self._try_at = time.monotonic() + self._pause
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+    async def wait(self, renew: Renew, end: float) -> Channel:
+        """Wait for the end of the outage, for one's turn to try, or until `end` (Unix seconds); go on with this."""
+        while not self._over and time.time() < end:
+            now = time.monotonic()
+            if now >= self._try_at:
+                self._try_at = now + self._pause
+                self._pause = min(LONGEST_TRY_SECONDS, self._pause * 2)
+                break
+            if now >= self._look_at:
+                self._look_at = now + LOOK_SECONDS
+                await self._look(renew)
+            else:
+                await asyncio.sleep(min(self._look_at, self._try_at, now + end - time.time()) - now)
+        return self._channel
+
+    def pass_on(self) -> None:
+        """Whoever's turn it was to try has learned nothing: another one tries."""
+        self._try_at = time.monotonic()
+
+    def finish(self) -> None:
+        """Something went through: all go on."""
+        self._over = True
+
+    async def _look(self, renew: Renew) -> None:
+        with suppress(KonstructError):
+            channel = await renew()
+            if channel is not self._channel:
+                self._channel, self._pause = channel, FIRST_TRY_SECONDS
+                self.pass_on()
+
+
+class Outages:
+    """Of all connections of a host."""
+
+    def __init__(self) -> None:
+        """All is well."""
+        self._known: dict[tuple[object, str, str], Outage] = {}
+
+    def of(self, reply: Reply) -> Outage | None:
+        """The one that this reply has to wait for."""
+        return self._known.get(_connection(reply))
+
+    def begin(self, reply: Reply, channel: Channel, reason: str) -> bool:
+        """The connection was refused; False = that is known."""
+        if _connection(reply) in self._known:
+            return False
+        log.error("channel must be connected again", tenant=reply.tenant, channel=reply.channel, reason=reason)
+        self._known[_connection(reply)] = Outage(channel)
+        return True
+
+    def end(self, reply: Reply) -> None:
+        """A reply went through."""
+        if outage := self._known.pop(_connection(reply), None):
+            outage.finish()
+            log.info("channel is connected again", tenant=reply.tenant, channel=reply.channel)
+
+
+def wait_ends_at(reply: Reply) -> float:
+    """Until when a reply waits for an operator, in Unix seconds."""
+    return (reply.created_at.timestamp() if reply.created_at else time.time()) + LONGEST_WAIT_SECONDS
+
+
+def _connection(reply: Reply) -> tuple[object, str, str]:
+    return (reply.tenant, reply.channel, reply.address.team)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from konstruct import outage
 from konstruct.channels.slack import Client
 from konstruct.database import installs
 from konstruct.database.tenants import ChannelRow
@@ -106,6 +107,21 @@ async def test_a_refresh_token_that_slack_refuses_is_no_token_to_wait_for(rotati
         rotation = TokenRotation(rotating.database, vault(rotating), session, rotating.slack.url, client)
         with pytest.raises(ChannelRefused, match="invalid_refresh_token"):
             await rotation.fresh(await channel(rotating))
+
+
+async def test_an_answer_waits_for_the_app_to_be_installed_again_where_its_token_is_refused(
+    rotating: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "LOOK_SECONDS", 0.3)
+    rotating.slack.installations.revoke_token((await channel(rotating)).secrets["bot_token"])
+    waiting = asyncio.create_task(answers(rotating, "hello"))
+    async with asyncio.timeout(10):
+        while not rotating.slack.api.calls["chat.postMessage", "token_revoked"]:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+    assert rows(rotating, "select state from outbox") == [("pending",)]
+    await install(rotating)
+    assert await waiting == ["You said: hello"]
 
 
 async def test_tokens_lost_in_a_crash_leave_the_old_one_at_work_until_it_ends(rotating: Rig) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -11,11 +12,12 @@ from konstruct.database import turns
 from konstruct.database.pool import Database
 from konstruct.delivery import CLAIM_SECONDS, Claim, Delivery
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
-from konstruct.roster import Assignment
 
 # A shorter wait needs no status.
 STATUS_AFTER_SECONDS = 0.25
 STATUS = "is thinking…"
+# That a message was read is told before it is answered, but an answer does not wait for it longer.
+READ_WITHIN_SECONDS = 1.0
 # A short answer is posted whole; a long one grows by edits (chat.update: tier 3, 50 a minute per workspace).
 SHOW_AFTER_SECONDS = 1.0
 SHOW_EVERY_SECONDS = 1.2
@@ -34,11 +36,27 @@ class Showing:
         self._claim = claim
         self._begun: float | None = None
         self._next = 0.0
+        self._status: asyncio.Task[None] | None = None
+        self._told = asyncio.Event()
         self.visible = continued
 
-    def keep_status(self, assignment: Assignment, source_id: str) -> asyncio.Task[None]:
-        """Show the status soon and keep it alive; cancel the task to stop."""
-        return asyncio.create_task(self._keep_status(assignment.channel, source_id))
+    def begin_status(self, channel: Channel, source_id: str) -> None:
+        """Show the status soon, or at once where it also says that the message was read; keep it alive."""
+        if self._status is None:
+            self._status = asyncio.create_task(self._keep_status(channel, source_id))
+
+    async def finish_status(self, channel: Channel) -> None:
+        """There is an answer: show the status no more."""
+        if self._status is not None and channel.marks_read:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(READ_WITHIN_SECONDS):
+                    await self._told.wait()
+        self.end_status()
+
+    def end_status(self) -> None:
+        """Show the status no more, whatever is on its way."""
+        if self._status is not None:
+            self._status.cancel()
 
     async def show(self, text: str, channel: Channel) -> None:
         """The answer so far. Raises Fenced when another host has taken over, StaleTurn when the turn is overtaken."""
@@ -103,11 +121,12 @@ class Showing:
         await channel.edit(claim.reply, claim.reply.external_id or "", text, partial=True)
 
     async def _keep_status(self, channel: Channel, source_id: str) -> None:
-        await asyncio.sleep(STATUS_AFTER_SECONDS)
+        await asyncio.sleep(0.0 if channel.marks_read else STATUS_AFTER_SECONDS)
         while True:
             try:
                 if self._claim.reply.external_id is None:
                     await channel.show_status(self._claim.reply.address, source_id, STATUS)
             except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
                 log.info("status not shown", reason=str(failure))
+            self._told.set()
             await asyncio.sleep(channel.status_seconds)

@@ -61,6 +61,7 @@ class Turn:
         self._showing = Showing(
             office.database, office.delivery, self._claim, known.version, continued=begun is not None
         )
+        self._newest = next((h for h in reversed(heard) if h.kind in ("message", "unsupported")), last).source_id
         self._opened = Opened(heard, heard)
         self._thinking: asyncio.Task[Any] | None = None
         self._interruptible = True
@@ -83,19 +84,11 @@ class Turn:
         ):
             begun = time.perf_counter()
             assignment = await self._office.roster.assignment(first.tenant, first.channel, first.address.team)
-            await self._open(assignment)
-            decision = triage(self._opened.said, self._known.counters, assignment.escalation, paused=self._known.paused)
-            result = await self._think(assignment) if decision.asks else None
-            if not (result or decision.text):
-                await self._showing.leave(assignment.channel)
-            if result is not None and not result.calls:
-                decision = replace(decision, counters=decision.counters.unsatisfied)
-            await self._commit(assignment, decision, result)
+            try:
+                await self._answer(assignment)
+            finally:
+                self._showing.end_status()
             self._office.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, "whole")
-            log.info(
-                "turn committed", messages=len(self.heard), outcome=decision.outcome,
-                model=result.model_name if result else None,
-            )  # fmt: skip
 
     def _stop(self) -> None:
         """Think no further: what is answered has changed. Too late once the commit is on its way."""
@@ -104,11 +97,29 @@ class Turn:
         if self._thinking is not None:
             self._thinking.cancel()
 
+    async def _answer(self, assignment: Assignment) -> None:
+        await self._open(assignment)
+        decision = triage(self._opened.said, self._known.counters, assignment.escalation, paused=self._known.paused)
+        if decision.asks or (decision.text and assignment.channel.marks_read):
+            self._showing.begin_status(assignment.channel, self._newest)
+        result = await self._think(assignment) if decision.asks else None
+        if not (result or decision.text):
+            await self._showing.leave(assignment.channel)
+        if result is not None and not result.calls:
+            decision = replace(decision, counters=decision.counters.unsatisfied)
+        await self._showing.finish_status(assignment.channel)
+        await self._commit(assignment, decision, result)
+        log.info(
+            "turn committed", messages=len(self.heard), outcome=decision.outcome,
+            model=result.model_name if result else None,
+        )  # fmt: skip
+
     async def _open(self, assignment: Assignment) -> None:
         if any(heard.attachments for heard in self.heard):
             with self._office.measure("files"):
-                opening = open_all(self._office.media, assignment, self.heard, self._note)
-                self._opened = await self._stoppable(assignment, opening, shown=not self._known.paused)
+                if not self._known.paused:
+                    self._showing.begin_status(assignment.channel, self._newest)
+                self._opened = await self._stoppable(open_all(self._office.media, assignment, self.heard, self._note))
             self.minutes = Minutes(self._opened.heard, self.minutes.turn)
 
     async def _note(self, message: Heard, digest: str) -> None:
@@ -116,18 +127,17 @@ class Turn:
 
     async def _think(self, assignment: Assignment) -> Answer:
         try:
-            return await self._stoppable(assignment, self._ask(assignment))
+            return await self._stoppable(self._ask(assignment))
         except (ModelUnavailable, ModelRefused) as failure:
             log.warning("no model answered", reason=str(failure))
             self._office.metrics.count("konstruct_turns_total", "apologised")
             return Answer(prompt.APOLOGY, assignment.models[0].name, Usage(0, 0), 0)
 
-    async def _stoppable(self, assignment: Assignment, work: Coroutine[Any, Any, T], *, shown: bool = True) -> T:
+    async def _stoppable(self, work: Coroutine[Any, Any, T]) -> T:
         if self._stopped:
             work.close()
             raise Interrupted
         self._thinking = thinking = asyncio.create_task(work)
-        status = self._showing.keep_status(assignment, self.heard[-1].source_id) if shown else None
         try:
             return await thinking
         except asyncio.CancelledError:
@@ -137,8 +147,6 @@ class Turn:
             raise
         finally:
             self._thinking = None
-            if status is not None:
-                status.cancel()
 
     async def _ask(self, assignment: Assignment) -> Answer:
         if assignment.quiet_seconds:

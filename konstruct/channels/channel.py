@@ -40,6 +40,8 @@ class Channel(Protocol):
     grows: bool
     # How long a shown status lasts before it must be shown again, in seconds.
     status_seconds: float
+    # Whether showing a status also says that the message was read: it is shown at once then, before any answer.
+    marks_read: bool
     # After a send whose outcome is unknown: the channel itself tells us of it, mostly within so many seconds, rarely
     # within so many more. Empty = never.
     reconciles_seconds: tuple[float, ...]

@@ -39,6 +39,7 @@ class Wall:
 
     grows = True
     status_seconds = 60.0
+    marks_read = False
     reconciles_seconds: tuple[float, ...] = ()
 
     def __init__(self) -> None:

@@ -42,6 +42,7 @@ class SlackChannel:
 
     grows = True
     status_seconds = 60.0  # Slack clears a status after two minutes
+    marks_read = False
     reconciles_seconds: tuple[float, ...] = ()
 
     def __init__(self, line: Line) -> None:

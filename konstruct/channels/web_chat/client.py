@@ -17,6 +17,7 @@ class WebChatChannel:
 
     grows = True
     status_seconds = 20.0
+    marks_read = False
     reconciles_seconds: tuple[float, ...] = ()
 
     def __init__(self, line: Line) -> None:

@@ -23,6 +23,7 @@ class WhatsAppChannel:
 
     grows = False
     status_seconds = 20.0  # a typing indicator ends after 25 seconds
+    marks_read = True
     # Statuses of what was sent come within seconds, and name our reply.
     reconciles_seconds: tuple[float, ...] = (5.0, 10.0, 20.0)
 

@@ -3,6 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from konstruct.channels.slack import stream
+from simulator import Fault
 from tests.rig import rig
 
 
@@ -67,3 +71,39 @@ async def test_a_question_edited_while_its_answer_streams_is_answered_in_the_sam
                 await asyncio.sleep(0.05)
         await asyncio.sleep(1)
         assert len(await k.texts("C0SHOP", said.ts)) == 1
+
+
+async def test_an_answer_that_is_written_for_longer_than_a_stream_may_last_goes_on_by_edits_of_the_same_message(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "STREAM_SECONDS", 1.5)
+    words = " ".join(f"word{n}" for n in range(80))
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply, k.model._word_seconds = lambda _: words, 0.08
+        said = await k.slack.say("tell me", channel="C0SHOP")
+        async with asyncio.timeout(30):
+            while await k.texts("C0SHOP", said.ts) != [words]:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        assert await k.texts("C0SHOP", said.ts) == [words]
+        calls = k.slack.api.calls
+        assert calls["chat.appendStream", "ok"] >= 1
+        assert calls["chat.startStream", "ok"] == calls["chat.stopStream", "ok"] == 1
+        assert calls["chat.update", "ok"] >= 2
+
+
+async def test_a_whole_answer_that_slack_held_up_for_too_long_is_edited_in(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "STREAM_SECONDS", 3.5)
+    words = " ".join(f"word{n}" for n in range(30))
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply, k.model._word_seconds = lambda _: words, 0.08
+        k.slack.faults.rules += [Fault("rate_limit", "chat.stopStream", retry_after=4)]
+        said = await k.slack.say("tell me", channel="C0SHOP")
+        async with asyncio.timeout(30):
+            while await k.texts("C0SHOP", said.ts) != [words]:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        assert await k.texts("C0SHOP", said.ts) == [words]
+        assert k.slack.api.calls["chat.update", "ok"] == 1

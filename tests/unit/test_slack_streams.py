@@ -81,6 +81,16 @@ async def test_a_stream_is_given_up_before_slack_ends_it(d: Desk, monkeypatch: p
     assert d.called("chat.stopStream") == 1
 
 
+async def test_a_whole_answer_that_waited_too_long_is_edited_in(d: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = reply_to(await d.asked())
+    ts = await d.channel.send(reply, "Hello", partial=True)
+    monkeypatch.setattr(streaming, "STREAM_SECONDS", -1.0)
+    await d.channel.edit(reply, ts, "Hello, world")
+    assert d.read == ["Hello, world"]
+    assert d.called("chat.stopStream") == d.called("chat.update") == 1
+    assert d.messages[0].extra["metadata"]["event_payload"]["final"] is True
+
+
 async def test_an_answer_that_begins_anew_replaces_what_was_streamed(d: Desk) -> None:
     reply = reply_to(await d.asked())
     ts = await d.channel.send(reply, "Hello, I think", partial=True)

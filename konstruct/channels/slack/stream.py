@@ -78,7 +78,7 @@ class Streams:
             return await self._closed(reply, ts, stream)
         if stream.shown.startswith(text):
             return True
-        if not text.startswith(stream.shown) or self._clock() - stream.begun > STREAM_SECONDS:
+        if not text.startswith(stream.shown) or self._is_old(stream):
             return await self._closed(reply, ts, stream)
         if wait := self._api.pace.wait("chat.appendStream"):
             raise ChannelBusy(wait, "chat.appendStream is paced.")
@@ -88,7 +88,7 @@ class Streams:
     async def finish(self, reply: Reply, ts: str, text: str, closing: dict[str, Any]) -> bool:
         """Append the rest and end the stream. False: the message does not stream (any more), edit it instead."""
         stream = self._streams.get(reply.id)
-        if stream is None or not stream.open or not text.startswith(stream.shown):
+        if stream is None or not stream.open or not text.startswith(stream.shown) or self._is_old(stream):
             return await self._closed(reply, ts, stream)
         rest = text.removeprefix(stream.shown)
         more = {"channel": reply.address.channel, "ts": ts} | closing | ({"markdown_text": rest} if rest else {})
@@ -115,6 +115,10 @@ class Streams:
             return None
         place = {"channel": address.channel, "thread_ts": address.thread}
         return place | ({"recipient_user_id": user, "recipient_team_id": team or address.team} if user else {})
+
+    def _is_old(self, stream: Stream) -> bool:
+        """Whether Slack may end it any moment: also an answer that is whole may have waited long for its turn."""
+        return self._clock() - stream.begun > STREAM_SECONDS
 
     async def _extend(self, reply: Reply, stream: Stream, method: str, more: dict[str, Any], text: str) -> bool:
         # Until Slack answers it is not known what the message says: a stream in doubt is ended, and edited whole.

@@ -1,4 +1,4 @@
-"""What people see while they wait: that their message was read, and that somebody is at work, for as long as it lasts."""
+"""What people see while they wait: that their message was read, and that somebody is at work until the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -72,7 +72,7 @@ async def test_what_an_edit_said_is_forgotten_with_the_message(town: Rig) -> Non
 
 
 async def test_a_dead_letter_that_is_deleted_keeps_its_error_only(town: Rig) -> None:
-    town.model.fault("delay", seconds=0.5)
+    town.model.fault("delay", seconds=2.0)
     await hear(town, "my code is 1234", "1.0")
     await execute(town, "update inbox set state = 'dead', error = 'ZeroDivisionError'")
     await hear(town, "", "1.1", "delete", "1.0")
@@ -126,7 +126,7 @@ async def test_an_operator_who_speaks_silences_the_employee(town: Rig) -> None:
 async def test_a_pause_ends_a_turn_under_way_before_anything_is_said(town: Rig) -> None:
     await hear(town, "hello", "1.0")
     await town.replies(1)
-    town.model.fault("delay", seconds=0.5)
+    town.model.fault("delay", seconds=1.0)
     await hear(town, "are you there?", "2.0")
     await asyncio.sleep(0.2)
     assert await amendments.pause(town.database, ACME, CONVERSATION, "an operator takes over", 60)

@@ -71,23 +71,23 @@ async def handed_over(k: Rig) -> str:
 
 
 async def test_an_edit_corrects_the_turn_that_is_running(k: Rig) -> None:
-    k.model.fault("delay", seconds=0.8)
+    k.model.fault("delay", seconds=2.0)
     said = await k.slack.say("how are tees?")
     await until(lambda: k.model.calls == 1)
     await k.slack.people.edit(said.ts, "how are fees?")
     assert await k.replies(1) == ["You said: how are fees?"]
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(2.2)
     assert await k.texts() == ["You said: how are fees?"]
 
 
 async def test_a_message_deleted_before_its_answer_is_not_answered(k: Rig) -> None:
-    k.model.fault("delay", seconds=0.8)
+    k.model.fault("delay", seconds=2.0)
     said = await k.slack.say("never mind this")
     await until(lambda: k.model.calls == 1)
     await k.slack.people.delete(said.ts)
     await k.slack.say("hello")
     assert await k.replies(1) == ["You said: hello"]
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(2.2)
     assert await k.texts() == ["You said: hello"]
     assert holding(k, "never mind") == set()
 

@@ -69,7 +69,7 @@ async def test_a_mention_is_answered_once_in_its_thread(database_url: str, tmp_p
 
 async def test_a_burst_joins_the_running_turn(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
-        k.model.fault("delay", seconds=0.5)
+        k.model.fault("delay", seconds=2.0)
         await k.slack.say("first")
         await asyncio.sleep(0.15)
         await k.slack.say("second")

@@ -1,0 +1,62 @@
+"""A message that is set aside takes the answer along that was begun for it; other answers go on."""
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest_asyncio
+
+from konstruct.database import hosting, turns
+from konstruct.database.pool import Database
+from konstruct.identity import conversation_id, reply_id, shard_of, tenant_id, turn_id
+from konstruct.messages import Address, Heard, Inbound, Reply
+
+ACME = tenant_id("acme")
+CONVERSATION = conversation_id(ACME, "slack", "T0:D0:")
+SHARD = shard_of(CONVERSATION)
+ADDRESS = Address("T0", "D0", private=True)
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, 2)
+    await opened.start()
+    async with opened.tenant(ACME) as connection:
+        await connection.run("save_tenant", name="acme", quiet_seconds=0, escalation={}, operators={})
+    yield opened
+    await opened.stop()
+
+
+async def begun(database: Database) -> tuple[list[Heard], int]:
+    """Two messages that wait, an answer to the first that is visible already, and the shard's epoch."""
+    epoch = (await hosting.take(database, 0, [SHARD]))[SHARD]
+    said = [
+        Inbound(ACME, "slack", f"D0:{n}", CONVERSATION, SHARD, ADDRESS, "U0ALICE", f"message {n}", str(n))
+        for n in (1, 2)
+    ]
+    heard = [one for one in await turns.hear(database, said) if one is not None]
+    turn = turn_id(ACME, CONVERSATION, heard[0].id)
+    reply = Reply(reply_id(ACME, turn, 0), ACME, CONVERSATION, turn, 0, "", "slack", ADDRESS)
+    await turns.open_reply(database, reply, shard=SHARD, epoch=epoch, version=0, claim_seconds=1.0)
+    return heard, epoch
+
+
+def states(url: str) -> list[str]:
+    with psycopg.connect(url) as owner:
+        return [row[0] for row in owner.execute("select state from outbox").fetchall()]
+
+
+async def test_the_answer_that_was_begun_for_it_is_not_waited_for(database: Database, database_url: str) -> None:
+    heard, epoch = await begun(database)
+    for _ in range(turns.ATTEMPTS_LIMIT):
+        assert states(database_url) == ["streaming"]
+        dead = await turns.count_attempt(database, heard[:1], epoch=epoch, error=None)
+    assert dead == {heard[0].id}
+    assert states(database_url) == ["cancelled"]
+
+
+async def test_the_answer_to_an_earlier_message_goes_on(database: Database, database_url: str) -> None:
+    heard, epoch = await begun(database)
+    for _ in range(turns.ATTEMPTS_LIMIT):
+        dead = await turns.count_attempt(database, heard[1:], epoch=epoch, error=None)
+    assert dead == {heard[1].id}
+    assert states(database_url) == ["streaming"]

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from actors import amending
+from actors.attempts import count, survivors
 from actors.office import Knowledge, Office
 from actors.sending import Notices, bring_out
 from actors.turn import NOTICE_PART, Interrupted, Turn
@@ -178,17 +179,17 @@ class Conversation:
         if suspect is None:
             await self._answer(heard)
         elif not suspect.attempts:
-            await self._count(heard, None)
+            await self._count(survivors(self._known, heard, self._owned.epoch), None)
             await self._answer(heard, counted=True)
         else:
             await self._take_turn_alone(heard[0])
 
     async def _take_turn_alone(self, suspect: Heard) -> None:
         async with self._office.isolation:
-            crashed = suspect.epoch < self._owned.epoch
-            if crashed and await self._count([suspect], None):
+            crashed = survivors(self._known, [suspect], self._owned.epoch)
+            if await self._count(crashed, None):
                 return
-            await self._answer([suspect], counted=crashed)
+            await self._answer([suspect], counted=bool(crashed))
 
     async def _answer(self, heard: list[Heard], *, counted: bool = False) -> None:
         """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
@@ -243,8 +244,6 @@ class Conversation:
         await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
     async def _count(self, heard: list[Heard], error: str | None) -> set[int]:
-        dead = await turns.count_attempt(self._office.database, heard, epoch=self._owned.epoch, error=error)
-        if dead:
-            log.error("dead letter", tenant=self._owned.tenant, conversation=self.id, inbox=sorted(dead))
-            self._waiting = [waiting for waiting in self._waiting if waiting.id not in dead]
+        dead = await count(self._office, self._known, heard, self._owned.epoch, error)
+        self._waiting = [waiting for waiting in self._waiting if waiting.id not in dead]
         return dead

@@ -66,6 +66,7 @@ class Knowledge:
     streaming: dict[UUID, Reply] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     silent_until: float | None = None  # monotonic seconds
+    counted: set[int] = field(default_factory=set)  # inbox ids whose crash is on record
     recollection: Recollection = field(default_factory=Recollection)
     album: Album = field(default_factory=Album)
 

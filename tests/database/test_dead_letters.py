@@ -1,14 +1,17 @@
-"""A message that is set aside takes the answer along that was begun for it; other answers go on."""
+"""Attempts are counted once a crash; what is set aside takes its answer along, and other answers go on."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest_asyncio
 
-from konstruct.database import hosting, turns
+from konstruct.database import amendments, hosting, turns
 from konstruct.database.pool import Database
 from konstruct.identity import conversation_id, reply_id, shard_of, tenant_id, turn_id
 from konstruct.messages import Address, Heard, Inbound, Reply
+from tests.rig import APP, rig
 
 ACME = tenant_id("acme")
 CONVERSATION = conversation_id(ACME, "slack", "T0:D0:")
@@ -60,3 +63,23 @@ async def test_the_answer_to_an_earlier_message_goes_on(database: Database, data
         dead = await turns.count_attempt(database, heard[1:], epoch=epoch, error=None)
     assert dead == {heard[1].id}
     assert states(database_url) == ["streaming"]
+
+
+async def test_one_crash_is_counted_once_however_often_the_turn_begins_anew(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        await k.slack.say("hello")
+        await k.replies(1)
+        await k.stop_host(k.hosts[0])
+        await k.slack.say("are you there?")
+        k.model.fault("delay", seconds=0.4, times=4)
+        await k.start_host()  # the message is older than this host's epoch: it may have crashed the one before
+        place = conversation_id(ACME, "slack", f"{APP.team}:D0ALICE:")
+        for calls in range(2, 6):
+            async with asyncio.timeout(15):
+                while k.model.calls < calls:
+                    await asyncio.sleep(0.02)
+            # The conversation moves on under the turn, which has to begin anew.
+            assert await amendments.resume(k.database, ACME, place)
+        assert (await k.replies(2))[-1] == "You said: are you there?"
+    with psycopg.connect(database_url) as owner:
+        assert owner.execute("select max(attempts) from inbox").fetchone() == (1,)

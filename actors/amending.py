@@ -2,19 +2,17 @@
 
 import structlog
 
-from actors.enclosures import Album
-from actors.office import Knowledge, Office
+from actors.office import Office
 from konstruct.database import amendments
 from konstruct.messages import Heard
 
 log = structlog.get_logger()
 
 
-async def apply(office: Office, known: Knowledge, amendment: Heard, epoch: int) -> None:
+async def apply(office: Office, amendment: Heard, epoch: int) -> None:
     """The conversation must be read anew afterwards. Raises Fenced or StaleTurn with nothing changed."""
     if amendment.kind == "delete":
         # First the files: what crashes here is repeated, and a message without its file is no leak.
-        known.album = Album()
         await office.media.forget(amendment.tenant, await amendments.files_of(office.database, amendment))
     found = await amendments.amend(office.database, amendment, epoch=epoch)
     log.info(

@@ -153,7 +153,7 @@ class Conversation:
         return next((h for h in self._waiting if h.kind == "edit" or (h.kind == "delete" and whole)), None)
 
     async def _amend(self, amendment: Heard) -> None:
-        await amending.apply(self._office, self._known, amendment, self._owned.epoch)
+        await amending.apply(self._office, amendment, self._owned.epoch)
         self._waiting = [waiting for waiting in self._waiting if waiting.id != amendment.id]
         self._activated = False
 
@@ -238,8 +238,7 @@ class Conversation:
     async def _fail(self, heard: list[Heard], error: Exception) -> None:
         log.error("turn failed", tenant=self._owned.tenant, conversation=self.id, exc_info=error)
         self._office.metrics.count("konstruct_turns_total", "failed")
-        if heard:
-            await self._count(heard, f"{type(error).__name__}: {error}")
+        await self._count(heard, f"{type(error).__name__}: {error}")
         self._activated = False
         await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deployments.body import read
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
 from deployments.doors.slack_reach import SlackReach
@@ -85,36 +87,14 @@ class Ingress:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            body = await _body(headers, receive)
-        except _HungUp:
+            body = await read(headers, receive, MAX_BODY_BYTES)
+        except ClientDisconnect:
             return
         if body is None:
             answer = said(413, f"The body is over {MAX_BODY_BYTES} bytes.")
         else:
             answer = await door(headers, body)
         await _send(answer, send)
-
-
-class _HungUp(Exception):
-    """The connection closed before the body was whole."""
-
-
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes | None:
-    announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        return None
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _HungUp
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            return None
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
 
 
 async def _send(answer: HttpAnswer, send: Send) -> None:

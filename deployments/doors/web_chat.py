@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
+from deployments.body import read
 from deployments.doors.web_allowance import Allowance
 from deployments.doors.web_page import page
 from deployments.doors.web_stream import WebStreams
@@ -71,7 +72,7 @@ class WebChatDoor:
     @_answered
     async def post(self, request: Request) -> Response:
         """One message of a visitor: 200 only when stored, however often it is sent."""
-        body = await _body(request)
+        body = await read(request.headers, request.receive, MAX_BODY_BYTES)
         if body is None:
             return _plain(said(413, f"The body is over {MAX_BODY_BYTES} bytes."))
         channel, headers = await self._admitted(request)
@@ -171,16 +172,6 @@ def _address(channel: ChannelRow, visitor: str) -> Address:
 def _token(headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-async def _body(request: Request) -> bytes | None:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            return None
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _plain(answer: HttpAnswer, headers: Mapping[str, str] | None = None) -> Response:

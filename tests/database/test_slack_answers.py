@@ -95,11 +95,11 @@ async def test_an_answer_that_is_written_for_longer_than_a_stream_may_last_goes_
 async def test_a_whole_answer_that_slack_held_up_for_too_long_is_edited_in(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "STREAM_SECONDS", 3.5)
-    words = " ".join(f"word{n}" for n in range(30))
+    monkeypatch.setattr(stream, "STREAM_SECONDS", 7)
+    words = " ".join(f"word{n}" for n in range(55))
     async with rig(database_url, tmp_path) as k:
         k.model.reply, k.model._word_seconds = lambda _: words, 0.08
-        k.slack.faults.rules += [Fault("rate_limit", "chat.stopStream", retry_after=4)]
+        k.slack.faults.rules += [Fault("rate_limit", "chat.stopStream", retry_after=7)]
         said = await k.slack.say("tell me", channel="C0SHOP")
         async with asyncio.timeout(30):
             while await k.texts("C0SHOP", said.ts) != [words]:

@@ -18,6 +18,10 @@ SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 LOWEST_VERSION = 160010
 CALL_SECONDS = 10.0
 STOP_SECONDS = 2.0
+SYSTEM = "system"
+
+_WHO = """select set_config('app.current_tenant', $1, true), set_config('app.actor', $2, true),
+                 set_config('app.request_id', $3, true)"""
 
 _QUERIES = aiosql.from_path(SCHEMA / "queries", "asyncpg", mandatory_parameters=False)
 _METHODS = {
@@ -121,10 +125,16 @@ class Database:
             return await _run(connection, query, arguments)
 
     @asynccontextmanager
-    async def tenant(self, tenant: UUID, *, seconds: float = CALL_SECONDS) -> AsyncIterator[TenantConnection]:
-        """One transaction that sees and writes this tenant's rows only; commits when the block ends well."""
+    async def tenant(
+        self, tenant: UUID, *, seconds: float = CALL_SECONDS, actor: str = SYSTEM, request: str = ""
+    ) -> AsyncIterator[TenantConnection]:
+        """One transaction that sees and writes this tenant's rows only; commits when the block ends well.
+
+        `actor` is who acts (`system`, or a person or token of the admin API by its id, never by a name that somebody
+        bears), `request` the id of the request in which they do; audit rows of the transaction carry both.
+        """
         async with self._connection(seconds) as connection, connection.transaction():
-            await connection.fetchval("select set_config('app.current_tenant', $1, true)", str(tenant))
+            await connection.fetchrow(_WHO, str(tenant), actor, request)
             yield TenantConnection(connection, tenant)
 
     @asynccontextmanager

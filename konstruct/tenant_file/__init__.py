@@ -1,0 +1,84 @@
+"""The declarative tenant file (`tenant.yaml`), parsed and checked; `${NAME}` reads the environment."""
+
+from collections.abc import Mapping
+
+import yaml
+from pydantic import Field, ValidationError
+
+from konstruct import escalation
+from konstruct.errors import RuleInvalid, TenantFileInvalid
+from konstruct.tenant_file.channel_entries import ChannelEntries, SlackEntry, TemplateEntry, WebEntry, WhatsAppEntry
+from konstruct.tenant_file.employee import EmployeeEntry, PromptEntry
+from konstruct.tenant_file.environment import filled
+from konstruct.tenant_file.model import ModelEntry
+from konstruct.tenant_file.strict import LOCAL, Strict, digest
+from konstruct.tenant_file.takeover import EscalationEntry, OperatorEntry
+
+__all__ = [
+    "LOCAL",
+    "ChannelEntries",
+    "EmployeeEntry",
+    "EscalationEntry",
+    "ModelEntry",
+    "OperatorEntry",
+    "PromptEntry",
+    "SlackEntry",
+    "TemplateEntry",
+    "TenantFile",
+    "WebEntry",
+    "WhatsAppEntry",
+    "digest",
+    "parse",
+]
+
+
+class TenantFile(Strict):
+    """One tenant, as an operator describes it."""
+
+    tenant: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    quiet_seconds: float = Field(default=0.0, ge=0, le=60)
+    employee: EmployeeEntry
+    models: tuple[ModelEntry, ...] = ()
+    channels: ChannelEntries = ChannelEntries()
+    escalation: EscalationEntry = EscalationEntry()
+    operators: OperatorEntry = OperatorEntry()
+
+
+def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
+    """Parse and check; raises TenantFileInvalid that names the field, what is wrong and what to do."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TenantFileInvalid(f"The tenant file is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise TenantFileInvalid("The tenant file must be a mapping that begins with `tenant: <name>`.")
+    try:
+        tenant_file = TenantFile.model_validate(filled(raw, environment, ""))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise TenantFileInvalid(f"The tenant file cannot be used: {problems}.") from None
+    _check_models(tenant_file)
+    _check_rules(tenant_file)
+    return tenant_file
+
+
+def _check_models(tenant_file: TenantFile) -> None:
+    names = [model.name for model in tenant_file.models]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise TenantFileInvalid(f"models: the name {doubled[0]} is given twice; names must differ.")
+    scribes = {model.name for model in tenant_file.models if model.transcription}
+    for field in ("model", "fallback_model"):
+        wanted = getattr(tenant_file.employee, field)
+        if wanted in scribes:
+            raise TenantFileInvalid(f"employee.{field} is {wanted}, which only transcribes; name one that answers.")
+        if wanted and not wanted.startswith(LOCAL) and wanted not in names:
+            known = ", ".join([*names, "local/smollm2"])
+            raise TenantFileInvalid(f"employee.{field} is {wanted}, which is not among the models: {known}.")
+
+
+def _check_rules(tenant_file: TenantFile) -> None:
+    for number, rule in enumerate(tenant_file.escalation.rules):
+        try:
+            escalation.parse(rule)
+        except RuleInvalid as invalid:
+            raise TenantFileInvalid(f"escalation.rules.{number}: {invalid}") from None

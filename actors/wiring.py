@@ -1,6 +1,7 @@
 """How a host's parts fit together, without Ray: used by the Ray actor and by crash tests alike."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import aiohttp
 
@@ -26,7 +27,7 @@ from konstruct.roster import OpenModel, Roster
 from konstruct.settings import Settings
 from konstruct.tenant_file import LOCAL
 from konstruct.token_rotation import TokenRotation
-from konstruct.vault import Vault, local_model_token
+from konstruct.vault import Vault, cache_salt, local_model_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,11 @@ def _transcriber(row: ModelRow) -> HostedTranscriber:
 
 
 def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:
-    def open_model(name: str, row: ModelRow | None) -> Model:
+    def open_model(tenant: UUID, name: str, row: ModelRow | None) -> Model:
         if row is not None:
             return HostedModel(row.name, row.litellm, row.api_base, row.api_key, sees=row.vision)
         token = local_model_token(settings.master_keys)
-        return LocalModel(name.removeprefix(LOCAL), settings.local_model_url, token, session)
+        salt = cache_salt(settings.master_keys, tenant)
+        return LocalModel(name.removeprefix(LOCAL), settings.local_model_url, token, session, cache_salt=salt)
 
     return open_model

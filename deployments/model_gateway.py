@@ -3,6 +3,7 @@
 import hmac
 import logging
 from collections.abc import AsyncIterator, Callable
+from secrets import token_hex
 from typing import Any
 
 import orjson
@@ -52,7 +53,8 @@ class ModelGateway:
             return _error(400, f"the body must be a JSON object of at most {MAX_BODY_BYTES} bytes")
         if body.get("model") != self._model_id:
             return _error(404, f"this is not a model of this installation; it serves {self._model_id}")
-        return await self._answer(body)
+        # vLLM keeps prompts apart by their salt; whoever names none shares what it keeps with nobody.
+        return await self._answer(body | {"cache_salt": body.get("cache_salt") or token_hex()})
 
     async def _answer(self, body: dict[str, Any]) -> Response:
         try:

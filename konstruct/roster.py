@@ -24,7 +24,7 @@ from konstruct.vault import Vault
 
 KEPT_SECONDS = 5.0
 
-OpenModel = Callable[[str, ModelRow | None], Model]
+OpenModel = Callable[[UUID, str, ModelRow | None], Model]
 OpenTranscriber = Callable[[ModelRow], Transcribing]
 
 
@@ -71,7 +71,7 @@ class Roster:
         feed: Feed | None = None,
         open_transcriber: OpenTranscriber | None = None,
     ) -> None:
-        """`open_model(name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
+        """`open_model(tenant, name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
         self._rotation = rotation
         self._database = database
         self._vault = vault
@@ -138,7 +138,7 @@ class Roster:
             employee=channel.employee,
             name=employee["name"] or "",
             instructions=employee["instructions"] or "",
-            models=tuple(self._model(row, name) for name in names),
+            models=tuple(self._model(channel.tenant, row, name) for name in names),
             quiet_seconds=row.quiet_seconds,
             channel=CHANNELS[kind](self._line(channel)),
             escalation=_escalation(row.escalation, kind),
@@ -153,8 +153,8 @@ class Roster:
             self._api_urls.get(channel.kind, ""), self._session, self._feed,
         )  # fmt: skip
 
-    def _model(self, row: TenantRow, name: str) -> Model:
-        return self._open_model(name, None if name.startswith(LOCAL) else row.models[name])
+    def _model(self, tenant: UUID, row: TenantRow, name: str) -> Model:
+        return self._open_model(tenant, name, None if name.startswith(LOCAL) else row.models[name])
 
     def _transcriber(self, row: TenantRow) -> Transcribing | None:
         names = sorted(name for name, model in row.models.items() if model.transcription)

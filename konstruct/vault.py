@@ -47,6 +47,12 @@ def local_model_token(master_keys: tuple[str, ...]) -> str:
     return _derive(_decode(master_keys[0]), b"local-model").hex()
 
 
+def cache_salt(master_keys: tuple[str, ...], tenant: UUID) -> str:
+    """Salt of the tenant's prompts in a model's prefix cache: what others asked can be told from no answer's speed."""
+    (newest, *_) = derived(master_keys, b"cache:" + tenant.bytes)
+    return newest.hex()
+
+
 def derived(master_keys: tuple[str, ...], purpose: bytes) -> tuple[bytes, ...]:
     """One key per master key, newest first, for a purpose of its own."""
     if not master_keys:

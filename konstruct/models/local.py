@@ -35,13 +35,16 @@ class LocalModel:
         token: str,
         session: aiohttp.ClientSession,
         max_tokens: int = MAX_ANSWER_TOKENS,
+        *,
+        cache_salt: str,
     ) -> None:
-        """`session` stays the caller's; `token` is konstruct.vault.local_model_token."""
+        """`session` stays the caller's; `token` and `cache_salt` come from konstruct.vault."""
         self.name = name
         self._url = f"{url.rstrip('/')}/chat/completions"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._session = session
         self._max_tokens = max_tokens
+        self._cache_salt = cache_salt
 
     async def start(self) -> None:
         """Nothing to load: the model lives elsewhere."""
@@ -68,6 +71,7 @@ class LocalModel:
             "stream": True,
             "stream_options": {"include_usage": True},
             "max_tokens": self._max_tokens,
+            "cache_salt": self._cache_salt,
         }
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:

@@ -41,7 +41,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture(params=["local", "hosted"])
 def model(request: pytest.FixtureRequest, stub: StubModel, session: aiohttp.ClientSession) -> Model:
     if request.param == "local":
-        return LocalModel("local/smollm2", stub.url, "secret", session)
+        return LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
     return HostedModel("gpt", "openai/stub", stub.url, "sk-secret")
 
 
@@ -143,7 +143,7 @@ async def test_text_that_postgresql_would_refuse_is_made_well_formed(model: Mode
 
 async def test_an_emoji_cut_in_two_is_whole_again(stub: StubModel, session: aiohttp.ClientSession) -> None:
     stub.fault("split_surrogates")
-    model = LocalModel("local/smollm2", stub.url, "secret", session)
+    model = LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
     assert (await answer([model], PROMPT, deadline=20, on_delta=unheard)).text == "😀"
 
 
@@ -202,7 +202,7 @@ async def test_no_error_shows_the_key(stub: StubModel) -> None:
 
 async def test_a_router_that_knows_no_such_path_means_still_starting(session: aiohttp.ClientSession) -> None:
     async with StubModel() as stub:
-        model = LocalModel("local/smollm2", f"{stub.url}/nowhere", "secret", session)
+        model = LocalModel("local/smollm2", f"{stub.url}/nowhere", "secret", session, cache_salt="s")
         with pytest.raises(ModelUnavailable, match="still starting"):
             await stream(model)
 
@@ -210,7 +210,7 @@ async def test_a_router_that_knows_no_such_path_means_still_starting(session: ai
 async def test_a_closed_port_is_unavailable_and_not_a_crash(session: aiohttp.ClientSession) -> None:
     async with StubModel() as stub:
         url = stub.url
-    for model in (LocalModel("local/x", url, "t", session), HostedModel("x", "openai/x", url, "k")):
+    for model in (LocalModel("local/x", url, "t", session, cache_salt="s"), HostedModel("x", "openai/x", url, "k")):
         with pytest.raises(ModelUnavailable):
             await stream(model)
 

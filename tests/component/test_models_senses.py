@@ -41,7 +41,7 @@ async def test_a_model_that_does_not_see_is_given_the_words_alone(stub: StubMode
     async with aiohttp.ClientSession() as session:
         for model in (
             HostedModel("blind", "openai/stub", stub.url, "k"),
-            LocalModel("local/smollm2", stub.url, "t", session),
+            LocalModel("local/smollm2", stub.url, "t", session, cache_salt="s"),
         ):
             await answer([model], PROMPT, deadline=20, on_delta=unheard)
             assert stub.requests[-1]["messages"] == [{"role": "user", "content": "what is this? [picture: cat.png]"}]

@@ -27,7 +27,7 @@ async def test_all_conversations_of_a_workspace_share_one_channel(database_url: 
         roster = Roster(
             k.database,
             vault,
-            lambda _name, _row: cast("Model", SlowToStart()),
+            lambda _tenant, _name, _row: cast("Model", SlowToStart()),
             {"slack": "x/"},
             session,
             rotation=cast("Any", None),

@@ -8,6 +8,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deployments.admin.door import AdminDoor
+from deployments.admin.parts import Parts
 from deployments.body import read
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
@@ -55,7 +57,7 @@ def routes(
         "/slack/commands": intake.guarded("slack", slack.commands),
         "/whatsapp/webhook": intake.guarded("whatsapp", whatsapp.webhook),
     }
-    return Ingress(doors, app, reach)
+    return Ingress(doors, AdminDoor(app, Parts(settings, database, vault)), reach)
 
 
 def _add_web_chat(app: FastAPI, web: WebChatDoor) -> None:

@@ -116,6 +116,11 @@ async def socket_channels(database: Database, vault: Vault) -> list[ChannelRow]:
     return [_channel(row, row["tenant_id"], vault) for row in rows]
 
 
+async def tenant_of(connection: TenantConnection) -> Any:
+    """The tenant's own row, None where there is no such tenant."""
+    return await connection.run("tenant")
+
+
 async def employees_of(connection: TenantConnection) -> dict[UUID, dict[str, Any]]:
     """The tenant's employees by id; none where there is no such tenant."""
     return {
@@ -183,7 +188,7 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
 
 
 async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
-    tenant = await connection.run("tenant")
+    tenant = await tenant_of(connection)
     if tenant is None:
         return None
     models = {}

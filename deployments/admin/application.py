@@ -1,0 +1,95 @@
+"""The application behind `/admin`: its routes, and how what goes wrong is said."""
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from deployments.admin import tenants
+from deployments.admin.credentials import Credentials, installation_owner
+from deployments.admin.guard import Guard
+from deployments.admin.parts import Parts
+from deployments.admin.problem import POSSIBLE, Problem, ProblemDetails, Wrong, answer, problem_of
+from konstruct.errors import KonstructError
+
+ROOT = "/admin/v1"
+# One module a subject; the list is what there is.
+ROUTERS = (tenants.router,)
+
+log = structlog.get_logger()
+
+
+def admin(parts: Parts) -> Guard:
+    """The guarded application."""
+    credentials = Credentials([installation_owner(parts.settings.admin_token)])
+    return Guard(application(parts), credentials)
+
+
+def application(parts: Parts) -> FastAPI:
+    """The routes without their guard."""
+    app = FastAPI(
+        title="Konstruct",
+        version="1",
+        summary="The operators' API.",
+        openapi_url=f"{ROOT}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=POSSIBLE,
+        dependencies=[Depends(HTTPBearer(auto_error=False))],  # documents what the guard asks for
+        generate_unique_id_function=_operation,
+        exception_handlers={
+            KonstructError: _refuse,
+            RequestValidationError: _name_fields,
+            HTTPException: _no_route,
+            Exception: _fail,
+        },
+    )
+    app.state.parts = parts
+    for router in ROUTERS:
+        app.include_router(router, prefix=ROOT)
+    _describe_problems(app)
+    return app
+
+
+def _operation(route: APIRoute) -> str:
+    return route.name
+
+
+def _describe_problems(app: FastAPI) -> None:
+    document = app.openapi()
+    schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= schema.pop("$defs", {}) | {"ProblemDetails": schema}
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    problem = problem_of(error if isinstance(error, KonstructError) else KonstructError(str(error)))
+    if problem.status >= 500:
+        log.error("the admin API failed", request=request.state.request_id, path=request.url.path, reason=str(error))
+    return answer(problem, request.state.request_id)
+
+
+async def _name_fields(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    wrong = [Wrong(field=".".join(map(str, one["loc"])), why=one["msg"]) for one in found]
+    named = "; ".join(f"{one.field}: {one.why}" for one in wrong[:5])
+    return answer(Problem(f"A field cannot be used: {named}.", status=422), request.state.request_id, wrong)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    headers = dict(getattr(error, "headers", None) or {})
+    said = {404: "There is no such address; the API is described at /admin/v1/openapi.json."}
+    detail = said.get(status, f"{request.method} is not possible here.")
+    return answer(Problem(detail, status=status, headers=headers), request.state.request_id)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    log.error("the admin API failed", request=request.state.request_id, path=request.url.path, exc_info=error)
+    return answer(
+        Problem("Something went wrong; the log has it under this request id.", status=500), request.state.request_id
+    )

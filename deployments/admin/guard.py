@@ -1,0 +1,98 @@
+"""The door of the API: nothing behind it is reached without a valid credential, a bounded body and sound text."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.admin.credentials import Credentials
+from deployments.admin.problem import Problem, answer, problem_of
+from deployments.body import read
+from konstruct.errors import KonstructError
+
+MAX_BODY_BYTES = 1 << 20
+# Everything else needs a credential.
+OPEN = frozenset({"/admin/v1/openapi.json"})
+
+
+class Guard:
+    """Wraps the application; what it found out is in `request.state`: principal, request_id, body."""
+
+    def __init__(self, inside: ASGIApp, credentials: Credentials) -> None:
+        """`inside`: what is guarded."""
+        self._inside = inside
+        self._credentials = credentials
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        request_id = str(uuid4())
+        marked = _marked(send, request_id)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        state: dict[str, Any] = {"request_id": request_id, "principal": None, "body": b""}
+        try:
+            if scope["path"] not in OPEN:
+                state["principal"] = await self._credentials.principal(
+                    headers.get("authorization", ""), _client(scope, headers)
+                )
+            state["body"] = await _body(scope, headers, receive)
+        except ClientDisconnect:
+            return
+        except KonstructError as error:
+            await answer(problem_of(error), request_id)(scope, receive, marked)
+            return
+        scope["state"] = {**scope.get("state", {}), **state}
+        await self._inside(scope, _again(state["body"], receive), marked)
+
+
+async def _body(scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise Problem("The address holds a NUL character, which no text may.")
+    body = await read(headers, receive, MAX_BODY_BYTES)
+    if body is None:
+        raise Problem(f"The body is over {MAX_BODY_BYTES} bytes.", status=413)
+    if body and "json" in headers.get("content-type", "json"):
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Problem(f"The body is not JSON: {error}.") from None
+        if _holds_nul(content):
+            raise Problem("The body holds a NUL character, which no text may.")
+    return body
+
+
+def _holds_nul(content: Any) -> bool:
+    if isinstance(content, dict):
+        return any(_holds_nul(part) for pair in content.items() for part in pair)
+    if isinstance(content, list):
+        return any(map(_holds_nul, content))
+    return isinstance(content, str) and "\0" in content
+
+
+def _client(scope: Scope, headers: Mapping[str, str]) -> str:
+    """The address that the nearest proxy saw."""
+    forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return forwarded or (scope.get("client") or ("",))[0]
+
+
+def _marked(send: Send, request_id: str) -> Send:
+    extra = [(b"x-request-id", request_id.encode()), (b"cache-control", b"no-store")]
+
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *extra]
+        await send(message)
+
+    return marked
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Receives the body that was read already."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again

@@ -1,0 +1,57 @@
+"""The operators' API over HTTP: acme with its owner, globex as the stranger, real routes and PostgreSQL."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from simulator import App
+from tests.rig import Rig, apply, rig
+
+ADMIN_TOKEN = "the-installations-own-token"
+GLOBEX_APP = App(
+    team="T0GLOBEX", app="A0GLOBEX", bot_user="U0GUS", bot_token="xoxb-globex", signing_secret="test-secret-globex"
+)
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    text: str
+
+
+@dataclass
+class AdminRig:
+    """One installation with two tenants, and whoever asks."""
+
+    rig: Rig
+    session: aiohttp.ClientSession
+
+    async def ask(
+        self, path: str, method: str = "GET", *, token: str | None = ADMIN_TOKEN, body: Any = None, **headers: str
+    ) -> Answer:
+        """A request; header names are given with underscores."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        url = self.rig.url + (path if path.startswith("/admin") else f"/admin/v1{path}")
+        async with self.session.request(method, url, json=body, headers=sent) as response:
+            text = await response.text()
+            parsed = await response.json(content_type=None) if "json" in response.content_type else None
+            return Answer(response.status, response.headers, parsed, text)
+
+
+@asynccontextmanager
+async def admin_rig(database_url: str, home: Path, **chosen: object) -> AsyncIterator[AdminRig]:
+    """Both tenants applied, nobody has a token but the installation's owner."""
+    async with rig(database_url, home, chosen={"admin_token": ADMIN_TOKEN, **chosen}) as under_test:
+        await apply(under_test, "globex", GLOBEX_APP)
+        async with aiohttp.ClientSession() as session:
+            yield AdminRig(under_test, session)

@@ -1,0 +1,85 @@
+"""Who may ask the operators' API, and how it says that something is not possible."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.admin_rig import AdminRig, admin_rig
+
+PROBLEM = "application/problem+json"
+
+
+@pytest_asyncio.fixture
+async def k(database_url: str, tmp_path: Path) -> AsyncIterator[AdminRig]:
+    async with admin_rig(database_url, tmp_path) as whole:
+        yield whole
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "the-installations-own-tokem", "ü"])
+async def test_without_a_valid_token_nothing_is_answered(k: AdminRig, token: str | None) -> None:
+    answer = await k.ask("/tenants", token=token)
+    assert (answer.status, answer.headers["Content-Type"]) == (401, PROBLEM)
+    assert "acme" not in answer.text
+    assert answer.body["request_id"] == answer.headers["X-Request-Id"]
+
+
+async def test_an_unknown_address_is_none_of_a_strangers_business(k: AdminRig) -> None:
+    assert (await k.ask("/nothing", token="wrong")).status == 401
+    assert (await k.ask("/nothing")).status == 404
+
+
+async def test_the_installations_owner_sees_all_tenants_a_page_at_a_time(k: AdminRig) -> None:
+    first = await k.ask("/tenants?limit=1")
+    assert [tenant["name"] for tenant in first.body["items"]] == ["acme"]
+    second = await k.ask(f"/tenants?limit=1&cursor={first.body['next_cursor']}")
+    assert [tenant["name"] for tenant in second.body["items"]] == ["globex"]
+    assert second.body["next_cursor"] is None
+
+
+@pytest.mark.parametrize("cursor", ["x", "ü", "gAAAAA", "a" * 2000])
+async def test_a_made_up_cursor_is_refused(k: AdminRig, cursor: str) -> None:
+    answer = await k.ask(f"/tenants?cursor={cursor}")
+    assert (answer.status, answer.headers["Content-Type"]) == (400, PROBLEM)
+
+
+async def test_a_tenant_is_not_sent_again_to_who_has_it_already(k: AdminRig) -> None:
+    first = await k.ask("/tenants/acme")
+    assert first.status == 200
+    again = await k.ask("/tenants/acme", If_None_Match=first.headers["ETag"])
+    assert (again.status, again.text) == (304, "")
+    other = await k.ask("/tenants/globex", If_None_Match=first.headers["ETag"])
+    assert other.status == 200
+
+
+@pytest.mark.parametrize("name", ["nobody", "ACME", "a" * 64, "%00", "acme%2Femployees", "."])
+async def test_a_tenant_that_is_none_is_not_there(k: AdminRig, name: str) -> None:
+    answer = await k.ask(f"/tenants/{name}")
+    assert answer.status in {400, 404, 422}
+    assert answer.headers["Content-Type"] == PROBLEM
+
+
+async def test_a_method_that_is_not_possible_is_said_to_be_so(k: AdminRig) -> None:
+    answer = await k.ask("/tenants", "PATCH")
+    assert (answer.status, answer.headers["Content-Type"]) == (405, PROBLEM)
+    assert answer.headers["Allow"] == "GET"
+
+
+async def test_who_guesses_has_to_wait_and_who_knows_has_not(k: AdminRig) -> None:
+    assert (await k.ask("/tenants")).status == 200
+    statuses = [(await k.ask("/tenants", token=f"guess-{n}")).status for n in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    refused = await k.ask("/tenants", token="guess")
+    assert 0 < int(refused.headers["Retry-After"]) <= 7
+    assert (await k.ask("/tenants")).status == 200
+
+
+async def test_the_description_is_open_and_names_every_route_with_its_problems(k: AdminRig) -> None:
+    document = (await k.ask("/admin/v1/openapi.json", token=None)).body
+    assert document["openapi"].startswith("3.")
+    for path, operations in document["paths"].items():
+        assert path.startswith("/admin/v1/")
+        for operation in operations.values():
+            assert {"401", "404", "422"} <= set(operation["responses"])
+            assert operation["security"]

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deployments.cli_bill import bill_app
 from deployments.cli_slack import slack_app
 from konstruct.errors import KonstructError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 scale_app = typer.Typer(help="Change how much of something runs, while messages flow.", no_args_is_help=True)
 app.add_typer(scale_app, name="scale")
 app.add_typer(slack_app, name="slack")
+app.add_typer(bill_app, name="bill")
 console = Console(highlight=False, soft_wrap=True)
 
 

@@ -19,6 +19,10 @@ class TenantFileInvalid(KonstructError):
     """The tenant file cannot be used."""
 
 
+class PricesInvalid(KonstructError):
+    """The list of prices cannot be used."""
+
+
 class RuleInvalid(KonstructError):
     """The escalation rule cannot be read."""
 

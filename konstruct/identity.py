@@ -43,6 +43,11 @@ def reply_id(tenant: UUID, turn: UUID, part: int) -> UUID:
     return uuid5(tenant, f"reply:{turn}:{part}")
 
 
+def charge_id(tenant: UUID, channel: str, message: str) -> UUID:
+    """Id of what the channel charges for one message of its own id, which may hold a phone number."""
+    return uuid5(tenant, f"charge:{channel}:{message}")
+
+
 def outage_id(tenant: UUID, channel: str, team: str, reason: str, day: int) -> UUID:
     """Id of what operators are told when a connection is refused; on one day, several hosts may tell it."""
     return uuid5(tenant, f"outage:{channel}:{team}:{reason}:{day}")

@@ -1,4 +1,4 @@
-"""WhatsApp's statuses, in the words of the outbox."""
+"""WhatsApp's statuses, in the words of the outbox and of the ledger."""
 
 from uuid import UUID
 
@@ -6,6 +6,8 @@ import structlog
 
 from konstruct.channels import whatsapp
 from konstruct.database.amendments import Report
+from konstruct.database.charges import Charge
+from konstruct.identity import charge_id
 
 log = structlog.get_logger()
 
@@ -29,6 +31,24 @@ def report_of(tenant: UUID, status: whatsapp.Status) -> Report:
         error=error,
         again=fate in ("busy", "closed"),
         closed=fate == "closed",
+    )
+
+
+def charge_of(tenant: UUID, status: whatsapp.Status, at: float) -> Charge | None:
+    """What a status says of the message's price; None if it says nothing. Meta charges for what was delivered."""
+    delivered = status.status in ("delivered", "read", "played")
+    if not delivered and not (status.status == "sent" and status.category):
+        return None
+    return Charge(
+        tenant=tenant,
+        id=charge_id(tenant, "whatsapp", status.id),
+        reply=_reply(status.reply),
+        external_id=status.id,
+        delivered=delivered,
+        category=status.category,
+        country=whatsapp.country_of(status.person),
+        billable=status.billable is not False,
+        at=at,
     )
 
 

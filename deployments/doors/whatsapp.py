@@ -8,11 +8,12 @@ from uuid import UUID
 
 import structlog
 
-from deployments.doors.statuses import report_of
+from deployments.doors.statuses import charge_of, report_of
 from deployments.webhooks import HttpAnswer, Intake, said
 from konstruct.channels import whatsapp
-from konstruct.database import amendments, people
+from konstruct.database import amendments, charges, people
 from konstruct.database.amendments import Report
+from konstruct.database.charges import Charge
 from konstruct.database.people import Whereabouts
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
@@ -46,6 +47,7 @@ class WhatsAppDoor:
         self._database = database
         self._now = now
         self._reports: GroupCommit[Report, None] = GroupCommit(self._record)
+        self._charges: GroupCommit[Charge, None] = GroupCommit(self._charge)
 
     async def subscribe(self, _headers: Mapping[str, str], query: Mapping[str, str]) -> HttpAnswer:
         """Meta's check of the URL: the challenge to who knows a verify token, 403 to everybody else."""
@@ -130,14 +132,22 @@ class WhatsAppDoor:
         return f"[in reply to: {short}] {record.text}".strip() if short else record.text
 
     async def _report(self, records: Sequence[whatsapp.Record], owners: Owners) -> None:
-        told = [self._reports.add(report_of(owners[record.number].tenant, record)) for record in records
-                if isinstance(record, whatsapp.Status) and record.number in owners]  # fmt: skip
+        told = []
+        for record in records:
+            if isinstance(record, whatsapp.Status) and (row := owners.get(record.number)):
+                told.append(self._reports.add(report_of(row.tenant, record)))
+                if charge := charge_of(row.tenant, record, self._past(record.at)):
+                    told.append(self._charges.add(charge))
         for durable in told:
             await durable
 
     async def _record(self, reports: list[Report]) -> list[None]:
         await amendments.record(self._database, reports, seconds=STATUS_SECONDS)
         return [None] * len(reports)
+
+    async def _charge(self, told: list[Charge]) -> list[None]:
+        await charges.record(self._database, told, seconds=STATUS_SECONDS)
+        return [None] * len(told)
 
     async def _keep(self, records: Sequence[whatsapp.Record], owners: Owners, body: bytes) -> None:
         reasons = []

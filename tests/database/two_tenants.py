@@ -45,10 +45,13 @@ ARGUMENTS: dict[str, Any] = {
     "state": b"s", "said_at": datetime.now(UTC), "moved_at": datetime.now(UTC), "after": ["x"],
     "old_name": CANARY, "old_contact": CONTACT, "old_conversation": CONVERSATION, "digest": "x",
     "final": True, "role": "employee", "transcription": False, "vision": False,
+    "ats": [datetime.now(UTC)], "billable": [True], "categories": ["service"], "charges": [UUID(int=0xACE3)],
+    "countries": ["DE"], "delivered": [True], "prices": [1], "valid_from": datetime.now(UTC),
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
 SPECIAL: dict[str, dict[str, Any]] = {
+    "keep_prices": {"version": "x"},
     "commit_turn": {"contacts": [], "replies": []},
     "has_memories": {"conversation": UUID(int=5)},
     "recall": {"conversation": UUID(int=5)},
@@ -200,6 +203,13 @@ ROWS: list[tuple[str, list[Any]]] = [
         [ACME, CONVERSATION, SAID],
     ),
     ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
+    (
+        (
+            "insert into message_charges (tenant_id, id, category, country, delivered, billable, created_at)"
+            " values (%s, %s, '', '', false, true, now())"
+        ),
+        [ACME, UUID(int=0xACE3)],
+    ),
     (
         "insert into feedback values (%s, %s, %s, %s, true)",
         [ACME, TURN, CONTACT, CONVERSATION],

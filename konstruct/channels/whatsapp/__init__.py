@@ -1,6 +1,7 @@
 """WhatsApp Cloud API: signed webhooks in, Graph API out. Facts from https://developers.facebook.com/docs/whatsapp."""
 
 from konstruct.channels.whatsapp.client import WhatsAppChannel
+from konstruct.channels.whatsapp.country import country_of
 from konstruct.channels.whatsapp.events import parse
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
 from konstruct.channels.whatsapp.signature import verify
@@ -16,6 +17,7 @@ __all__ = [
     "Status",
     "Unreadable",
     "WhatsAppChannel",
+    "country_of",
     "parse",
     "verdict",
     "verify",

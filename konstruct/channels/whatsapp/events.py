@@ -14,6 +14,8 @@ MESSAGES = "messages"
 ECHOES = ("smb_message_echoes", "message_echoes")
 ID_UPDATE = "user_id_update"
 STATUSES: tuple[DeliveryStatus, ...] = ("sent", "delivered", "read", "played", "failed")
+# Types of a price: the customer opened the window, or came through an advert.
+FREE = ("free_customer_service", "free_entry_point")
 # A human's reaction, change or removal in the app says nothing that a contact would expect the employee to know.
 _NOT_SAID = ("reaction", "edit", "delete", "unsupported")
 
@@ -135,6 +137,8 @@ def _status(number: str, status: dict[str, Any]) -> Record:
         return Unreadable(number, f"a status without an id, or of an unknown kind: {word[:40]!r}")
     pricing = mapping(status.get("pricing"))
     billable = pricing.get("billable")
+    if identity(pricing.get("type")) in FREE:
+        billable = False
     return Status(
         number=number,
         id=id_,

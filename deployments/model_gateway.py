@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 MAX_BODY_BYTES = 512 * 1024
+MOST_TOKENS = 8
 RETRY_AFTER_SECONDS = 2
 SSE = "text/event-stream"
 OK = 200
@@ -25,9 +26,9 @@ class ModelGateway:
     """Answers GET /v1/models and POST /v1/chat/completions for one model."""
 
     def __init__(self, model_id: str, token: str, complete: Complete) -> None:
-        """`complete`: deployments.engine.Engine.complete, here or far away."""
+        """`token`: several with commas. `complete`: deployments.engine.Engine.complete, here or far away."""
         self._model_id = model_id
-        self._token = token.encode()
+        self._tokens = token.encode().split(b",")
         self._complete = complete
 
     def routes(self) -> FastAPI:
@@ -71,7 +72,8 @@ class ModelGateway:
 
     def _knows(self, request: Request) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+        given = token.encode().split(b",")[:MOST_TOKENS] if scheme.lower() == "bearer" else []
+        return any(hmac.compare_digest(one.strip(), known) for one in given for known in self._tokens)
 
 
 async def _body(request: Request) -> dict[str, Any] | None:

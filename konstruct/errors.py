@@ -42,6 +42,9 @@ class BodyTooLarge(KonstructError):
 class SecretUnreadable(KonstructError):
     """A stored secret cannot be decrypted with the master keys given."""
 
+    # An operator must mend it; whoever waits for it need not look more often.
+    retry_after = 5.0
+
 
 class DatabaseUnavailable(KonstructError):
     """PostgreSQL did not answer in time; try again shortly."""
@@ -118,5 +121,5 @@ class MediaUnavailable(KonstructError):
     permanent = False
 
 
-# What ends by itself and is no fault of any message: waited for, not counted.
-PASSING = (DatabaseUnavailable, DatabaseUnfit, ChannelBusy, ChannelOutcomeUnknown)
+# What ends by itself, or with an operator's help, and is no fault of any message: waited for, not counted.
+PASSING = (DatabaseUnavailable, DatabaseUnfit, SecretUnreadable, ChannelBusy, ChannelOutcomeUnknown)

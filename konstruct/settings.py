@@ -53,7 +53,7 @@ class Settings:
             database_url=read.secret("DATABASE_URL"),
             http_port=port,
             dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
-            master_keys=tuple(filter(None, map(str.strip, (read.secret("MASTER_KEYS") or "").split(",")))),
+            master_keys=split(read.secret("MASTER_KEYS") or ""),
             admin_token=read.secret("ADMIN_TOKEN"),
             public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
@@ -75,6 +75,11 @@ class Settings:
             version_hash=read.text("VERSION_HASH", "development"),
             failpoints=read.switch("FAILPOINTS", default=False),
         )
+
+
+def split(listed: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(filter(None, map(str.strip, listed.split(","))))
 
 
 class _Reader:

@@ -75,7 +75,7 @@ class TokenRotation:
             )
             if leased is None:
                 return None
-            secrets = leased.channel.secrets
+            secrets = leased.secrets
             grant = await oauth.refresh(self._session, self._api_url, self._client, secrets.get("refresh_token", ""))
             tokens = {"bot_token": grant.bot_token, "refresh_token": grant.refresh_token or secrets["refresh_token"]}
             return await installs.store(self._database, leased, secrets | tokens, grant.seconds, self._vault)

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 from deployments.examinations.finding import Finding, Patient, odd, well, wrong
 from deployments.installation.tenants import open_database
 from konstruct.database import installation
 from konstruct.database.tenants import ChannelRow, read_tenant
-from konstruct.errors import KonstructError
+from konstruct.errors import KonstructError, SecretUnreadable
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
 
@@ -39,6 +40,7 @@ async def _channels(patient: Patient) -> list[tuple[str, ChannelRow]]:
     vault, found = Vault(patient.settings.master_keys), []
     async with open_database(patient.settings) as database:
         for name in await installation.tenant_names(database):
-            row = await read_tenant(database, tenant_id(name), vault)
-            found += [(name, channel) for channel in (row.channels if row else [])]
+            with suppress(SecretUnreadable):  # the master keys' own finding names it
+                row = await read_tenant(database, tenant_id(name), vault)
+                found += [(name, channel) for channel in (row.channels if row else [])]
     return found

@@ -9,10 +9,9 @@ import psycopg
 from deployments.examinations.finding import Finding, Patient, odd, well, wrong
 from deployments.installation import running
 from deployments.installation.tenants import open_database
-from konstruct.database import installation, migrate
-from konstruct.database.tenants import read_tenant
-from konstruct.errors import DatabaseUnavailable, KonstructError, SecretUnreadable, SettingsInvalid
-from konstruct.identity import tenant_id
+from konstruct.database import migrate
+from konstruct.errors import DatabaseUnavailable, KonstructError, SettingsInvalid
+from konstruct.key_rotation import Kept, examine
 from konstruct.settings import Settings
 from konstruct.vault import Vault
 
@@ -44,20 +43,31 @@ def database(patient: Patient) -> list[Finding]:
 
 
 def master_keys(patient: Patient) -> list[Finding]:
-    """Whether there are any, and whether they open what is stored."""
+    """Whether there are any, whether they open what is stored, and whether all of them are needed."""
     try:
         vault = Vault(patient.settings.master_keys)
-        locked = asyncio.run(_locked_tenants(patient.settings, vault))
+        kept = asyncio.run(_kept(patient.settings, vault))
     except SettingsInvalid as error:
         return [wrong("master keys", str(error), "run `konstruct up`, or set KONSTRUCT_MASTER_KEYS")]
     except KonstructError as error:
         return [odd("master keys", f"not tried, for the database fails: {error}", "mend that first")]
+    return [opened(kept, len(patient.settings.master_keys))]
+
+
+def opened(kept: list[Kept], keys: int) -> Finding:
+    """What is to be said of `keys` master keys and the secrets they keep."""
+    locked = [f"{one.what.removeprefix('The ')} of {one.tenant}" for one in kept if one.key is None]
     if locked:
-        said = f"secrets of {', '.join(locked)} do not open"
         mend = "add the earlier key to KONSTRUCT_MASTER_KEYS, or apply these tenants again"
-        return [wrong("master keys", said, mend)]
-    count = len(patient.settings.master_keys)
-    return [well("master keys", f"{count} in use, and they open every tenant's secrets")]
+        return wrong("master keys", f"these do not open: {', '.join(locked)}", mend)
+    older = sum(one.key != 0 for one in kept)
+    if older:
+        said = f"{keys} in use; {older} of {len(kept)} secrets still need an older key than the first"
+        return odd("master keys", said, "run `konstruct keys rotate`; until then keep every key")
+    if keys > 1:
+        said = f"{keys} in use, but the first alone opens all {len(kept)} secrets"
+        return odd("master keys", said, "take the others out of KONSTRUCT_MASTER_KEYS and run `konstruct up`")
+    return well("master keys", f"one in use, and it opens all {len(kept)} secrets")
 
 
 def applications(patient: Patient) -> list[Finding]:
@@ -93,15 +103,9 @@ async def _check_role(settings: Settings) -> None:
         await opened.check_health()
 
 
-async def _locked_tenants(settings: Settings, vault: Vault) -> list[str]:
-    locked = []
-    async with open_database(settings) as opened:
-        for name in await installation.tenant_names(opened):
-            try:
-                await read_tenant(opened, tenant_id(name), vault)
-            except SecretUnreadable:
-                locked.append(name)
-    return locked
+async def _kept(settings: Settings, vault: Vault) -> list[Kept]:
+    async with open_database(settings) as opened_database:
+        return await examine(opened_database, vault)
 
 
 def _clock_difference(url: str) -> float:

@@ -24,9 +24,8 @@ def konstruct_environment(
     """Every KONSTRUCT_ variable that actors and deployments see. Secrets go as files."""
     secrets = {
         "DATABASE_URL": keys.hand_over(layout, "database_url", database_url),
-        "MASTER_KEYS": keys.hand_over(layout, "master_keys", ",".join(settings.master_keys))
-        if settings.master_keys
-        else keys.master_keys(layout),
+        # The file may be edited by hand: its content, too, must replace what runs when it changes.
+        "MASTER_KEYS": keys.hand_over(layout, "master_keys", ",".join(settings.master_keys) or keys.own(layout)),
         "ADMIN_TOKEN": keys.hand_over(layout, "admin_token", settings.admin_token)
         if settings.admin_token
         else keys.admin_token(layout),

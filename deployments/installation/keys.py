@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from deployments.installation.layout import Layout
+from konstruct.errors import SettingsInvalid
 
 DEMO_BOT_TOKEN = "xoxb-demo-acme"  # noqa: S105 - the simulator accepts it, Slack does not
 DEMO_ACCESS_TOKEN = "EAAG-demo-acme"  # noqa: S105 - the simulator accepts it, Meta does not
@@ -32,6 +33,14 @@ def prepare(layout: Layout) -> None:
 def master_keys(layout: Layout) -> Path:
     """Fernet keys, comma separated, newest first."""
     return layout.secrets / "master_keys"
+
+
+def own(layout: Layout) -> str:
+    """The keys in that file. Raises SettingsInvalid."""
+    try:
+        return master_keys(layout).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"The master keys in {master_keys(layout)} cannot be read: {error}.") from error
 
 
 def ray_token(layout: Layout) -> Path:

@@ -1,5 +1,6 @@
 """`konstruct up`: from whatever is there now to an installation that runs this code with these settings."""
 
+import asyncio
 import fcntl
 import shutil
 import time
@@ -9,9 +10,12 @@ from http.client import HTTPException
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
+from rich.markup import escape
+
 from deployments.installation import (
     demo,
     keys,
+    master_keys,
     ports,
     postgres,
     processes,
@@ -27,7 +31,8 @@ from deployments.installation.steps import Steps
 from deployments.installation.version import version_hash
 from konstruct.database import migrate
 from konstruct.errors import KonstructError
-from konstruct.settings import Settings
+from konstruct.settings import Settings, split
+from konstruct.vault import Vault
 
 APP_SECONDS = 120
 MODEL_SECONDS = 600
@@ -57,10 +62,16 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
     layout.home.mkdir(parents=True, exist_ok=True)
     with _alone(layout):
         keys.prepare(layout)
+        Vault(settings.master_keys or split(keys.own(layout)))  # what is malformed must not be found out of later
         alive = _is_alive(layout)
         if not alive:
             _clear(layout, settings, steps)
         wanted = _start(given, settings, layout, steps, alive=alive)
+        with steps.step("Stored secrets") as tell:
+            kept, locked = asyncio.run(master_keys.locked(wanted.environment))
+            tell(f"all {kept} open" if not locked else "not all of them open")
+        if locked:
+            steps.say(f"  [yellow]{escape(locked)}[/]")
         _deploy(layout, wanted, steps, wait_for_model=wait_for_model)
     return wanted
 

@@ -77,16 +77,11 @@ async def disconnect(database: Database, channel: ChannelRow, at: float, account
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to spend the channel's refresh token; `before` tells whether anybody else stored other tokens."""
+async def lease(database: Database, channel: ChannelRow, vault: Vault, left: timedelta) -> ChannelRow | None:
+    """The right to spend the channel's refresh token, for one caller of the whole cluster: the channel as it is now.
 
-    channel: ChannelRow
-    before: bytes = field(repr=False)
-
-
-async def lease(database: Database, channel: ChannelRow, vault: Vault, left: timedelta) -> Lease | None:
-    """The right to renew a token that has less than `left` to live, for one caller of the whole cluster."""
+    None where its token has `left` to live, or somebody else has the right.
+    """
     sealed = await database.run(
         "lease_refresh",
         tenant=channel.tenant,
@@ -96,27 +91,28 @@ async def lease(database: Database, channel: ChannelRow, vault: Vault, left: tim
         left=left,
         lease=timedelta(seconds=LEASE_SECONDS),
     )
-    if sealed is None:
-        return None
-    return Lease(replace(channel, secrets=json.loads(vault.decrypt(channel.tenant, sealed))), sealed)
+    return None if sealed is None else replace(channel, secrets=_opened(vault, channel, sealed))
 
 
 async def store(
-    database: Database, leased: Lease, secrets: dict[str, str], seconds: int | None, vault: Vault
+    database: Database, leased: ChannelRow, secrets: dict[str, str], seconds: int | None, vault: Vault
 ) -> ChannelRow | None:
     """Keep the new tokens; None if others were stored meanwhile."""
-    channel = leased.channel
-    async with database.tenant(channel.tenant) as connection:
-        stored = await connection.run(
-            "store_refreshed",
-            kind=channel.kind,
-            app=channel.app,
-            team=channel.team,
-            secrets=vault.encrypt(channel.tenant, json.dumps(secrets)),
-            seconds=seconds,
-            before=leased.before,
-        )
-    return replace(channel, secrets=secrets) if stored else None
+    where = {"kind": leased.kind, "app": leased.app, "team": leased.team}
+    async with database.tenant(leased.tenant) as connection:
+        sealed = await connection.run("hold_secrets", **where)
+        # Secrets, not ciphertexts: the same ones may have been encrypted anew with another master key.
+        if sealed is None or _opened(vault, leased, sealed) != leased.secrets:
+            return None
+        after = vault.encrypt(leased.tenant, json.dumps(secrets))
+        await connection.run("store_refreshed", **where, secrets=after, seconds=seconds)
+    return replace(leased, secrets=secrets)
+
+
+def _opened(vault: Vault, channel: ChannelRow, sealed: bytes) -> dict[str, str]:
+    what = f"The secrets of {channel.kind} {channel.team}"
+    opened: dict[str, str] = json.loads(vault.decrypt(channel.tenant, sealed, what))
+    return opened
 
 
 async def _employee(connection: TenantConnection) -> UUID:

@@ -1,9 +1,12 @@
 """Tenants as operators configure them: applying a tenant file, and reading it back for a turn or a webhook."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
+
+import structlog
 
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import AlreadyTaken, SecretUnreadable, TenantFileInvalid
@@ -11,6 +14,8 @@ from konstruct.identity import employee_id, tenant_id
 from konstruct.messages import Address
 from konstruct.tenant_file import TenantFile, digest
 from konstruct.vault import Vault
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +110,32 @@ async def any_hosted_model(database: Database) -> bool:
 
 
 async def find_channels(database: Database, kind: str, app: str, team: str, vault: Vault) -> list[ChannelRow]:
-    """Candidates to check a request's signature with; the event's own channel has this very app and team."""
+    """Candidates to check a request's signature with; the event's own channel has this very app and team.
+
+    Raises SecretUnreadable where it is the event's own that does not open, or none does.
+    """
     rows = await database.run("find_channels", seconds=2.0, kind=kind, app=app, team=team)
-    return [_channel(row, row["tenant_id"], vault) for row in rows]
+    channels = _readable_channels(rows, vault)
+    for row in rows:
+        if (row["app"], row["team"]) == (app, team) or not channels:
+            _channel(row, row["tenant_id"], vault)
+    return channels
 
 
 async def socket_channels(database: Database, vault: Vault) -> list[ChannelRow]:
-    """Every channel that asks for a connection of ours instead of webhooks."""
-    rows = await database.run("socket_channels")
-    return [_channel(row, row["tenant_id"], vault) for row in rows]
+    """Every channel that asks for a connection of ours instead of webhooks, and whose secrets open."""
+    return _readable_channels(await database.run("socket_channels"), vault)
+
+
+def _readable_channels(rows: Sequence[Any], vault: Vault) -> list[ChannelRow]:
+    """One tenant's damaged secret must not keep another tenant's channel from working."""
+    channels = []
+    for row in rows:
+        try:
+            channels.append(_channel(row, row["tenant_id"], vault))
+        except SecretUnreadable as error:
+            log.warning("channel passed over", channel=row["kind"], team=row["team"], reason=str(error))
+    return channels
 
 
 async def tenant_of(connection: TenantConnection) -> Any:
@@ -193,7 +215,8 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
         return None
     models = {}
     for row in await connection.run("models"):
-        key = vault.decrypt(connection.tenant, row["api_key"]) if row["api_key"] else None
+        what = f"The key of model {row['name']}"
+        key = vault.decrypt(connection.tenant, row["api_key"], what) if row["api_key"] else None
         models[row["name"]] = ModelRow(**dict(row) | {"api_key": key})
     return TenantRow(
         name=tenant["name"],
@@ -207,7 +230,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
 
 
 def _channel(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
-    secrets = json.loads(vault.decrypt(tenant, row["secrets"]))
+    secrets = json.loads(vault.decrypt(tenant, row["secrets"], f"The secrets of {row['kind']} {row['team']}"))
     return ChannelRow(
         tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets, row["options"],
         row["installed_by"], row["disconnected"], row["expires_at"],

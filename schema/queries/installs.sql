@@ -26,10 +26,15 @@ select disconnect_channel(:tenant, :kind, :app, :team, :at, :accounts);
 -- The secrets of a channel whose refresh token the caller may spend now, or nothing.
 select lease_refresh(:tenant, :kind, :app, :team, :left, :lease);
 
--- name: store_refreshed$
--- New tokens, unless others were stored meanwhile. Needs a tenant connection.
+-- name: hold_secrets$
+-- A channel's secrets, that nobody else may change before the end of the transaction. Needs a tenant connection.
+select secrets from channels
+where tenant_id = current_tenant() and kind = :kind and app = :app and team = :team for update;
+
+-- name: store_refreshed!
+-- New tokens. Needs a tenant connection.
 update channels set secrets = :secrets, refreshing_until = null, expires_at = now() + make_interval(secs => :seconds)
-where tenant_id = current_tenant() and kind = :kind and app = :app and team = :team and secrets = :before returning true;
+where tenant_id = current_tenant() and kind = :kind and app = :app and team = :team;
 
 -- name: give_feedback$
 -- What a person thinks of a turn's answer; false where the reply is unknown.

@@ -92,3 +92,21 @@ async def test_an_owner_without_superuser_rights_can_migrate_and_the_application
     for role in ("konstruct_app", "konstruct_lookup"):
         postgres_server.execute(f"revoke {role} from landlord cascade")
     postgres_server.execute("drop role landlord")
+
+
+async def test_every_column_of_bytes_is_known_to_be_encrypted_or_no_secret(database_url: str) -> None:
+    """What the vault encrypts must be in the query `ciphertexts`: else `konstruct keys rotate` leaves it behind."""
+    with psycopg.connect(database_url) as owner:
+        columns = owner.execute(
+            "select table_name || '.' || column_name from information_schema.columns"
+            " where table_schema = 'public' and data_type = 'bytea'"
+        ).fetchall()
+    assert {column for (column,) in columns} == ENCRYPTED | NO_SECRET
+
+
+ENCRYPTED = {"models.api_key", "channels.secrets"}
+NO_SECRET = {
+    "install_states.state",  # hashed
+    "install_states.browser",  # hashed
+    "malformed_events.body",
+}

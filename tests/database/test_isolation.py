@@ -67,7 +67,9 @@ async def test_globex_sees_and_changes_nothing_of_acme(town: Town, query: str) -
     assert town.rows_of_acme() == before
 
 
-@pytest.mark.parametrize("query", ["activate", "channels", "employees", "memory_text", "models", "recall", "tenant"])
+@pytest.mark.parametrize(
+    "query", ["activate", "channels", "ciphertexts", "employees", "memory_text", "models", "recall", "tenant"]
+)
 async def test_acme_itself_does_see_its_rows_this_way(town: Town, query: str) -> None:
     """Without this, the test above could pass because its questions find nothing at all."""
     answer = repr(await town.ask(query, ACME))
@@ -93,6 +95,7 @@ async def test_whether_there_are_memories_is_told_to_their_tenant_only(town: Tow
         "give_feedback",
         "pause_place",
         "store_refreshed",
+        "rotate_channel",
     ],
 )
 async def test_the_same_call_by_acme_does_change_rows(own_town: Town, query: str) -> None:

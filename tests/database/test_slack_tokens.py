@@ -131,7 +131,7 @@ async def test_tokens_lost_in_a_crash_leave_the_old_one_at_work_until_it_ends(ro
     assert leased is not None
     async with aiohttp.ClientSession() as session:
         # A process spends the refresh token, and dies before it stores what it got.
-        form = {"grant_type": "refresh_token", "refresh_token": leased.channel.secrets["refresh_token"]}
+        form = {"grant_type": "refresh_token", "refresh_token": leased.secrets["refresh_token"]}
         client = {"client_id": "1.2", "client_secret": "planted-client-secret"}
         async with session.post(rotating.slack.url + "oauth.v2.access", data=form | client) as answer:
             assert (await answer.json())["ok"]

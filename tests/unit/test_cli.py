@@ -7,6 +7,10 @@ import yaml
 from cryptography.fernet import Fernet
 
 from deployments import cli
+from deployments.installation import running
+from deployments.installation.layout import Layout
+from deployments.installation.running import Running
+from konstruct.vault import Vault
 
 
 @pytest.fixture
@@ -25,7 +29,20 @@ def konstruct(monkeypatch, capsys, tmp_path):
     return run
 
 
-COMMANDS = ("up", "down", "status", "apply", "chat", "simulate", "migrate", "doctor", "scale", "slack", "version")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "apply",
+    "chat",
+    "simulate",
+    "migrate",
+    "doctor",
+    "scale",
+    "slack",
+    "keys",
+    "version",
+)
 
 
 def test_help_names_every_command(konstruct):
@@ -34,7 +51,16 @@ def test_help_names_every_command(konstruct):
     assert all(command in out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "scale hosts", "slack manifest", "slack install-link"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *COMMANDS,
+        "scale hosts",
+        "slack manifest",
+        "slack install-link",
+        *(f"keys {word}" for word in ("list", "rotate", "generate")),
+    ],
+)
 def test_every_command_has_help(konstruct, command):
     code, out, _ = konstruct(*command.split(), "--help")
     assert code == 0
@@ -51,6 +77,8 @@ def test_every_command_has_help(konstruct, command):
         ("scale hosts none", "number"),
         ("scale hosts 0", "number"),
         ("slack install-link acme", "KONSTRUCT_SLACK_CLIENT_ID"),
+        ("keys list", "KONSTRUCT_MASTER_KEYS is not set"),
+        ("keys rotate", "KONSTRUCT_MASTER_KEYS is not set"),
         ("dance", "dance"),
     ],
 )
@@ -103,3 +131,27 @@ def test_an_install_link_is_printed_once_the_app_is_known(konstruct, monkeypatch
     assert code == 0
     assert "/slack/install?tenant=acme&" in out
     assert "planted" not in out
+
+
+@pytest.mark.parametrize("command", ["keys list", "keys rotate", "up"])
+def test_a_malformed_master_key_is_named_by_its_place_and_never_shown(konstruct, monkeypatch, command):
+    good = Fernet.generate_key().decode()
+    monkeypatch.setenv("KONSTRUCT_MASTER_KEYS", f"{good},planted-and-malformed")
+    code, out, error = konstruct(*command.split())
+    assert code == 1
+    assert "Key 2 in KONSTRUCT_MASTER_KEYS is malformed" in error
+    assert "planted" not in out + error and good not in out + error
+
+
+def test_secrets_are_not_rotated_to_a_key_that_what_runs_does_not_know(konstruct, monkeypatch, tmp_path):
+    new, old = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    running.remember(Layout(tmp_path), Running({"KONSTRUCT_MASTER_KEYS": old}, "127.0.0.1", 1, 2, local_model=False))
+    monkeypatch.setenv("KONSTRUCT_MASTER_KEYS", f"{new},{old}")
+    code, _, error = konstruct("keys", "rotate")
+    assert code == 1
+    assert "run `konstruct up` with these keys first" in error
+
+
+def test_a_generated_master_key_can_be_used(konstruct, monkeypatch):
+    _, out, _ = konstruct("keys", "generate")
+    Vault((out.strip(),))

@@ -1,10 +1,13 @@
-"""The doctor names channels that do not work any more."""
+"""The doctor names channels that do not work any more, and secrets that do not open."""
 
 from dataclasses import replace
 from uuid import UUID
 
 from deployments.examinations.connections import problem
+from deployments.examinations.stored import opened
+from konstruct.database.ciphertexts import Ciphertext
 from konstruct.database.tenants import ChannelRow
+from konstruct.key_rotation import Kept
 
 ROW = ChannelRow(UUID(int=7), "slack", "A0ACME", "T0ACME", UUID(int=8), "U0BOT", {})
 
@@ -22,3 +25,22 @@ def test_what_was_removed_or_has_ended_is_named_with_the_way_back() -> None:
     assert "install-link acme" in removed.mend
     assert "tenant file" in of_the_file.mend
     assert "T0ACME" in ended.said
+
+
+def kept(place: str, key: int | None) -> Kept:
+    return Kept("acme", f"The key of model {place}", key, {}, Ciphertext(UUID(int=7), "model", "", place, b""))
+
+
+def test_the_doctor_says_whether_any_secret_still_needs_an_older_key() -> None:
+    assert opened([kept("a", 0)], 1).state == "well"
+    older = opened([kept("a", 0), kept("b", 1)], 2)
+    assert "1 of 2 secrets still need an older key" in older.said
+    assert "konstruct keys rotate" in older.mend
+    done = opened([kept("a", 0), kept("b", 0)], 2)
+    assert "take the others out" in done.mend
+
+
+def test_the_doctor_names_secrets_that_do_not_open() -> None:
+    locked = opened([kept("a", 0), kept("b", None)], 1)
+    assert locked.state == "wrong"
+    assert "key of model b of acme" in locked.said

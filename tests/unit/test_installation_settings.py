@@ -14,6 +14,7 @@ from deployments.installation.environment import (
 )
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.running import Running
+from konstruct.errors import SettingsInvalid
 from konstruct.settings import Settings
 
 
@@ -67,6 +68,17 @@ def test_a_changed_secret_changes_the_environment(layout):
     assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="two") != first
 
 
+def test_master_keys_edited_by_hand_replace_what_runs(layout):
+    first = environment_of(layout)
+    keys.master_keys(layout).write_text(f"new,{keys.own(layout)}\n")
+    second = environment_of(layout)
+    assert second["KONSTRUCT_VERSION_HASH"] != first["KONSTRUCT_VERSION_HASH"]
+    assert Settings.from_environment(second).master_keys[0] == "new"
+    keys.master_keys(layout).unlink()
+    with pytest.raises(SettingsInvalid, match="master_keys cannot be read"):
+        environment_of(layout)
+
+
 def test_without_a_choice_slack_is_the_simulator(layout):
     assert environment_of(layout)["KONSTRUCT_SLACK_API_URL"] == SIMULATOR_URL
     chosen = environment_of(layout, KONSTRUCT_SLACK_API_URL="https://slack.com/api/")
@@ -104,7 +116,7 @@ def test_other_commands_find_what_runs_and_the_operators_word_goes_first(layout)
     known = running.known_environment(given)
     assert known["KONSTRUCT_LOG_LEVEL"] == "debug"
     assert known["KONSTRUCT_HTTP_PORT"] == "9000"
-    assert known["KONSTRUCT_MASTER_KEYS_FILE"] == str(keys.master_keys(layout))
+    assert Settings.from_environment(known).master_keys == (keys.own(layout),)
     running.forget(layout)
     assert running.known_environment(given) == given
 

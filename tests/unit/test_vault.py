@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from konstruct.errors import SecretUnreadable, SettingsInvalid
 from konstruct.identity import tenant_id
-from konstruct.vault import Vault, local_model_token
+from konstruct.vault import Vault, ending, fingerprint, local_model_token
 
 ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -87,6 +87,37 @@ def test_missing_or_malformed_master_keys_stop_with_a_sentence(keys: tuple[str, 
 
 
 def test_the_local_models_token_is_stable_and_reveals_no_key() -> None:
-    assert local_model_token((NEW, OLD)) == local_model_token((NEW,))
+    assert local_model_token((NEW, OLD)).split(",") == [local_model_token((NEW,)), local_model_token((OLD,))]
     assert local_model_token((NEW,)) != local_model_token((OLD,))
     assert len(bytes.fromhex(local_model_token((NEW,)))) == 32
+
+
+def test_the_newest_key_is_told_from_the_others_and_a_secret_moves_to_it() -> None:
+    kept, rotating = Vault((OLD,)).encrypt(ACME, "secret"), Vault((NEW, OLD))
+    assert rotating.opener(ACME, kept) == 1
+    fresh = rotating.rotate(ACME, kept)
+    assert rotating.opener(ACME, fresh) == 0
+    assert Vault((NEW,)).decrypt(ACME, fresh) == "secret"
+    assert rotating.opener(GLOBEX, fresh) is None
+    with pytest.raises(SecretUnreadable):
+        rotating.rotate(GLOBEX, kept)
+
+
+def test_a_malformed_key_is_named_by_its_place() -> None:
+    with pytest.raises(SettingsInvalid, match="Key 2 in KONSTRUCT_MASTER_KEYS is malformed"):
+        Vault((OLD, OLD[:-3]))
+
+
+@pytest.mark.parametrize("secret", ["sk-live-0123456789abcdef", "xoxb-1234567890-😀😀ab"])
+def test_a_listing_shows_four_characters_of_a_long_secret(secret: str) -> None:
+    assert ending(secret) == "…" + secret[-4:]
+
+
+@pytest.mark.parametrize("secret", ["", "abc", "fifteen-letters"])
+def test_a_listing_shows_nothing_of_a_short_secret(secret: str) -> None:
+    assert ending(secret) == "…"
+
+
+def test_a_master_key_is_named_without_being_told() -> None:
+    assert fingerprint(OLD) == fingerprint(OLD) != fingerprint(NEW)
+    assert fingerprint(OLD) not in OLD

@@ -137,7 +137,8 @@ class Conversation:
 
     async def _activate(self) -> None:
         self._looked_at, known = time.monotonic(), {heard.id for heard in self._waiting}
-        state = await turns.activate(self._office.database, self._owned.tenant, self.id, self._owned.shard)
+        async with self._office.activations.slot(self._owned.tenant):
+            state = await turns.activate(self._office.database, self._owned.tenant, self.id, self._owned.shard)
         self._known.read(state)
         # What was heard while PostgreSQL was read may have been committed after it looked.
         known.update(heard.id for heard in state.waiting)
@@ -185,7 +186,7 @@ class Conversation:
             await self._take_turn_alone(heard[0])
 
     async def _take_turn_alone(self, suspect: Heard) -> None:
-        async with self._office.isolation:
+        async with self._office.isolation.slot(suspect.tenant):
             crashed = survivors(self._known, [suspect], self._owned.epoch)
             if await self._count(crashed, None):
                 return
@@ -194,7 +195,8 @@ class Conversation:
     async def _answer(self, heard: list[Heard], *, counted: bool = False) -> None:
         """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
         alone = len(heard) < len(self._waiting)
-        async with self._office.slots:
+        async with self._office.turns.slot(self._owned.tenant):
+            heard = heard if alone else self._to_answer()  # what came while it waited for its slot
             for joins in range(MAX_JOINS + 1):
                 if self._amendment():
                     return

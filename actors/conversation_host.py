@@ -14,6 +14,7 @@ import structlog
 from konstruct.database import amendments, hosting
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
+from konstruct.fair_queue import FairQueue
 from konstruct.identity import shard_of
 from konstruct.messages import Heard, Ownership
 from konstruct.metrics import Metrics
@@ -95,14 +96,15 @@ class ConversationHost:
 
     def __init__(
         self, host: int, database: Database, open_conversation: OpenConversation, memory_job: MemorySweep,
-        metrics: Metrics,
+        metrics: Metrics, *, turns: FairQueue,
     ) -> None:  # fmt: skip
-        """Light; `start` takes the shards."""
+        """Light; `start` takes the shards. `turns`: where the conversations' turns wait for each other."""
         self.host = host
         self._database = database
         self._open = open_conversation
         self._memory_job = memory_job
         self._metrics = metrics
+        self._turns = turns
         self._epochs: dict[int, int] = {}
         self._residents: dict[UUID, Resident] = {}
         self._draining: set[int] = set()
@@ -129,6 +131,7 @@ class ConversationHost:
 
     async def adopt(self, hosts: int) -> None:
         """Own the shards that are this host's when there are `hosts` hosts; take only those not owned yet."""
+        self._turns.parts = hosts
         mine = hosting.shards_of(self.host, hosts)
         missing = [shard for shard in mine if shard not in self._epochs]
         self._epochs.update(await hosting.take(self._database, self.host, missing) if missing else {})
@@ -202,6 +205,7 @@ class ConversationHost:
             except KonstructError as error:
                 log.warning("sweep skipped", host=self.host, reason=str(error))
             self._metrics.gauge("konstruct_active_conversations", len(self._residents))
+            self._metrics.gauge("konstruct_turns_waiting", self._turns.waiting)
 
     async def _sweep(self, older_than: timedelta) -> None:
         for tenant, conversation, shard in await hosting.waiting(self._database, self.host, older_than):

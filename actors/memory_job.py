@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from operator import itemgetter
+from uuid import UUID
 
 import structlog
 
@@ -12,6 +14,8 @@ from konstruct.errors import DatabaseUnavailable, EmbedderUnavailable
 from konstruct.group_commit import GroupCommit
 
 BATCH = 32
+# A question waits for the batch before its own; on a GPU the embedder itself gathers what hosts ask at once.
+QUESTIONS = 8
 LINGER_SECONDS = 0.25
 # What was said is in the window for a while: memories wait until nobody asks anything, but not for ever.
 IDLE_SECONDS = 0.5
@@ -20,6 +24,7 @@ EMBED_SECONDS = 2.0
 
 Embed = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]
 Job = tuple[memories.MemoryKey, str]
+Question = tuple[UUID, str]
 
 log = structlog.get_logger()
 
@@ -34,12 +39,14 @@ class MemoryJob:
         self._jobs: GroupCommit[Job, None] = GroupCommit(self._work, limit=BATCH, linger=LINGER_SECONDS)
         self._asked_at = 0.0
         self._leaving = False
-        self._questions: GroupCommit[str, Sequence[float]] = GroupCommit(self._ask, limit=BATCH)
+        self._questions: GroupCommit[Question, Sequence[float]] = GroupCommit(
+            self._ask, limit=QUESTIONS, share=itemgetter(0)
+        )
 
-    async def embed(self, text: str) -> Sequence[float]:
-        """The embedding of one text, at once. Raises EmbedderUnavailable."""
+    async def embed(self, tenant: UUID, text: str) -> Sequence[float]:
+        """The embedding of one text, at once; tenants are served in turn. Raises EmbedderUnavailable."""
         self._asked_at = time.monotonic()
-        return await self._questions.add(text)
+        return await self._questions.add((tenant, text))
 
     def embed_later(self, key: memories.MemoryKey, text: str) -> None:
         """Queue a memory; what is lost here, the sweep finds again."""
@@ -57,8 +64,8 @@ class MemoryJob:
         self._leaving = True
         await self._jobs.settle()
 
-    async def _ask(self, texts: list[str]) -> Sequence[Sequence[float]]:
-        return await self._vectors(texts, EMBED_SECONDS)
+    async def _ask(self, questions: list[Question]) -> Sequence[Sequence[float]]:
+        return await self._vectors([text for _, text in questions], EMBED_SECONDS)
 
     async def _work(self, jobs: list[Job]) -> list[None]:
         await self._idle()

@@ -1,6 +1,5 @@
 """What all conversations of a host share, and what one conversation knows between its turns."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +14,17 @@ from konstruct.delivery import Delivery
 from konstruct.errors import PASSING, KonstructError
 from konstruct.escalation import Counters
 from konstruct.failpoints import Failpoint
+from konstruct.fair_queue import FairQueue
 from konstruct.messages import Heard, Reply, Spoken
 from konstruct.metrics import Metrics
 from konstruct.roster import Roster
 from konstruct.triage import Pause
 from konstruct.window import slide
 
-# A backlog must not share one model so thinly that every turn runs into its deadline.
-TURNS_AT_ONCE = 64
+# A backlog must not share one model so thinly that every turn runs into its deadline; a fifth is left to others.
+TURNS_AT_ONCE, TURNS_OF_A_TENANT = 80, 64
+# Few connections do it; more at once would only make the turns that run wait for a connection.
+ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT = 8, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,19 @@ class Office:
     media: Reading
     metrics: Metrics
     failpoint: Failpoint
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS_AT_ONCE))
-    isolation: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    turns: FairQueue = field(default_factory=lambda: FairQueue(TURNS_AT_ONCE, TURNS_OF_A_TENANT))
+    activations: FairQueue = field(default_factory=lambda: FairQueue(ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT))
+    isolation: FairQueue = field(default_factory=lambda: FairQueue(1))
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Observe how long a stage of the turn takes."""
         begun = time.perf_counter()
         yield
-        self.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, stage)
+        seconds = time.perf_counter() - begun
+        self.metrics.observe("konstruct_turn_seconds", seconds, stage)
+        if stage == "commit":
+            self.turns.felt(seconds)
 
     async def prepare(self, heard: Heard) -> None:
         """Load what a turn needs: that must not pass for a crash of its message. Raises what is PASSING only."""

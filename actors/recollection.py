@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -14,14 +15,16 @@ CHECK_EVERY_SECONDS = 30.0
 # Of its beginning and of its end: what is asked is mostly in either, and the embedder's time grows with the length.
 QUERY_CHARS = 150
 
+Embed = Callable[[UUID, str], Awaitable[Sequence[float]]]
+
 log = structlog.get_logger()
 
 
 class Embedding(Protocol):
     """Embeds: at once for a question, later for what was said."""
 
-    async def embed(self, text: str) -> Sequence[float]:
-        """The embedding of one text, 384 numbers; raises EmbedderUnavailable."""
+    async def embed(self, tenant: UUID, text: str) -> Sequence[float]:
+        """The embedding of one text of this tenant, 384 numbers; raises EmbedderUnavailable."""
         ...
 
     def embed_later(self, key: memories.MemoryKey, text: str) -> None:
@@ -39,14 +42,12 @@ class Recollection:
         self._known = False
         self._checked_at: float | None = None
 
-    async def recall(
-        self, database: Database, embed: Callable[[str], Awaitable[Sequence[float]]], scope: memories.Scope, text: str
-    ) -> list[str]:
+    async def recall(self, database: Database, embed: Embed, scope: memories.Scope, text: str) -> list[str]:
         """Memories near to `text`, nearest first; empty when the embedder does not answer: a reply is not held up."""
         if not await self._worthwhile(database, scope):
             return []
         try:
-            query = await embed(_shortened(text))
+            query = await embed(scope.tenant, _shortened(text))
         except EmbedderUnavailable as error:
             log.warning("recall skipped", reason=str(error))
             return []

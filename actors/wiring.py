@@ -74,6 +74,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
         lambda owned, on_end: Conversation(owned, office, on_end),
         memory_job,
         metrics,
+        turns=office.turns,
     )
     return HostParts(host, database, session, outbox)
 

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import orjson
 import structlog
 
 from konstruct.database import turns
 from konstruct.database.pool import Database
-from konstruct.errors import KonstructError, SignatureRejected
+from konstruct.errors import KonstructError, SignatureRejected, TooManyAtOnce
 from konstruct.failpoints import Failpoint
 from konstruct.group_commit import GroupCommit
 from konstruct.messages import Heard, Inbound
@@ -19,6 +20,8 @@ from konstruct.metrics import Metrics
 ACK_SECONDS = 2.3
 # Between two commits of concurrent requests: a commit of eight costs hardly more than one of two.
 BREATH_SECONDS = 0.002
+# Of one tenant, messages on their way into the inbox; the provider delivers again what is refused.
+TENANT_QUEUE = 600
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_KEPT_MALFORMED_BYTES = 64 * 1024
 
@@ -53,10 +56,16 @@ class Intake:
         self._wake = wake
         self._metrics = metrics
         self._failpoint = failpoint
-        self._inbox: GroupCommit[Inbound, None] = GroupCommit(self._hear, breath=BREATH_SECONDS)
+        self._inbox: GroupCommit[Inbound, None] = GroupCommit(
+            self._hear, breath=BREATH_SECONDS, share=attrgetter("tenant")
+        )
 
     async def hear(self, *messages: Inbound) -> None:
-        """C1: returns when all of them are durable; raises DatabaseUnavailable."""
+        """C1: returns when all of them are durable; raises DatabaseUnavailable, TooManyAtOnce."""
+        for message in messages[:1]:
+            if self._inbox.queued(message.tenant) >= TENANT_QUEUE:
+                self._metrics.count("konstruct_limited_messages_total", "tenant", by=len(messages))
+                raise TooManyAtOnce
         for durable in [self._inbox.add(message) for message in messages]:
             await durable
 

@@ -60,6 +60,12 @@ class AlreadyTaken(KonstructError):
     """Somebody else has what must be unique."""
 
 
+class TooManyAtOnce(KonstructError):
+    """Too many messages of this tenant are on their way in; deliver this one again later."""
+
+    permanent = False
+
+
 class Fenced(KonstructError):
     """Another host owns this shard now; this one must drop the conversation and do nothing more."""
 

@@ -1,7 +1,8 @@
 """Concurrent callers share one commit: what arrives while a flush runs goes out together with the next."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -18,25 +19,32 @@ class GroupCommit(Generic[Item, Result]):
         limit: int = 200,
         linger: float = 0.0,
         breath: float = 0.0,
+        share: Callable[[Item], Hashable] | None = None,
     ) -> None:
         """`linger`: seconds to wait for company before a flush; 0 = a lone item goes at once.
 
         `breath`: seconds between the end of a flush that had company and the next: under load, fewer and larger ones.
+        `share`: whose item it is; each has an equal share of a batch, so that nobody's flood fills the batches.
         """
         self._flush = flush
         self._limit = limit
         self._linger = linger
         self._breath = breath
-        self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._share = share or _nobody
+        self._queues: dict[Hashable, deque[tuple[Item, asyncio.Future[Result]]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def add(self, item: Item) -> asyncio.Future[Result]:
         """Queue an item; the future ends with its result, or with the error of its whole flush."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future))
+        self._queues.setdefault(self._share(item), deque()).append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._work())
         return future
+
+    def queued(self, share: Hashable) -> int:
+        """How many of its items wait for a flush."""
+        return len(self._queues.get(share, ()))
 
     async def settle(self) -> None:
         """Wait until everything queued has been flushed."""
@@ -45,15 +53,26 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _work(self) -> None:
         try:
-            while self._queue:
+            while self._queues:
                 if self._linger:
                     await asyncio.sleep(self._linger)
-                batch, self._queue = self._queue[: self._limit], self._queue[self._limit :]
+                batch = self._take()
                 await self._flush_batch(batch)
                 if self._breath and len(batch) > 1:
                     await asyncio.sleep(self._breath)
         finally:
             self._task = None
+
+    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        """One item of each share in turn; who was served goes to the end, for the next batch too."""
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        while self._queues and len(batch) < self._limit:
+            share = next(iter(self._queues))
+            queue = self._queues.pop(share)
+            batch.append(queue.popleft())
+            if queue:
+                self._queues[share] = queue
+        return batch
 
     async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
@@ -68,3 +87,7 @@ class GroupCommit(Generic[Item, Result]):
         for (_, future), result in answered:
             if not future.done():
                 future.set_result(result)
+
+
+def _nobody(_: object) -> None:
+    """All items are one share's."""

@@ -7,6 +7,7 @@ COUNTERS = {
     "konstruct_turns_total": "Turns by outcome.",
     "konstruct_outbox_retries_total": "Sends that had to be repeated, by reason.",
     "konstruct_model_tokens_total": "Model tokens by kind.",
+    "konstruct_limited_messages_total": "Messages over a limit: of a contact, not answered; of a tenant, refused.",
     "konstruct_fenced_total": "Commits refused because another host owns the shard.",
 }
 HISTOGRAMS = {
@@ -15,6 +16,7 @@ HISTOGRAMS = {
 }
 GAUGES = {
     "konstruct_active_conversations": "Conversations loaded in this host.",
+    "konstruct_turns_waiting": "Turns of this host that wait for a slot, or for their tenant's limit.",
     "konstruct_inbox_waiting": "Messages that wait for an answer.",
     "konstruct_inbox_oldest_seconds": "Age of the oldest message that waits.",
     "konstruct_outbox_waiting": "Replies that are not out yet.",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from actors.conversation_host import ConversationHost, Resident
 from konstruct.database.pool import Database
+from konstruct.fair_queue import FairQueue
 from konstruct.identity import shard_of, tenant_id
 from konstruct.messages import Heard, Ownership
 from konstruct.metrics import Unmeasured
@@ -88,7 +89,10 @@ class Office:
         self.shards = Shards()
         self.memories = Memories()
         self.opened: list[Mailbox] = []
-        self.host = ConversationHost(number, cast("Database", self.shards), self._open, self.memories, Unmeasured())
+        self.turns = FairQueue(1)
+        self.host = ConversationHost(
+            number, cast("Database", self.shards), self._open, self.memories, Unmeasured(), turns=self.turns
+        )
 
     def _open(self, owned: Ownership, on_end: Callable[[Resident], None]) -> Resident:
         self.opened.append(Mailbox(owned, on_end))

@@ -1,8 +1,11 @@
 """Group commit: company shares a flush, order is kept, and a failure reaches exactly those who shared it."""
 
 import asyncio
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from konstruct.group_commit import GroupCommit
 
@@ -140,3 +143,47 @@ async def test_after_company_it_takes_breath_and_after_a_lone_item_it_does_not()
     late.append(commits.add(6))
     await asyncio.gather(*late)
     assert flushes.batches == [[1], [2], [3, 4], [5, 6]]
+
+
+@given(
+    adds=st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 30)), max_size=12),
+    limit=st.integers(1, 9),
+)
+def test_a_batch_is_shared_evenly_and_everybody_keeps_their_order(adds: list[tuple[str, int]], limit: int) -> None:
+    batches: list[list[tuple[str, int]]] = []
+
+    async def flush(items: list[tuple[str, int]]) -> list[None]:
+        batches.append(items)
+        await asyncio.sleep(0)
+        return [None] * len(items)
+
+    async def play() -> None:
+        commits = GroupCommit(flush, limit=limit, share=lambda item: item[0])
+        numbered = [(name, n) for n, name in enumerate(name for name, times in adds for _ in range(times))]
+        await asyncio.gather(*(commits.add(item) for item in numbered))
+        left = Counter(name for name, _ in numbered)
+        for batch in batches:
+            assert len(batch) == min(limit, left.total())
+            taken = Counter(name for name, _ in batch)
+            least = min(taken[name] for name in left if left[name] > taken[name]) if left - taken else limit
+            assert max(taken.values()) <= least + 1, "somebody had more while somebody else still waited"
+            left -= taken
+        for name in "abc":
+            assert [item for batch in batches for item in batch if item[0] == name] == [
+                item for item in numbered if item[0] == name
+            ]
+
+    asyncio.run(play())
+
+
+async def test_a_flood_leaves_room_in_the_next_batch() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, limit=4, share=lambda n: n < 1000)
+    flushes.gate.clear()
+    flood = [commits.add(n) for n in range(100)]
+    await asyncio.sleep(0.01)
+    other = commits.add(1000)
+    assert (commits.queued(True), commits.queued(False)) == (96, 1)
+    flushes.gate.set()
+    await asyncio.gather(other, *flood)
+    assert 1000 in flushes.batches[1]

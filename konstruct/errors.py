@@ -23,6 +23,10 @@ class PricesInvalid(KonstructError):
     """The list of prices cannot be used."""
 
 
+class PlansInvalid(KonstructError):
+    """The plans cannot be used."""
+
+
 class RuleInvalid(KonstructError):
     """The escalation rule cannot be read."""
 

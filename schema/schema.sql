@@ -281,6 +281,19 @@ create table message_prices (
 );
 create index message_prices_by_age on message_prices (valid_from);
 
+-- What an operator offers; a plan never changes. Usage is counted in its unit and told to Stripe's meter of that name.
+create table plans (
+  name text primary key,
+  monthly_fee_micros bigint not null check (monthly_fee_micros >= 0),
+  unit text not null check (unit in ('micros', 'tokens', 'replies')),
+  included bigint not null check (included >= 0),
+  overage_micros bigint not null check (overage_micros >= 0),
+  overage_per bigint not null check (overage_per > 0),
+  event_name text not null,
+  fee_price text not null,                        -- Stripe's ids
+  usage_price text not null
+);
+
 -- What is visible in the web chat; upserted by id, so that a repeated send is one message.
 create table web_messages (
   tenant_id uuid not null references tenants (id) on delete cascade,
@@ -352,7 +365,7 @@ grant select, insert, delete on install_states to konstruct_app;
 grant select, insert, update on feedback to konstruct_app;
 grant insert on malformed_events to konstruct_app;
 grant select, insert, update on message_charges to konstruct_app;
-grant select, insert on message_prices to konstruct_app;
+grant select, insert on message_prices, plans to konstruct_app;
 
 -- What konstruct_lookup may see across tenants: routing and counting, no message text.
 grant select (id, name) on tenants to konstruct_lookup;

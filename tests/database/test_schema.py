@@ -16,6 +16,7 @@ GLOBAL = {
     "shards": "which host owns which shard",
     "hosting": "how many hosts there are",
     "malformed_events": "signed, but of no tenant that can be read out of them",
+    "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
 }
 
@@ -155,7 +156,7 @@ def test_uniqueness_that_ignores_tenants_is_on_the_list(migrated: str) -> None:
     )
     assert {index for (index,) in indexes} == {
         "tenants_pkey", "tenants_name_key", "channels_of_one_tenant", "shards_pkey", "hosting_pkey",
-        "malformed_events_pkey", "message_prices_pkey",
+        "malformed_events_pkey", "message_prices_pkey", "plans_pkey",
     }  # fmt: skip
 
 

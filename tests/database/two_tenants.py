@@ -47,6 +47,8 @@ ARGUMENTS: dict[str, Any] = {
     "final": True, "role": "employee", "transcription": False, "vision": False,
     "ats": [datetime.now(UTC)], "billable": [True], "categories": ["service"], "charges": [UUID(int=0xACE3)],
     "countries": ["DE"], "delivered": [True], "prices": [1], "valid_from": datetime.now(UTC),
+    "monthly_fee_micros": 0, "unit": "micros", "included": 0, "overage_micros": 0, "overage_per": 1, "event_name": "x",
+    "fee_price": "", "usage_price": "",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.

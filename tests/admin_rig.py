@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg
 
 from simulator import App
 from tests.rig import Rig, apply, rig
@@ -46,6 +47,18 @@ class AdminRig:
             text = await response.text()
             parsed = await response.json(content_type=None) if "json" in response.content_type else None
             return Answer(response.status, response.headers, parsed, text)
+
+    async def token(self, tenant: str, role: str = "owner") -> str:
+        """A token of this tenant."""
+        made = await self.ask(f"/tenants/{tenant}/tokens", "POST", body={"name": "for tests", "role": role})
+        assert made.status == 201, made.text
+        return str(made.body["token"])
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run a statement as the database's owner."""
+        with psycopg.connect(self.rig.settings.database_url or "", autocommit=True) as owner:
+            cursor = owner.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
 
 
 @asynccontextmanager

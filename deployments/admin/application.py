@@ -8,8 +8,8 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from deployments.admin import tenants
-from deployments.admin.credentials import Credentials, installation_owner
+from deployments.admin import dead_letters, tenants, tokens
+from deployments.admin.credentials import Credentials, installation_owner, tenant_tokens
 from deployments.admin.guard import Guard
 from deployments.admin.parts import Parts
 from deployments.admin.problem import POSSIBLE, Problem, ProblemDetails, Wrong, answer, problem_of
@@ -17,14 +17,14 @@ from konstruct.errors import KonstructError
 
 ROOT = "/admin/v1"
 # One module a subject; the list is what there is.
-ROUTERS = (tenants.router,)
+ROUTERS = (tenants.router, tokens.router, dead_letters.router)
 
 log = structlog.get_logger()
 
 
 def admin(parts: Parts) -> Guard:
     """The guarded application."""
-    credentials = Credentials([installation_owner(parts.settings.admin_token)])
+    credentials = Credentials([installation_owner(parts.settings.admin_token), tenant_tokens(parts.database)])
     return Guard(application(parts), credentials)
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from deployments.admin.principal import Principal, Role
 from deployments.admin.problem import Problem
+from konstruct.database import api_tokens
+from konstruct.database.pool import Database
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -88,6 +90,19 @@ def installation_owner(token: str | None) -> Way:
         if wanted is None or not compare_digest(given, wanted):
             return None
         return Principal(None, Role.owner, "the installation's owner", "installation")
+
+    return recognise
+
+
+def tenant_tokens(database: Database) -> Way:
+    """Tokens that a tenant's owner made."""
+
+    async def recognise(credential: str) -> Principal | None:
+        found = await api_tokens.recognise(database, credential)
+        if found is None:
+            return None
+        tenant, id_, name, role = found
+        return Principal(tenant, Role[role], name, f"token:{id_}")
 
     return recognise
 

@@ -49,6 +49,18 @@ class NotAllowed(Problem):
     status = 403
 
 
+class ChangedMeanwhile(Problem):
+    """It is not any more as If-Match says; read it again, and decide anew."""
+
+    status = 412
+
+
+class KeyReused(Problem):
+    """This Idempotency-Key was used for another request; use a new one for a new request."""
+
+    status = 422
+
+
 class Wrong(BaseModel):
     """One field that cannot be used; what was given is not repeated, it may be a secret."""
 
@@ -100,6 +112,8 @@ POSSIBLE: dict[int | str, dict[str, Any]] = {
         401: "No valid token came with the request.",
         403: "The token's role does not allow this.",
         404: "There is no such thing in this tenant.",
+        409: "It contradicts what is there already.",
+        412: "It is not any more as If-Match says.",
         413: "The body is too large.",
         422: "A field cannot be used; `errors` names it.",
         429: "Too many wrong tokens came from this address.",

@@ -96,6 +96,10 @@ async def test_whether_there_are_memories_is_told_to_their_tenant_only(town: Tow
         "pause_place",
         "store_refreshed",
         "rotate_channel",
+        "retry_message",
+        "discard_message",
+        "revoke_api_token",
+        "recognise_api_token",
     ],
 )
 async def test_the_same_call_by_acme_does_change_rows(own_town: Town, query: str) -> None:

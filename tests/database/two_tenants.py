@@ -49,12 +49,16 @@ ARGUMENTS: dict[str, Any] = {
     "countries": ["DE"], "delivered": [True], "prices": [1], "valid_from": datetime.now(UTC),
     "monthly_fee_micros": 0, "unit": "micros", "included": 0, "overage_micros": 0, "overage_per": 1, "event_name": "x",
     "fee_price": "", "usage_price": "",
+    "actor": CANARY, "again_as": UUID(int=7), "answer": b"a", "created_by": "x", "days": 1, "inbox_id": 2,
+    "key": CANARY, "position": "", "request": b"r", "digested": b"h",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
 SPECIAL: dict[str, dict[str, Any]] = {
     "keep_prices": {"version": "x"},
     "commit_turn": {"contacts": [], "replies": []},
+    "save_api_token": {"role": "viewer", "id": UUID(int=8), "digested": b"i"},
+    "save_idempotent_answer": {"key": "another"},
     "has_memories": {"conversation": UUID(int=5)},
     "recall": {"conversation": UUID(int=5)},
     "memory_text": {},
@@ -234,5 +238,10 @@ ROWS: list[tuple[str, list[Any]]] = [
         ),
         [ACME, CONVERSATION, EMPLOYEE, SAID],
     ),
+    (
+        "insert into api_tokens values (%s, %s, 'h', %s, 'owner', 'x', now(), now() + interval '1 day')",
+        [ACME, EMPLOYEE, CANARY],
+    ),
+    ("insert into idempotency_keys values (%s, %s, %s, 'r', %s)", [ACME, CANARY, CANARY, SAID]),
     ("update shards set epoch = 1 where %s", [True]),
 ]

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from simulator.faults import Fault, Faults
 from simulator.gate import Gate
-from simulator.stripe import catalog, customers, form, happenings, hosted, invoices, subscriptions
+from simulator.stripe import catalog, customers, form, happenings, hosted, invoices, meters, subscriptions
 from simulator.stripe.account import API_VERSION
 from simulator.stripe.calendar import Calendar
 from simulator.stripe.call import Call, Route
@@ -26,6 +26,7 @@ ROUTES: tuple[Route, ...] = (
     *invoices.ROUTES,
     *hosted.ROUTES,
     *happenings.ROUTES,
+    *meters.ROUTES,
 )
 
 

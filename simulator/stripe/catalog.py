@@ -50,12 +50,13 @@ def create_price(world: World, call: Call) -> Thing:
     """Create a price of a product."""
     params = call.params
     product = world.store.get("product", required(params, "product"), "product")
-    unit_amount, exact = _amounts(params)
+    tiers = _tiers(params) if params.get("billing_scheme") == "tiered" else None
+    unit_amount, exact = (None, None) if tiers else _amounts(params)
     price = world.new(
         "price",
         "price",
         active=flag(params.get("active", "true")),
-        billing_scheme="per_unit",
+        billing_scheme="tiered" if tiers else "per_unit",
         currency=required(params, "currency"),
         custom_unit_amount=None,
         lookup_key=params.get("lookup_key"),
@@ -64,7 +65,8 @@ def create_price(world: World, call: Call) -> Thing:
         product=product["id"],
         recurring=_recurring(params.get("recurring")),
         tax_behavior="unspecified",
-        tiers_mode=None,
+        tiers=tiers,
+        tiers_mode="graduated" if tiers else None,
         transform_quantity=None,
         type="recurring" if params.get("recurring") else "one_time",
         unit_amount=unit_amount,
@@ -98,9 +100,41 @@ def update_price(world: World, call: Call) -> Thing:
     return world.change("price.updated", price, **changes, metadata=merged(price, call.params))
 
 
+def parts(price: Thing, quantity: int) -> list[tuple[int, str]]:
+    """Return the quantity in each tier that is touched, with its unit amount; without tiers there is one part."""
+    if not price["tiers"]:
+        return [(quantity, price["unit_amount_decimal"])]
+    found: list[tuple[int, str]] = []
+    below = 0
+    for tier in price["tiers"]:
+        top = quantity if tier["up_to"] is None else min(quantity, tier["up_to"])
+        if top > below or not found:
+            found.append((top - below, tier["unit_amount_decimal"]))
+        below = max(below, top)
+    return found
+
+
 def cost(price: Thing, quantity: int) -> int:
     """Return the amount in cents, rounded half away from zero as Stripe does."""
-    return int((Decimal(price["unit_amount_decimal"]) * quantity).quantize(Decimal(1), "ROUND_HALF_UP"))
+    return sum(amount(count, unit) for count, unit in parts(price, quantity))
+
+
+def amount(quantity: int, unit: str) -> int:
+    """Return what one line of an invoice costs."""
+    return int((Decimal(unit) * quantity).quantize(Decimal(1), "ROUND_HALF_UP"))
+
+
+def _tiers(params: Thing) -> list[Thing]:
+    if params.get("tiers_mode") != "graduated" or not params.get("tiers"):
+        raise Refused("Only graduated tiers are simulated.", param="tiers_mode")
+    found = []
+    for given in params["tiers"]:
+        unit, exact = _amounts(given)
+        up_to = None if given.get("up_to") == "inf" else number(given, "up_to")
+        found.append({"up_to": up_to, "flat_amount": None, "unit_amount": unit, "unit_amount_decimal": exact})
+    if any(tier["up_to"] is None for tier in found[:-1]) or found[-1]["up_to"] is not None:
+        raise Refused("The last tier must have up_to=inf, and no other.", param="tiers")
+    return found
 
 
 def _amounts(params: Thing) -> tuple[int | None, str]:

@@ -1,7 +1,7 @@
 """Invoices: made from a subscription's items, a draft for a while, then due; paid by the customer's card or not."""
 
 from simulator.stripe.call import Call, Route
-from simulator.stripe.catalog import cost
+from simulator.stripe.catalog import amount, parts
 from simulator.stripe.refusal import Refused
 from simulator.stripe.store import Thing, listed, new_id
 from simulator.stripe.world import World
@@ -50,7 +50,8 @@ def reckon(world: World, invoice: Thing, subscription: Thing, used: tuple[int, i
                 continue
             period = used
             quantity = world.usage(item["price"], subscription["customer"], *used)
-        lines.append(_line(invoice, subscription, item, quantity, period, free=free))
+        touched = parts(item["price"], quantity)
+        lines += [_line(invoice, subscription, item, part, period, free=free) for part in touched]
     total = sum(line["amount"] for line in lines)
     begin, end = used or (subscription["start_date"], subscription["start_date"])
     invoice.update(
@@ -142,14 +143,14 @@ def _metered(item: Thing) -> bool:
 
 
 def _line(
-    invoice: Thing, subscription: Thing, item: Thing, quantity: int, period: tuple[int, int], *, free: bool
+    invoice: Thing, subscription: Thing, item: Thing, part: tuple[int, str], period: tuple[int, int], *, free: bool
 ) -> Thing:
-    price = item["price"]
+    price, (quantity, unit) = item["price"], part
     named = {"subscription": subscription["id"], "subscription_item": item["id"], "proration": False}
     return {
         "id": new_id("il"),
         "object": "line_item",
-        "amount": 0 if free else cost(price, quantity),
+        "amount": 0 if free else amount(quantity, unit),
         "currency": price["currency"],
         "description": f"{quantity} x {price['nickname'] or price['product']}",
         "discounts": [],
@@ -161,7 +162,7 @@ def _line(
         "pricing": {
             "type": "price_details",
             "price_details": {"price": price["id"], "product": price["product"]},
-            "unit_amount_decimal": price["unit_amount_decimal"],
+            "unit_amount_decimal": unit,
         },
         "quantity": quantity,
         "taxes": [],

@@ -25,3 +25,5 @@ class Options:
     api_version: str = "2026-10-28.endive"
     # Until then (simulated seconds since 1970) every call of the API is answered 503.
     down_until: float = 0.0
+    # Meters add up with a delay: summaries show what was taken so long ago.
+    meter_lag_seconds: float = 0.0

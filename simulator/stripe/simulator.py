@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from simulator.control import Control, answered
 from simulator.delivery import Courier
 from simulator.faults import Fault
+from simulator.stripe import meters
 from simulator.stripe.account import Account
 from simulator.stripe.admin import ACTS, Admin
 from simulator.stripe.api import StripeApi
@@ -53,6 +55,7 @@ class StripeSimulator(Vendor):
         self.clock = self.calendar
         self.notifier = Notifier(self.courier, self.account, self.options)
         self.world = World(self.account, Store(), self.clock, self.options, self.notifier)
+        self.world.usage = partial(meters.used, self.world)
         self.calendar.follow(self.world)
         self.api = StripeApi(self.world, self.calendar, self.faults)
         self.admin = Admin(self.world)
@@ -63,7 +66,7 @@ class StripeSimulator(Vendor):
         """Register the API, the pages and the control endpoints."""
         self.pages.add_routes(router)
         done = {act: getattr(self.admin, act) for act in ACTS}
-        done |= {"options": self.set_options, "settle": self.settle}
+        done |= {"options": self.set_options, "settle": self.settle, "meter_errors": self.report_meter_errors}
         self.control.add_routes(router, {"objects": self._list_objects}, done)
         self.api.add_routes(router)
 
@@ -99,6 +102,10 @@ class StripeSimulator(Vendor):
         """Wait until every event so far was sent once."""
         await self.notifier.settle()
         return {}
+
+    def report_meter_errors(self) -> list[Thing]:
+        """Tell the webhook what was wrong with meter events since the last time."""
+        return meters.report(self.world)
 
     def set_options(self, **options: Any) -> dict[str, Any]:
         """Change options while it runs and return them all; raises ValueError for one that is not there."""

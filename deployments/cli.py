@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deployments.cli_bill import bill_app
+from deployments.cli_isolation import isolation_check
 from deployments.cli_keys import keys_app
 from deployments.cli_slack import slack_app
 from konstruct.errors import KonstructError
@@ -25,6 +26,7 @@ app = typer.Typer(
 scale_app = typer.Typer(help="Change how much of something runs, while messages flow.", no_args_is_help=True)
 app.add_typer(scale_app, name="scale")
 app.add_typer(slack_app, name="slack")
+app.command("isolation-check")(isolation_check)
 app.add_typer(bill_app, name="bill")
 app.add_typer(keys_app, name="keys")
 console = Console(highlight=False, soft_wrap=True)

@@ -76,3 +76,7 @@ def _create_database(url: str) -> None:
         found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
         if found is None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+        # Else the log would show the row that a statement failed with.
+        connection.execute(
+            sql.SQL("alter database {} set log_error_verbosity = terse").format(sql.Identifier(DATABASE))
+        )

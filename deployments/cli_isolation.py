@@ -1,0 +1,23 @@
+"""`konstruct isolation-check`: proves on the live system that no tenant sees another's."""
+
+import json as encoder
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def isolation_check(*, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Open everything of one tenant as another and as nobody; fails with a sentence per hole."""
+    from deployments.installation.running import known_environment  # noqa: PLC0415 - loaded by this command only
+    from deployments.isolation.check import check, show  # noqa: PLC0415
+    from deployments.isolation.trial import holes  # noqa: PLC0415
+
+    trials = check(known_environment(os.environ))
+    console = Console(highlight=False, soft_wrap=json)
+    if json:
+        console.print_json(encoder.dumps([asdict(trial) for trial in trials]))
+        raise typer.Exit(1 if holes(trials) else 0)
+    raise typer.Exit(0 if show(trials, console) else 1)

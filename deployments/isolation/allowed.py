@@ -1,0 +1,27 @@
+"""What may be seen across tenants, and why. Whatever is not listed here is a hole."""
+
+# Functions that read with the rights of konstruct_lookup, who may read columns for routing and counting only.
+DEFINERS = {
+    "find_channels": "routing: whose event is it, before a tenant is known",
+    "socket_channels": "routing: which connections to open",
+    "has_verify_token": "routing: whether a set-up request is ours; answers yes or no",
+    "waiting_conversations": "hosts: ids of conversations with work",
+    "waiting_memories": "hosts: ids of memories to embed",
+    "amended_in_vain": "hosts: ids of tenants with something to forget",
+    "has_hosted_models": "start-up: yes or no",
+    "installation_status": "operators of the installation: counts",
+    "dead_letters": "operators of the installation: errors, no message text",
+    "tenant_names": "operators of the installation",
+}
+# Unique keys without the tenant.
+KEYS = {
+    "tenants_pkey": "the tenant itself",
+    "tenants_name_key": "its name; only operators of the installation create tenants",
+    "channels_of_one_tenant": "an event must never have two possible owners; tells that a place is taken, not by whom",
+}
+# Relations without a tenant.
+RELATIONS = {
+    "shards": "which host owns which shard",
+    "hosting": "how many hosts there are",
+    "malformed_events": "of no tenant that can be read out of them; may be written only",
+}

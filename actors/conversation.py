@@ -11,9 +11,9 @@ import structlog
 
 from actors import amending
 from actors.attempts import count, survivors
-from actors.office import Knowledge, Office
+from actors.office import NOTICE_PART, Knowledge, Office
 from actors.sending import Notices, bring_out
-from actors.turn import NOTICE_PART, Interrupted, Turn
+from actors.turn import Interrupted, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
 from konstruct.errors import PASSING, Fenced, KonstructError, StaleTurn

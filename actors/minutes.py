@@ -9,7 +9,6 @@ from konstruct.database.amendments import MEMORY_CHARS, MEMORY_FORM
 from konstruct.database.turns import Outcome
 from konstruct.identity import contact_id
 from konstruct.messages import Heard, Reply, Spoken
-from konstruct.models import Answer
 from konstruct.transcript import line_of, role_of
 from konstruct.triage import Decision
 
@@ -64,17 +63,6 @@ class Minutes:
     def _answers(self) -> list[dict[str, Any]]:
         answers = [entry.text for entry in self.spoken if entry.role == "employee"]
         return [{"role": "employee", "contact": None, "text": text} for text in answers]
-
-
-def usage_of(employee: UUID, result: Answer) -> dict[str, Any]:
-    """What a model's answer took."""
-    return {
-        "employee": str(employee),
-        "model": result.model_name,
-        "calls": result.calls,
-        "prompt_tokens": result.usage.prompt_tokens,
-        "completion_tokens": result.usage.completion_tokens,
-    }
 
 
 def _said(heard: Heard) -> dict[str, Any]:

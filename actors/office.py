@@ -17,6 +17,7 @@ from konstruct.failpoints import Failpoint
 from konstruct.fair_queue import FairQueue
 from konstruct.messages import Heard, Reply, Spoken
 from konstruct.metrics import Metrics
+from konstruct.models import Call
 from konstruct.roster import Roster
 from konstruct.triage import Pause
 from konstruct.window import slide
@@ -25,6 +26,8 @@ from konstruct.window import slide
 TURNS_AT_ONCE, TURNS_OF_A_TENANT = 80, 64
 # Few connections do it; more at once would only make the turns that run wait for a connection.
 ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT = 8, 6
+# The number of the first reply that tells operators, apart from those that answer the contact.
+NOTICE_PART = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,12 @@ class Knowledge:
     counted: set[int] = field(default_factory=set)  # inbox ids whose crash is on record
     recollection: Recollection = field(default_factory=Recollection)
     album: Album = field(default_factory=Album)
+    calls: dict[UUID, list[Call]] = field(default_factory=dict)  # by the turn that made them; not committed yet
+
+    def calls_of(self, turn: UUID) -> list[Call]:
+        """The model calls of the turn under way, also of those runs of it that came to nothing."""
+        self.calls = {turn: self.calls.get(turn, [])}
+        return self.calls[turn]
 
     @property
     def paused(self) -> bool:
@@ -96,7 +105,7 @@ class Knowledge:
         self.version += 1
         self.window = slide(self.window, spoken)
         self.contacts |= contacts
-        self.streaming = {}
+        self.streaming, self.calls = {}, {}
         self.counters = counters
         if pause is not None:
             self._pause(pause.seconds)

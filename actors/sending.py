@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from actors.office import Office
-from actors.turn import NOTICE_PART
+from actors.office import NOTICE_PART, Office
 from konstruct import notice
 from konstruct.channels import Channel
 from konstruct.database import amendments

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import structlog
 
+from actors.costing import measure, usage_of
 from actors.enclosures import Opened, open_all
-from actors.minutes import Minutes, usage_of
+from actors.minutes import Minutes
 from actors.office import Knowledge, Office
 from actors.showing import Showing
-from konstruct import disclosure, notice, prompt
+from actors.telling import told_of_handover
+from konstruct import disclosure, prompt
 from konstruct.database import amendments, memories, turns
 from konstruct.delivery import CLAIM_SECONDS, Claim
 from konstruct.errors import ModelRefused, ModelUnavailable
@@ -25,8 +27,6 @@ from konstruct.triage import Decision, triage
 
 T = TypeVar("T")
 TURN_SECONDS = 120.0
-# The number of the reply that tells operators, apart from those that answer the contact.
-NOTICE_PART = 1000
 
 log = structlog.get_logger()
 
@@ -167,6 +167,7 @@ class Turn:
                 assignment.models,
                 messages,
                 deadline=TURN_SECONDS,
+                made=self._known.calls_of(self._reply.turn),
                 # What is checked before it is said must not be seen while it grows.
                 on_delta=_ignore if asked else lambda text: self._showing.show(text, assignment.channel),
             )
@@ -189,7 +190,7 @@ class Turn:
         if result:
             self.minutes.remember(text)
         replies = self._replies(assignment, decision, text)
-        usage = usage_of(assignment.employee, result) if result else None
+        usage = usage_of(assignment.employee, result, self._known.calls_of(self._reply.turn), assignment.terms)
         outcome = self.minutes.outcome(self._reply.turn, decision, replies, self._known.contacts, usage)
         self._office.failpoint("before_c2")
         begun = time.monotonic()
@@ -204,24 +205,15 @@ class Turn:
         self._office.failpoint("after_c2")
         self.decision = decision
         self.claims = [self._claimed(reply, begun) for reply in replies]
-        self._follow_up(result)
+        self._follow_up(usage)
 
     def _replies(self, assignment: Assignment, decision: Decision, text: str) -> list[Reply]:
         parts = assignment.channel.split(text) if text else []
         replies = [
             replace(self._part(number, part), last=number == len(parts) - 1) for number, part in enumerate(parts)
         ]
-        if decision.rule and assignment.operators:
-            first = self.heard[0]
-            window = [*self._known.window, *self.minutes.spoken]
-            told = notice.handed_over(
-                assignment.name, decision.rule, window, notice.link_to(first.channel, self._reply.address),
-                first.conversation, seconds=decision.pause.seconds if decision.pause else 0.0,
-            )  # fmt: skip
-            for number, part in enumerate(assignment.channel.split(told)):
-                reply = self._part(NOTICE_PART + number, part)
-                replies.append(replace(reply, channel="slack", address=assignment.operators, source_id="", last=False))
-        return replies
+        window = [*self._known.window, *self.minutes.spoken]
+        return replies + told_of_handover(assignment, decision, window, self._reply)
 
     def _part(self, number: int, text: str) -> Reply:
         id_ = reply_id(self._reply.tenant, self._reply.turn, number)
@@ -232,14 +224,13 @@ class Turn:
         claim.uncertain = reply.part == 0 and self._showing.visible and reply.external_id is None
         return claim
 
-    def _follow_up(self, result: Answer | None) -> None:
+    def _follow_up(self, usage: dict[str, Any] | None) -> None:
         self._known.album.keep(self.minutes.turn, self._opened.pictures)
         for contact, text in self.minutes.remembered:
             self._office.embedding.embed_later(memories.MemoryKey(self._reply.tenant, self._reply.turn, contact), text)
         self._office.metrics.count("konstruct_turns_total", "committed")
-        if result:
-            self._office.metrics.count("konstruct_model_tokens_total", "prompt", result.usage.prompt_tokens)
-            self._office.metrics.count("konstruct_model_tokens_total", "completion", result.usage.completion_tokens)
+        if usage:
+            measure(self._office.metrics, usage)
 
 
 async def _ignore(_text: str) -> None:

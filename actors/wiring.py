@@ -23,6 +23,7 @@ from konstruct.models import Model
 from konstruct.models.hosted import HostedModel
 from konstruct.models.local import LocalModel
 from konstruct.models.transcription import HostedTranscriber
+from konstruct.price_list import PriceList
 from konstruct.roster import OpenModel, Roster
 from konstruct.settings import Settings
 from konstruct.tenant_file import LOCAL
@@ -91,6 +92,7 @@ def _roster(settings: Settings, database: Database, session: aiohttp.ClientSessi
     return Roster(
         database, vault, _opener(settings, session), _api_urls(settings), session, rotation=rotation,
         feed=WebMessages(database), open_transcriber=_transcriber,
+        prices=PriceList.read(settings.prices_file),
     )  # fmt: skip
 
 
@@ -105,7 +107,9 @@ def _transcriber(row: ModelRow) -> HostedTranscriber:
 def _opener(settings: Settings, session: aiohttp.ClientSession) -> OpenModel:
     def open_model(tenant: UUID, name: str, row: ModelRow | None) -> Model:
         if row is not None:
-            return HostedModel(row.name, row.litellm, row.api_base, row.api_key, sees=row.vision)
+            return HostedModel(
+                row.name, row.litellm, row.api_base, row.api_key, sees=row.vision, max_tokens=row.max_answer_tokens
+            )
         token = local_model_token(settings.master_keys)
         salt = cache_salt(settings.master_keys, tenant)
         return LocalModel(name.removeprefix(LOCAL), settings.local_model_url, token, session, cache_salt=salt)

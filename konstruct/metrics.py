@@ -8,6 +8,7 @@ COUNTERS = {
     "konstruct_outbox_retries_total": "Sends that had to be repeated, by reason.",
     "konstruct_model_tokens_total": "Model tokens by kind.",
     "konstruct_limited_messages_total": "Messages over a limit: of a contact, not answered; of a tenant, refused.",
+    "konstruct_model_cost_micros_total": "What model calls cost by provider, in millionths of a USD.",
     "konstruct_fenced_total": "Commits refused because another host owns the shard.",
 }
 HISTOGRAMS = {

@@ -18,6 +18,9 @@ from konstruct.jointly import Jointly
 from konstruct.media.reader import Transcribing
 from konstruct.messages import Address
 from konstruct.models import Model
+from konstruct.models.local import MAX_ANSWER_TOKENS
+from konstruct.price_list import PriceList, provider_of
+from konstruct.pricing import Terms
 from konstruct.tenant_file import LOCAL
 from konstruct.triage import HANDED_OVER, HANDED_OVER_ON_WEB, Escalation
 from konstruct.vault import Vault
@@ -54,6 +57,7 @@ class Assignment:
     operators: Address | None = None  # where the humans are told, in Slack
     transcriber: Transcribing | None = None  # who writes down recordings
     options: dict[str, Any] = field(default_factory=dict)
+    terms: dict[str, Terms] = field(default_factory=dict)  # by the name of the model
 
 
 class Roster:
@@ -70,6 +74,7 @@ class Roster:
         rotation: Rotation,
         feed: Feed | None = None,
         open_transcriber: OpenTranscriber | None = None,
+        prices: PriceList | None = None,
     ) -> None:
         """`open_model(tenant, name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
         self._rotation = rotation
@@ -80,6 +85,7 @@ class Roster:
         self._session = session
         self._feed = feed
         self._open_transcriber = open_transcriber
+        self._prices = prices or PriceList()
         self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
         self._reads: Jointly[UUID, TenantRow | None] = Jointly()
         self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
@@ -134,17 +140,19 @@ class Roster:
         channel = _connected(row, kind, team)
         employee = row.employees[channel.employee]
         names = [name for name in (employee["model"], employee["fallback_model"]) if name]
+        models = {name: self._model(channel.tenant, row, name) for name in names}
         return Assignment(
             employee=channel.employee,
             name=employee["name"] or "",
             instructions=employee["instructions"] or "",
-            models=tuple(self._model(channel.tenant, row, name) for name in names),
+            models=tuple(models[name] for name in names),
             quiet_seconds=row.quiet_seconds,
             channel=CHANNELS[kind](self._line(channel)),
             escalation=_escalation(row.escalation, kind),
             operators=row.operators_place,
             transcriber=self._transcriber(row),
             options=employee["options"],
+            terms={model.name: self._terms(row, name) for name, model in models.items()},
         )
 
     def _line(self, channel: ChannelRow) -> Line:
@@ -155,6 +163,13 @@ class Roster:
 
     def _model(self, tenant: UUID, row: TenantRow, name: str) -> Model:
         return self._open_model(tenant, name, None if name.startswith(LOCAL) else row.models[name])
+
+    def _terms(self, row: TenantRow, name: str) -> Terms:
+        if name.startswith(LOCAL):
+            return Terms("local", self._prices.price(name), MAX_ANSWER_TOKENS)
+        model = row.models[name]
+        price = self._prices.price(model.litellm, model.price)
+        return Terms(provider_of(model.litellm), price, model.max_answer_tokens)
 
     def _transcriber(self, row: TenantRow) -> Transcribing | None:
         names = sorted(name for name, model in row.models.items() if model.transcription)

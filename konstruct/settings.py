@@ -41,6 +41,7 @@ class Settings:
     media_access_key: str | None = field(repr=False)
     media_secret_key: str | None = field(repr=False)
     version_hash: str
+    prices_file: str
     failpoints: bool
 
     @classmethod
@@ -73,6 +74,7 @@ class Settings:
             media_access_key=read.secret("MEDIA_ACCESS_KEY"),
             media_secret_key=read.secret("MEDIA_SECRET_KEY"),
             version_hash=read.text("VERSION_HASH", "development"),
+            prices_file=read.text("PRICES_FILE", ""),
             failpoints=read.switch("FAILPOINTS", default=False),
         )
 

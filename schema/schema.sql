@@ -50,6 +50,8 @@ create table models (
   api_key bytea,                                  -- encrypted by the vault
   vision boolean not null default false,          -- may be given pictures
   transcription boolean not null default false,   -- writes down recordings
+  price jsonb,                                    -- micro-USD per million tokens: input, cached, output; null: as listed
+  max_answer_tokens int not null default 4096,    -- thinking included
   primary key (tenant_id, name)
 );
 
@@ -272,9 +274,15 @@ create table usage (
   employee_id uuid not null,
   model text not null,
   calls int not null,                             -- model calls made for this turn, failed and repeated ones included
-  prompt_tokens int not null,
+  prompt_tokens int not null,                     -- of all those calls
   completion_tokens int not null,
   created_at timestamptz not null default now(),
+  cost_micros bigint not null default 0,          -- USD; the calls' exact sum, rounded up once
+  provider text,                                  -- of the model that answered
+  channel text,
+  price_version text,                             -- the list and its micro-USD per million tokens
+  cached_tokens int not null default 0,           -- of the prompt's
+  each_call jsonb,                                -- where there were several: model, tokens, picos (USD), price_version
   primary key (tenant_id, turn_id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
@@ -776,9 +784,12 @@ begin
       and state = 'streaming' and part = 0;
   end if;
   if p_usage is not null then
-    insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens)
+    insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens,
+                       cost_micros, provider, channel, price_version, cached_tokens, each_call)
       select p_tenant, p_turn, p_conversation, (p_usage ->> 'employee')::uuid, p_usage ->> 'model',
-             (p_usage ->> 'calls')::int, (p_usage ->> 'prompt_tokens')::int, (p_usage ->> 'completion_tokens')::int;
+             (p_usage ->> 'calls')::int, (p_usage ->> 'prompt_tokens')::int, (p_usage ->> 'completion_tokens')::int,
+             coalesce((p_usage ->> 'cost_micros')::bigint, 0), p_usage ->> 'provider', p_channel,
+             p_usage ->> 'price_version', coalesce((p_usage ->> 'cached_tokens')::int, 0), p_usage -> 'each_call';
   end if;
   insert into outbox as o (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,
                            claimed_until, channel, address, source_id)

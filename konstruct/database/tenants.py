@@ -45,6 +45,8 @@ class ModelRow:
     api_key: str | None = field(repr=False)
     vision: bool = False
     transcription: bool = False
+    price: dict[str, int | None] | None = None  # what the tenant says, in micro-USD per million tokens
+    max_answer_tokens: int = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | N
 async def _apply_models(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> None:
     for model in tenant_file.models:
         key = vault.encrypt(connection.tenant, model.api_key) if model.api_key else None
-        await connection.run("save_model", **model.model_dump() | {"api_key": key})
+        await connection.run("save_model", **model.row | {"api_key": key})
     await connection.run("drop_other_models", names=[model.name for model in tenant_file.models])
 
 
@@ -204,7 +206,7 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
             employee: tenant_file.employee.model_dump(include={"name", "instructions", "model", "fallback_model"})
             | {"options": tenant_file.employee.options}
         },
-        models={model.name: ModelRow(**model.model_dump()) for model in tenant_file.models},
+        models={model.name: ModelRow(**model.row) for model in tenant_file.models},
         channels=channels,
     )
 

@@ -22,6 +22,7 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    cached_tokens: int = 0  # of the prompt's: found in the provider's cache, mostly at a lower price
 
     @classmethod
     def estimate(cls, prompt: Prompt, text: str) -> "Usage":
@@ -36,6 +37,14 @@ class Delta:
 
     text: str = ""
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a model, answered or not, as far as it is known what it took."""
+
+    model_name: str
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,29 @@ from konstruct.models import Delta, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.models.verdict import verdict
 
+MAX_ANSWER_TOKENS = 4_096
+
 
 class HostedModel:
     """Any model that LiteLLM can name; `name` is the tenant's name for it."""
 
     def __init__(
-        self, name: str, litellm: str, api_base: str | None, api_key: str | None, *, sees: bool = False
+        self,
+        name: str,
+        litellm: str,
+        api_base: str | None,
+        api_key: str | None,
+        *,
+        sees: bool = False,
+        max_tokens: int = MAX_ANSWER_TOKENS,
     ) -> None:
-        """`litellm`: a LiteLLM model string such as openai/gpt-5-mini."""
+        """`litellm`: a LiteLLM model string such as openai/gpt-5-mini. `max_tokens` of an answer, thinking included."""
         self.name = name
         self.sees = sees
         self._litellm = litellm
         self._api_base = api_base
         self._api_key = api_key
+        self._max_tokens = max_tokens
 
     async def start(self) -> None:
         """Import LiteLLM beside the event loop."""
@@ -67,6 +77,8 @@ class HostedModel:
             "timeout": deadline,
             "stream": True,
             "stream_options": {"include_usage": True},
+            # LiteLLM gives it the name that the provider knows; what a turn may cost depends on it.
+            "max_tokens": self._max_tokens,
             "drop_params": True,
             # The policy retries, so that one deadline and one count cover everything.
             "num_retries": 0,
@@ -85,11 +97,17 @@ def translated(error: Exception, name: str, api_key: str | None) -> KonstructErr
 
 def _read(chunk: Any) -> tuple[Delta, bool]:
     usage = getattr(chunk, "usage", None)
-    counted = Usage(usage.prompt_tokens, usage.completion_tokens) if usage else None
+    counted = _counted(usage) if usage else None
     if not chunk.choices:
         return Delta("", counted), False
     choice = chunk.choices[0]
     return Delta(choice.delta.content or "", counted), bool(choice.finish_reason)
+
+
+def _counted(usage: Any) -> Usage:
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None) or 0
+    return Usage(usage.prompt_tokens, usage.completion_tokens, cached_tokens=cached)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from konstruct.errors import ModelRefused, ModelUnavailable
-from konstruct.models import Answer, Delta, Model, Prompt, Usage
+from konstruct.models import Answer, Call, Delta, Model, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.wellformed import well_formed
 
@@ -18,6 +18,7 @@ BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
 # What one try may use of the time that is left while others could still follow it.
 SHARE_OF_ONE_TRY = 0.6
+ATTEMPTS = 3
 
 OnDelta = Callable[[str], Awaitable[None]]
 
@@ -28,16 +29,25 @@ class _Try:
     prompt: Prompt
     seconds: float
     on_delta: OnDelta
+    calls: list[Call]
 
 
 async def answer(
-    models: Sequence[Model], prompt: Prompt, *, deadline: float, on_delta: OnDelta, attempts: int = 3
+    models: Sequence[Model],
+    prompt: Prompt,
+    *,
+    deadline: float,
+    on_delta: OnDelta,
+    attempts: int = ATTEMPTS,
+    made: list[Call] | None = None,
 ) -> Answer:
     """Ask models[0] up to `attempts` times, then each of the others once; `deadline` is in seconds, over all.
 
-    `on_delta` receives the whole text so far, so a retry begins again from a short text. Raises ModelRefused
-    if every model refused for good, otherwise ModelUnavailable.
+    `on_delta` receives the whole text so far, so a retry begins again from a short text. `made` receives every call,
+    also those that failed or were cancelled. Raises ModelRefused if every model refused for good, otherwise
+    ModelUnavailable.
     """
+    made = [] if made is None else made
     end = _now() + deadline
     tries = [models[0]] * max(attempts, 1) + list(models[1:])
     failures: list[ModelUnavailable | ModelRefused] = []
@@ -49,7 +59,7 @@ async def answer(
         share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
         calls += 1
         try:
-            text, usage = await _ask(_Try(model, suited(prompt, sees=model.sees), share, on_delta))
+            text, usage = await _ask(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
             return Answer(text, model.name, usage, calls)
         except (ModelUnavailable, ModelRefused) as failure:
             failures.append(failure)
@@ -63,20 +73,27 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
     raw, shown, usage = "", "", None
     # Every implementation is an async generator; closing it hangs up on the model.
     stream = cast("AsyncGenerator[Delta]", attempt.model.stream(attempt.prompt, deadline=attempt.seconds))
-    async with aclosing(stream):
-        name = attempt.model.name
-        while (delta := await _next_delta(stream, min(silence, end - _now()), name)) is not None:
-            usage = delta.usage or usage
-            raw += delta.text
-            text = well_formed(raw)[:MAX_ANSWER_CHARS]
-            if text != shown and text.strip():
-                shown = text
-                await attempt.on_delta(shown)
-            if len(raw) > MAX_ANSWER_CHARS:
-                break
+    name, begun = attempt.model.name, False
+    try:
+        async with aclosing(stream):
+            while (delta := await _next_delta(stream, min(silence, end - _now()), name)) is not None:
+                begun, usage = True, delta.usage or usage
+                raw += delta.text
+                text = well_formed(raw)[:MAX_ANSWER_CHARS]
+                if text != shown and text.strip():
+                    shown = text
+                    await attempt.on_delta(shown)
+                if len(raw) > MAX_ANSWER_CHARS:
+                    break
+    except asyncio.CancelledError:
+        begun = True  # the request is out, or may be
+        raise
+    finally:
+        guess = Usage.estimate(attempt.prompt, raw) if begun else Usage(0, 0)
+        attempt.calls.append(Call(name, usage or guess))
     if not shown.strip():
         raise ModelUnavailable(f"The model {name} gave an empty answer.")
-    return shown.strip(), usage or Usage.estimate(attempt.prompt, shown)
+    return shown.strip(), attempt.calls[-1].usage
 
 
 async def _next_delta(stream: AsyncIterator[Delta], seconds: float, name: str) -> Delta | None:

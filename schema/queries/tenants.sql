@@ -26,10 +26,11 @@ on conflict (tenant_id, id) do update set instructions = excluded.instructions, 
 
 -- name: save_model!
 -- Needs a tenant connection.
-insert into models (tenant_id, name, litellm, api_base, api_key, vision, transcription)
-values (current_tenant(), :name, :litellm, :api_base, :api_key, :vision, :transcription)
+insert into models (tenant_id, name, litellm, api_base, api_key, vision, transcription, price, max_answer_tokens)
+values (current_tenant(), :name, :litellm, :api_base, :api_key, :vision, :transcription, :price, :max_answer_tokens)
 on conflict (tenant_id, name) do update set litellm = excluded.litellm, api_base = excluded.api_base,
-  api_key = excluded.api_key, vision = excluded.vision, transcription = excluded.transcription;
+  api_key = excluded.api_key, vision = excluded.vision, transcription = excluded.transcription,
+  price = excluded.price, max_answer_tokens = excluded.max_answer_tokens;
 
 -- name: drop_other_models!
 -- Models that the tenant file no longer names. Needs a tenant connection.
@@ -66,7 +67,7 @@ select id, name, instructions, model, fallback_model, options from employees whe
 
 -- name: models
 -- Needs a tenant connection.
-select name, litellm, api_base, api_key, vision, transcription from models where tenant_id = current_tenant();
+select name, litellm, api_base, api_key, vision, transcription, price, max_answer_tokens from models where tenant_id = current_tenant();
 
 -- name: channels
 -- Needs a tenant connection.

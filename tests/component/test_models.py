@@ -222,3 +222,10 @@ async def test_an_unknown_litellm_provider_is_refused_for_good() -> None:
 
 def test_usage_is_estimated_where_nobody_counts() -> None:
     assert Usage.estimate([{"role": "user", "content": "12345678"}], "123") == Usage(2, 1, estimated=True)
+
+
+@pytest.mark.parametrize("litellm", ["openai/stub", "openai/gpt-5-mini", "mistral/stub", "deepseek/stub"])
+async def test_no_hosted_model_may_answer_with_more_tokens_than_a_turn_reserves(stub: StubModel, litellm: str) -> None:
+    await stream(HostedModel("gpt", litellm, stub.url, "k", max_tokens=77))
+    asked = stub.requests[0]
+    assert 77 in (asked.get("max_tokens"), asked.get("max_completion_tokens"))

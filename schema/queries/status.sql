@@ -19,7 +19,7 @@ select current_user as name, r.rolsuper as superuser, r.rolbypassrls as bypass, 
           and pg_has_role(current_user, c.relowner, 'member')) as owner,
   current_setting('server_version_num')::int as version,
   array(select c.relname::text from pg_class c
-        where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
+        where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
           and (c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
           and not (c.relrowsecurity and c.relforcerowsecurity and exists (select from pg_policy p
             where p.polrelid = c.oid and p.polname = c.relname || '_by_tenant'

@@ -18,6 +18,8 @@ GLOBAL = {
     "malformed_events": "signed, but of no tenant that can be read out of them",
     "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
+    "audit_anchors": "the chain of all tenants' checkpoints; tenants are keyed hashes there",
+    "audit_keys": "public keys",
 }
 
 
@@ -157,6 +159,7 @@ def test_uniqueness_that_ignores_tenants_is_on_the_list(migrated: str) -> None:
     assert {index for (index,) in indexes} == {
         "tenants_pkey", "tenants_name_key", "channels_of_one_tenant", "shards_pkey", "hosting_pkey",
         "malformed_events_pkey", "message_prices_pkey", "plans_pkey",
+        "audit_anchors_pkey", "audit_keys_pkey",
     }  # fmt: skip
 
 
@@ -168,11 +171,16 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
                where grantee = 0)
            from pg_proc p where p.prosecdef and p.pronamespace = 'public'::regnamespace""",
     )
+    # The one that writes: it makes partitions for the months to come, is told nothing and tells no row.
+    [months] = [found for found in functions if found[0] == "prepare_audit_months"]
+    assert months[2] == '{"search_path=public, pg_temp",lock_timeout=3s}'
+    assert not months[5], "prepare_audit_months is open to everybody"
+    functions.remove(months)
     assert {name for name, *_ in functions} == {
         "find_channels", "has_hosted_models", "waiting_conversations", "waiting_memories",
         "installation_status",
         "dead_letters", "tenant_names", "socket_channels", "has_verify_token",
-        "amended_in_vain",
+        "amended_in_vain", "audit_waiting", "audited_tenants",
     }  # fmt: skip
     for name, owner, settings, volatile, granted, public in functions:
         assert owner == "konstruct_lookup", f"{name} is owned by {owner}"

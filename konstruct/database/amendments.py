@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.messages import Heard, Reply
 
 # How a memory reads: what the contact said, what they were told. `format` of PostgreSQL and `%` of Python agree on it.
@@ -68,7 +68,9 @@ async def forget_early(database: Database) -> None:
             await connection.run("forget_early")
 
 
-async def pause(database: Database, tenant: UUID, conversation: UUID, reason: str, seconds: float) -> bool:
+async def pause(
+    database: Database | TenantConnection, tenant: UUID, conversation: UUID, reason: str, seconds: float
+) -> bool:
     """Silence the employee; nothing of a turn under way becomes visible any more. False: no such conversation."""
     return bool(
         await database.run(
@@ -77,7 +79,7 @@ async def pause(database: Database, tenant: UUID, conversation: UUID, reason: st
     )
 
 
-async def resume(database: Database, tenant: UUID, conversation: UUID) -> bool:
+async def resume(database: Database | TenantConnection, tenant: UUID, conversation: UUID) -> bool:
     """Let the employee speak again; escalation rules count from zero. False: no such conversation."""
     return bool(await database.run("resume_conversation", tenant=tenant, conversation=conversation))
 

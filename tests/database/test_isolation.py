@@ -68,7 +68,21 @@ async def test_globex_sees_and_changes_nothing_of_acme(town: Town, query: str) -
 
 
 @pytest.mark.parametrize(
-    "query", ["activate", "channels", "ciphertexts", "employees", "memory_text", "models", "recall", "tenant"]
+    "query",
+    [
+        "activate",
+        "channels",
+        "conversation_of_tenant",
+        "conversations_of_tenant",
+        "history",
+        "api_tokens",
+        "ciphertexts",
+        "employees",
+        "memory_text",
+        "models",
+        "recall",
+        "tenant",
+    ],
 )
 async def test_acme_itself_does_see_its_rows_this_way(town: Town, query: str) -> None:
     """Without this, the test above could pass because its questions find nothing at all."""

@@ -50,7 +50,8 @@ ARGUMENTS: dict[str, Any] = {
     "countries": ["DE"], "delivered": [True], "prices": [1], "valid_from": datetime.now(UTC),
     "monthly_fee_micros": 0, "unit": "micros", "included": 0, "overage_micros": 0, "overage_per": 1, "event_name": "x",
     "fee_price": "", "usage_price": "",
-    "actor": CANARY, "again_as": UUID(int=7), "answer": b"a", "created_by": "x", "days": 1, "inbox_id": 2,
+    "actor": CANARY, "again_as": UUID(int=7), "answer": b"a", "before_id": UUID(int=9), "before_message": None,
+    "only_paused": False, "pattern": None, "created_by": "x", "days": 1, "inbox_id": 2,
     "key": CANARY, "position": "", "request": b"r", "digested": b"h",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
@@ -60,6 +61,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "commit_turn": {"contacts": [], "replies": []},
     "save_api_token": {"role": "viewer", "id": UUID(int=8), "digested": b"i"},
     "save_idempotent_answer": {"key": "another"},
+    "conversations_of_tenant": {"at": None},
+    "dead_letters_of_tenant": {"at": None},
     "has_memories": {"conversation": UUID(int=5)},
     "recall": {"conversation": UUID(int=5)},
     "memory_text": {},

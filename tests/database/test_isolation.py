@@ -10,19 +10,8 @@ import pytest_asyncio
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 from tests.database.named_queries import QUERIES
-from tests.database.two_tenants import (
-    ACME,
-    ACROSS_TENANTS,
-    ARGUMENTS,
-    CANARY,
-    GLOBEX,
-    REPLY,
-    SAID,
-    TRACES,
-    Town,
-    parameters,
-    settle,
-)  # fmt: skip
+from tests.database.rows_of_acme import ACME, CANARY, GLOBEX, REPLY, SAID, TRACES
+from tests.database.two_tenants import ACROSS_TENANTS, ARGUMENTS, Town, parameters, settle
 from tests.postgres import Server
 
 

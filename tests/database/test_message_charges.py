@@ -18,7 +18,8 @@ from konstruct.database import charges
 from konstruct.database.pool import Database
 from konstruct.errors import PricesInvalid
 from konstruct.message_prices import Price, PriceList
-from tests.database.two_tenants import ACME, GLOBEX, REPLY, TURN, settle
+from tests.database.rows_of_acme import ACME, GLOBEX, REPLY, TURN
+from tests.database.two_tenants import settle
 from tests.whatsapp_rig import whatsapp_rig
 
 START = datetime(2026, 10, 1, tzinfo=UTC)

@@ -11,18 +11,20 @@ import psycopg
 from konstruct import identity
 from konstruct.database.pool import Database
 from tests.database.named_queries import QUERIES
-
-ACME, GLOBEX = identity.tenant_id("acme"), identity.tenant_id("globex")
-CANARY = "canary-of-acme"
-SAID = f"{CANARY}: my diagnosis"
-CONVERSATION = identity.conversation_id(ACME, "slack", CANARY)
-CONTACT = identity.contact_id(ACME, "slack", CANARY)
-EMPLOYEE = identity.employee_id(ACME, CANARY)
-SHARD = identity.shard_of(CONVERSATION)
-TURN, REPLY = UUID(int=0xACE), UUID(int=0xACE1)
-ADDRESS = {"team": CANARY, "channel": CANARY, "thread": None, "private": True}
-VECTOR = "[" + ",".join(["1"] * 384) + "]"
-TRACES = {CANARY, *(str(id_) for id_ in (ACME, CONVERSATION, CONTACT, EMPLOYEE, TURN, REPLY))}
+from tests.database.rows_of_acme import (
+    ACME,
+    ADDRESS,
+    CANARY,
+    CONTACT,
+    CONVERSATION,
+    EMPLOYEE,
+    GLOBEX,
+    REPLY,
+    ROWS,
+    SHARD,
+    TURN,
+    VECTOR,
+)
 
 # Parameter -> the value that would hit acme, where the tenant itself were acme's.
 ARGUMENTS: dict[str, Any] = {
@@ -137,115 +139,3 @@ def settle(url: str) -> None:
             )
         for statement, values in ROWS:
             owner.execute(statement.encode(), values)
-
-
-ROWS: list[tuple[str, list[Any]]] = [
-    ("insert into models values (%s, %s, %s, null, %s)", [ACME, CANARY, CANARY, CANARY.encode()]),
-    (
-        "insert into channels values (%s, 'slack', %s, %s, %s, %s, %s)",
-        [ACME, CANARY, CANARY, EMPLOYEE, CANARY, CANARY.encode()],
-    ),
-    (
-        (
-            "insert into conversations (tenant_id, id, shard, channel, address, version)"
-            " values (%s, %s, %s, 'slack', %s, 1)"
-        ),
-        [ACME, CONVERSATION, SHARD, f'{{"team": "{CANARY}", "channel": "{CANARY}"}}'],
-    ),
-    (
-        "insert into contacts (tenant_id, id, channel, external_id) values (%s, %s, 'slack', %s)",
-        [ACME, CONTACT, CANARY],
-    ),
-    (
-        (
-            "insert into messages (tenant_id, conversation_id, turn_id, turn, role, contact_id, text)"
-            " values (%s, %s, %s, 1, 'contact', %s, %s)"
-        ),
-        [ACME, CONVERSATION, TURN, CONTACT, SAID],
-    ),
-    (
-        (
-            "insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private,"
-            " text, embedding)"
-            " values (%s, %s, %s, %s, %s, 1, true, %s, %s)"
-        ),
-        [ACME, TURN, CONTACT, CONVERSATION, SHARD, SAID, VECTOR.replace("1", "2")],
-    ),
-    (
-        (
-            "insert into memories (tenant_id, turn_id, contact_id, conversation_id, shard, turn, private,"
-            " text)"
-            " values (%s, %s, %s, %s, %s, 1, true, %s)"
-        ),
-        [ACME, UUID(int=0xACE2), CONTACT, CONVERSATION, SHARD, SAID],
-    ),
-    (
-        (
-            "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)"
-            " values (%s, 'slack', %s, %s, %s, 1, %s)"
-        ),
-        [ACME, f"{CANARY}:1", CONVERSATION, SHARD, f'{{"text": "{SAID}"}}'],
-    ),
-    (
-        (
-            "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body, state, error)"
-            " values (%s, 'slack', %s, %s, %s, 1, %s, 'dead', 'ZeroDivisionError')"
-        ),
-        [ACME, f"{CANARY}:2", CONVERSATION, SHARD, f'{{"text": "{SAID}"}}'],
-    ),
-    (
-        (
-            "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state,"
-            " claim_epoch, claimed_until, channel, address)"
-            " values (%s, %s, %s, %s, %s, 0, %s, 'pending', 1, now(), 'slack', %s)"
-        ),
-        [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID, f'{{"team": "{CANARY}"}}'],
-    ),
-    (
-        "insert into contact_aliases (tenant_id, channel, alias, contact) values (%s, 'whatsapp', %s, %s)",
-        [ACME, "her-phone", CANARY],
-    ),
-    (
-        (
-            "insert into amended_early (tenant_id, conversation_id, source_id, text, at)"
-            " values (%s, %s, 'long-ago', %s, now() - interval '9 days')"
-        ),
-        [ACME, CONVERSATION, SAID],
-    ),
-    ("insert into usage values (%s, %s, %s, %s, %s, 1, 1, 1)", [ACME, TURN, CONVERSATION, EMPLOYEE, CANARY]),
-    (
-        (
-            "insert into message_charges (tenant_id, id, category, country, delivered, billable, created_at)"
-            " values (%s, %s, '', '', false, true, now())"
-        ),
-        [ACME, UUID(int=0xACE3)],
-    ),
-    (
-        "insert into feedback values (%s, %s, %s, %s, true)",
-        [ACME, TURN, CONTACT, CONVERSATION],
-    ),
-    (
-        (
-            "insert into install_states (tenant_id, state, browser, expires_at)"
-            " values (%s, 's', 'b', now() + interval '1 day')"
-        ),
-        [ACME],
-    ),
-    (
-        "update channels set expires_at = now(), installed_at = now() - interval '1 day' where tenant_id = %s",
-        [ACME],
-    ),
-    (
-        (
-            "insert into web_messages (tenant_id, conversation_id, id, place, seq, role, text, final)"
-            " values (%s, %s, %s, 1, 1, 'employee', %s, false)"
-        ),
-        [ACME, CONVERSATION, EMPLOYEE, SAID],
-    ),
-    (
-        "insert into api_tokens values (%s, %s, 'h', %s, 'owner', 'x', now(), now() + interval '1 day')",
-        [ACME, EMPLOYEE, CANARY],
-    ),
-    ("insert into idempotency_keys values (%s, %s, %s, 'r', %s)", [ACME, CANARY, CANARY, SAID]),
-    ("update shards set epoch = 1 where %s", [True]),
-]

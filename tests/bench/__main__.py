@@ -14,6 +14,7 @@ import uvloop
 from tests.bench import (
     bench_ack,
     bench_crash,
+    bench_flood,
     bench_idle,
     bench_overhead,
     bench_parse,
@@ -31,7 +32,7 @@ from tests.bench.installed import installation
 
 TOGETHER: dict[str, Any] = {
     "idle": bench_idle.measure, "ack": bench_ack.measure, "overhead": bench_overhead.measure,
-    "turns": bench_turns.measure, "warm": bench_warm.measure,
+    "turns": bench_turns.measure, "flood": bench_flood.measure, "warm": bench_warm.measure,
 }  # fmt: skip
 
 

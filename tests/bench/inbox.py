@@ -37,6 +37,11 @@ class Inbox:
         found = "select xact_commit from pg_stat_database where datname = current_database()"
         return int(await self._pool.fetchval(found))
 
+    async def turns(self, tenant: str) -> int:
+        """Turns of a tenant that committed so far."""
+        found = "select count(distinct turn_id) from messages m join tenants t on t.id = m.tenant_id where t.name = $1"
+        return int(await self._pool.fetchval(found, tenant))
+
     async def settled(self, seconds: float = 120) -> None:
         """Wait until everything is answered and marked; raises TimeoutError."""
         async with asyncio.timeout(seconds):

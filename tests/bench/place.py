@@ -21,9 +21,11 @@ def _app(name: str) -> App:
     )  # fmt: skip
 
 
-# The stub answers QUICK at once, SLOW after a second, DRIP word by word; HOSTED goes through LiteLLM.
-QUICK, SLOW, DRIP, HOSTED = APPS = tuple(_app(name) for name in ("quick", "slow", "drip", "hosted"))
-_MODELS = {"quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "hosted": "stub"}
+# The stub answers QUICK at once, SLOW and FLOOD after a second, DRIP word by word; HOSTED goes through LiteLLM.
+QUICK, SLOW, DRIP, HOSTED, FLOOD = APPS = tuple(_app(name) for name in ("quick", "slow", "drip", "hosted", "flood"))
+_MODELS = {
+    "quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "hosted": "stub", "flood": "local/slow",
+}  # fmt: skip
 
 
 def tenant_file(app: App) -> str:

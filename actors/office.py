@@ -1,7 +1,7 @@
 """What all conversations of a host share, and what one conversation knows between its turns."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,11 +15,12 @@ from konstruct.errors import PASSING, KonstructError
 from konstruct.escalation import Counters
 from konstruct.failpoints import Failpoint
 from konstruct.fair_queue import FairQueue
+from konstruct.limits import ContactLimit
 from konstruct.messages import Heard, Reply, Spoken
 from konstruct.metrics import Metrics
 from konstruct.models import Call
-from konstruct.roster import Roster
-from konstruct.triage import Pause
+from konstruct.roster import Assignment, Roster
+from konstruct.triage import Decision, Pause, triage
 from konstruct.window import slide
 
 # A backlog must not share one model so thinly that every turn runs into its deadline; a fifth is left to others.
@@ -44,6 +45,7 @@ class Office:
     turns: FairQueue = field(default_factory=lambda: FairQueue(TURNS_AT_ONCE, TURNS_OF_A_TENANT))
     activations: FairQueue = field(default_factory=lambda: FairQueue(ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT))
     isolation: FairQueue = field(default_factory=lambda: FairQueue(1))
+    contacts: ContactLimit = field(default_factory=ContactLimit)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -58,11 +60,20 @@ class Office:
     async def prepare(self, heard: Heard) -> None:
         """Load what a turn needs: that must not pass for a crash of its message. Raises what is PASSING only."""
         try:
-            await self.roster.assignment(heard.tenant, heard.channel, heard.address.team)
+            assignment = await self.roster.assignment(heard.tenant, heard.channel, heard.address.team)
+            self.turns.set_pace(heard.tenant, assignment.limits.pace)
         except PASSING:
             raise
         except KonstructError:
             pass  # it comes again in the turn
+
+    def decide(self, messages: Sequence[Heard], known: "Knowledge", assignment: Assignment) -> Decision:
+        """What a turn has to do, within its contacts' limits."""
+        decided = triage(messages, known.counters, assignment.escalation, paused=known.paused)
+        limited = self.contacts.limited(decided, messages, assignment.limits, time.monotonic())
+        if limited is not decided:
+            self.metrics.count("konstruct_limited_messages_total", "contact", by=len(messages))
+        return limited
 
 
 @dataclass(slots=True)

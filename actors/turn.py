@@ -23,7 +23,7 @@ from konstruct.messages import Heard, Reply
 from konstruct.models import Answer, Usage
 from konstruct.models.policy import answer
 from konstruct.roster import Assignment
-from konstruct.triage import Decision, triage
+from konstruct.triage import Decision
 
 T = TypeVar("T")
 TURN_SECONDS = 120.0
@@ -99,7 +99,7 @@ class Turn:
 
     async def _answer(self, assignment: Assignment) -> None:
         await self._open(assignment)
-        decision = triage(self._opened.said, self._known.counters, assignment.escalation, paused=self._known.paused)
+        decision = self._office.decide(self._opened.said, self._known, assignment)
         if decision.asks or (decision.text and assignment.channel.marks_read):
             self._showing.begin_status(assignment.channel, self._newest)
         result = await self._think(assignment) if decision.asks else None

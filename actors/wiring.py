@@ -16,6 +16,7 @@ from konstruct.database.tenants import ModelRow
 from konstruct.database.web_messages import WebMessages
 from konstruct.delivery import Delivery
 from konstruct.failpoints import Failpoint, armed, disarmed
+from konstruct.limits import Limits
 from konstruct.media.reader import MediaReader
 from konstruct.media.store import open_store
 from konstruct.metrics import Metrics
@@ -93,6 +94,7 @@ def _roster(settings: Settings, database: Database, session: aiohttp.ClientSessi
         database, vault, _opener(settings, session), _api_urls(settings), session, rotation=rotation,
         feed=WebMessages(database), open_transcriber=_transcriber,
         prices=PriceList.read(settings.prices_file),
+        limits=Limits(settings.answers_per_minute, settings.answers_at_once, settings.contact_messages_per_minute),
     )  # fmt: skip
 
 

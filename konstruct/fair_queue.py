@@ -68,10 +68,14 @@ class FairQueue:
 
     def set_pace(self, tenant: UUID, pace: Pace) -> None:
         """The tenant's limits, as configured now."""
-        if pace != Pace():
-            self._paces[tenant] = pace
-        elif self._paces.pop(tenant, None):
+        if pace == self._paces.get(tenant, Pace()):
+            return
+        if pace == Pace():
+            del self._paces[tenant]
             self._rates.pop(tenant, None)
+        else:
+            self._paces[tenant] = pace
+        self._grant()
 
     @asynccontextmanager
     async def slot(self, tenant: UUID) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_ten
 from konstruct.errors import ChannelBusy, KonstructError
 from konstruct.escalation import parse
 from konstruct.jointly import Jointly
+from konstruct.limits import Limits
 from konstruct.media.reader import Transcribing
 from konstruct.messages import Address
 from konstruct.models import Model
@@ -58,6 +59,7 @@ class Assignment:
     transcriber: Transcribing | None = None  # who writes down recordings
     options: dict[str, Any] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)  # by the name of the model
+    limits: Limits = field(default_factory=Limits)
 
 
 class Roster:
@@ -75,8 +77,12 @@ class Roster:
         feed: Feed | None = None,
         open_transcriber: OpenTranscriber | None = None,
         prices: PriceList | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        """`open_model(tenant, name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL."""
+        """`open_model(tenant, name, row)`: row is None for a local model. `api_urls`: channel kind -> base URL.
+
+        `limits`: of a tenant whose file names none.
+        """
         self._rotation = rotation
         self._database = database
         self._vault = vault
@@ -86,6 +92,7 @@ class Roster:
         self._feed = feed
         self._open_transcriber = open_transcriber
         self._prices = prices or PriceList()
+        self._limits = limits or Limits()
         self._kept: dict[UUID, tuple[float, TenantRow | None]] = {}
         self._reads: Jointly[UUID, TenantRow | None] = Jointly()
         self._opened: dict[tuple[UUID, str, str], tuple[TenantRow, Assignment]] = {}
@@ -153,6 +160,7 @@ class Roster:
             transcriber=self._transcriber(row),
             options=employee["options"],
             terms={model.name: self._terms(row, name) for name, model in models.items()},
+            limits=self._limits.changed(row.limits),
         )
 
     def _line(self, channel: ChannelRow) -> Line:

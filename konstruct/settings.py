@@ -34,6 +34,9 @@ class Settings:
     local_model_url: str
     conversation_hosts: int
     database_connections: int
+    answers_per_minute: int | None
+    answers_at_once: int | None
+    contact_messages_per_minute: int | None
     log_level: str
     media_url: str
     media_endpoint: str
@@ -67,6 +70,9 @@ class Settings:
             local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),
             database_connections=read.number("DATABASE_CONNECTIONS", 4, lowest=1, highest=200),
+            answers_per_minute=read.limit("ANSWERS_PER_MINUTE"),
+            answers_at_once=read.limit("ANSWERS_AT_ONCE"),
+            contact_messages_per_minute=read.limit("CONTACT_MESSAGES_PER_MINUTE"),
             log_level=read.one_of("LOG_LEVEL", LOG_LEVELS, "info"),
             media_url=read.text("MEDIA_URL", ""),
             media_endpoint=read.text("MEDIA_ENDPOINT", ""),
@@ -110,6 +116,9 @@ class _Reader:
             return value
 
         return self._parse(name, parse, default, f"a whole number from {lowest} to {highest}")
+
+    def limit(self, name: str) -> int | None:
+        return self.number(name, 0, lowest=1, highest=1_000_000) or None
 
     def switch(self, name: str, *, default: bool) -> bool:
         return self.one_of(name, ("on", "off"), "on" if default else "off") == "on"

@@ -28,7 +28,8 @@ create table tenants (
   quiet_seconds double precision not null default 0 check (quiet_seconds between 0 and 60),
   created_at timestamptz not null default now(),
   escalation jsonb not null default '{}',         -- rules, message, web_message, resume_after_minutes
-  operators jsonb not null default '{}'           -- where operators are told: slack_channel
+  operators jsonb not null default '{}',          -- where operators are told: slack_channel
+  limits jsonb not null default '{}'              -- what the tenant file says: answers_per_minute, ...; null = no limit
 );
 
 create table employees (
@@ -443,16 +444,21 @@ begin
   return query select distinct on (app) * from channels where kind = p_kind order by app limit 50;
 end $$;
 
--- Conversations of a host with something left to do, that nobody has touched for p_older_than.
+-- Conversations of a host with something left to do, that nobody has touched for p_older_than; tenants take turns, so
+-- that a flood of one leaves room for the others'.
 create function waiting_conversations(p_host int, p_older_than interval)
   returns table (tenant_id uuid, conversation_id uuid, shard int)
   language sql stable security definer set search_path = public, pg_temp as $$
-  select distinct i.tenant_id, i.conversation_id, i.shard from inbox i join shards s using (shard)
-    where s.host = p_host and i.state = 'waiting' and i.received_at <= now() - p_older_than
-  union
-  select distinct o.tenant_id, o.conversation_id, o.shard from outbox o join shards s using (shard)
-    where s.host = p_host and o.state in ('streaming', 'pending') and o.created_at <= now() - p_older_than
-  limit 2000;
+  select w.tenant_id, w.conversation_id, w.shard from (
+    select l.tenant_id, l.conversation_id, l.shard,
+           row_number() over (partition by l.tenant_id order by min(l.since)) as place
+    from (select i.tenant_id, i.conversation_id, i.shard, i.received_at as since from inbox i join shards s using (shard)
+            where s.host = p_host and i.state = 'waiting' and i.received_at <= now() - p_older_than
+          union all
+          select o.tenant_id, o.conversation_id, o.shard, o.created_at from outbox o join shards s using (shard)
+            where s.host = p_host and o.state in ('streaming', 'pending') and o.created_at <= now() - p_older_than) l
+    group by l.tenant_id, l.conversation_id, l.shard) w
+  order by w.place limit 2000;
 $$;
 
 -- Memory jobs of a host that are still to be done.

@@ -60,6 +60,7 @@ class TenantRow:
     employees: dict[UUID, dict[str, Any]]
     models: dict[str, ModelRow]
     channels: list[ChannelRow]
+    limits: dict[str, Any] = field(default_factory=dict)
 
     @property
     def operators_place(self) -> Address | None:
@@ -91,6 +92,7 @@ async def _apply(database: Database, tenant_file: TenantFile, vault: Vault) -> b
             "save_tenant", name=wanted.name, quiet_seconds=wanted.quiet_seconds, escalation=wanted.escalation,
             operators=wanted.operators,
         )  # fmt: skip
+        await connection.run("save_limits", limits=wanted.limits)
         employee = employee_id(tenant, tenant_file.employee.name)
         await connection.run("save_employee", id=employee, **wanted.employees[employee])
         await _apply_models(connection, tenant_file, vault)
@@ -208,6 +210,7 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
         },
         models={model.name: ModelRow(**model.row) for model in tenant_file.models},
         channels=channels,
+        limits=tenant_file.limits.stored,
     )
 
 
@@ -228,6 +231,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
         employees=await employees_of(connection),
         models=models,
         channels=[_channel(row, connection.tenant, vault) for row in await connection.run("channels")],
+        limits=tenant["limits"],
     )
 
 

@@ -10,6 +10,7 @@ from konstruct.errors import RuleInvalid, TenantFileInvalid
 from konstruct.tenant_file.channel_entries import ChannelEntries, SlackEntry, TemplateEntry, WebEntry, WhatsAppEntry
 from konstruct.tenant_file.employee import EmployeeEntry, PromptEntry
 from konstruct.tenant_file.environment import filled
+from konstruct.tenant_file.limits import LimitsEntry
 from konstruct.tenant_file.model import ModelEntry
 from konstruct.tenant_file.strict import LOCAL, Strict, digest
 from konstruct.tenant_file.takeover import EscalationEntry, OperatorEntry
@@ -19,6 +20,7 @@ __all__ = [
     "ChannelEntries",
     "EmployeeEntry",
     "EscalationEntry",
+    "LimitsEntry",
     "ModelEntry",
     "OperatorEntry",
     "PromptEntry",
@@ -42,6 +44,7 @@ class TenantFile(Strict):
     channels: ChannelEntries = ChannelEntries()
     escalation: EscalationEntry = EscalationEntry()
     operators: OperatorEntry = OperatorEntry()
+    limits: LimitsEntry = LimitsEntry()
 
 
 def parse(text: str, environment: Mapping[str, str]) -> TenantFile:

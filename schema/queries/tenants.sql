@@ -17,6 +17,10 @@ values (current_tenant(), :name, :quiet_seconds, :escalation, :operators)
 on conflict (id) do update set quiet_seconds = excluded.quiet_seconds, escalation = excluded.escalation,
   operators = excluded.operators;
 
+-- name: save_limits!
+-- Needs a tenant connection.
+update tenants set limits = :limits where id = current_tenant();
+
 -- name: save_employee!
 -- Needs a tenant connection.
 insert into employees (tenant_id, id, name, instructions, model, fallback_model, options)
@@ -59,7 +63,7 @@ delete from employees where tenant_id = current_tenant() and id <> all (:ids);
 
 -- name: tenant^
 -- Needs a tenant connection.
-select name, quiet_seconds, escalation, operators from tenants where id = current_tenant();
+select name, quiet_seconds, escalation, operators, limits from tenants where id = current_tenant();
 
 -- name: employees
 -- Needs a tenant connection.

@@ -34,7 +34,7 @@ ARGUMENTS: dict[str, Any] = {
     "conversations": [CONVERSATION], "embeddings": [VECTOR], "employee": EMPLOYEE, "epoch": 1,
     "epochs": [1], "error": "x", "errors": ["x"], "events": [f"{CANARY}:1"], "external_id": "x",
     "external_ids": ["x"], "fallback_model": None, "host": 0, "hosts": 1, "id": EMPLOYEE, "ids": [],
-    "inbox": [1], "instructions": "x", "keys": [], "kind": "slack", "limit": 10, "litellm": "x/y",
+    "inbox": [1], "instructions": "x", "keys": [], "kind": "slack", "limit": 10, "limits": {}, "litellm": "x/y",
     "memories": [], "model": "x", "name": "globex", "names": [], "older_than": timedelta(0),
     "private": True, "query": VECTOR, "quiet_seconds": 0.0, "reason": "x", "replies": [REPLY],
     "reply": REPLY, "said": [], "secrets": b"s", "shard": SHARD, "shards": [SHARD], "team": CANARY,

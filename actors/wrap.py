@@ -15,7 +15,7 @@ from actors.conversation_host import HostHealth
 from actors.wiring import HostParts, build_host
 from konstruct import logs
 from konstruct.database import hosting
-from konstruct.database.tenants import any_hosted_model
+from konstruct.database.lookups import any_hosted_model
 from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
 from konstruct.models.hosted import HostedModel

@@ -14,8 +14,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_reach import SlackReach
 from deployments.webhooks import Intake
+from konstruct.database.lookups import socket_channels
 from konstruct.database.pool import Database
-from konstruct.database.tenants import socket_channels
 from konstruct.directory import Directory
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from deployments.installation.tenants import open_database
 from konstruct.channels import web_chat
-from konstruct.database.tenants import find_channels
+from konstruct.database.lookups import find_channels
 from konstruct.errors import SettingsInvalid
 from konstruct.settings import Settings
 from konstruct.vault import Vault

@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from konstruct.database.lookups import find_channels, has_verify_token
 from konstruct.database.pool import Database
-from konstruct.database.tenants import ChannelRow, find_channels, has_verify_token
+from konstruct.database.tenants import ChannelRow
 from konstruct.errors import DatabaseUnavailable
 from konstruct.jointly import Jointly
 from konstruct.vault import Vault

@@ -1,21 +1,16 @@
 """Tenants as operators configure them: applying a tenant file, and reading it back for a turn or a webhook."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
-
-import structlog
 
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import AlreadyTaken, SecretUnreadable, TenantFileInvalid
 from konstruct.identity import employee_id, tenant_id
 from konstruct.messages import Address
-from konstruct.tenant_file import TenantFile, digest
+from konstruct.tenant_file import ChannelEntries, EmployeeEntry, ModelEntry, TenantFile
 from konstruct.vault import Vault
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +70,37 @@ class TenantRow:
 async def apply_tenant(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:
     """Make the tenant what the file says; applying it again changes nothing. Answers whether anything changed."""
     try:
-        return await _apply(database, tenant_file, vault)
+        async with database.tenant(tenant_id(tenant_file.tenant)) as connection:
+            return await apply_within(connection, tenant_file, vault)
     except AlreadyTaken:
-        places = [f"{c['kind']} {c['team']} {c['app']}".strip() for c in tenant_file.channels.connections]
-        message = f"{' or '.join(places)} belongs to another tenant; take it out of that one's file first."
-        raise TenantFileInvalid(message) from None
+        raise taken(tenant_file.channels) from None
 
 
-async def _apply(database: Database, tenant_file: TenantFile, vault: Vault) -> bool:
-    tenant = tenant_id(tenant_file.tenant)
-    async with database.tenant(tenant) as connection:
-        wanted = _wanted(tenant, tenant_file)
-        if await _readable(connection, vault) == wanted:
-            return False
-        await connection.run(
-            "save_tenant", name=wanted.name, quiet_seconds=wanted.quiet_seconds, escalation=wanted.escalation,
-            operators=wanted.operators,
-        )  # fmt: skip
-        await connection.run("save_limits", limits=wanted.limits)
-        employee = employee_id(tenant, tenant_file.employee.name)
-        await connection.run("save_employee", id=employee, **wanted.employees[employee])
-        await _apply_models(connection, tenant_file, vault)
-        await _apply_channels(connection, tenant_file, vault, employee)
-        await connection.run("adopt_channels", employee=employee)
-        await connection.run("drop_other_employees", ids=[employee])
+def taken(channels: ChannelEntries) -> TenantFileInvalid:
+    """What to say when one of these is connected elsewhere."""
+    places = [f"{c['kind']} {c['team']} {c['app']}".strip() for c in channels.connections]
+    return TenantFileInvalid(f"{' or '.join(places)} belongs to another tenant; take it out of that one's file first.")
+
+
+async def apply_within(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> bool:
+    """`apply_tenant` in a transaction of the caller's; raises AlreadyTaken as it ends."""
+    wanted = _wanted(connection.tenant, tenant_file)
+    if await _readable(connection, vault) == wanted:
+        return False
+    await connection.run(
+        "save_tenant", name=wanted.name, quiet_seconds=wanted.quiet_seconds, escalation=wanted.escalation,
+        operators=wanted.operators,
+    )  # fmt: skip
+    await connection.run("save_limits", limits=wanted.limits)
+    employee = await save_employee(connection, tenant_file.employee)
+    for model in tenant_file.models:
+        await save_model(connection, model, vault)
+    await connection.run("drop_other_models", names=[model.name for model in tenant_file.models])
+    await save_channels(connection, tenant_file.channels, employee, vault)
+    keys = [f"{c.kind}/{c.app}/{c.team}" for c in wanted.channels]
+    await connection.run("drop_other_channels", keys=keys)
+    await connection.run("adopt_channels", employee=employee)
+    await connection.run("drop_other_employees", ids=[employee])
     return True
 
 
@@ -106,40 +108,6 @@ async def read_tenant(database: Database, tenant: UUID, vault: Vault) -> TenantR
     """The tenant's configuration, None if there is no such tenant."""
     async with database.tenant(tenant) as connection:
         return await _read(connection, vault)
-
-
-async def any_hosted_model(database: Database) -> bool:
-    """Whether any tenant uses a model through LiteLLM."""
-    return bool(await database.run("has_hosted_models"))
-
-
-async def find_channels(database: Database, kind: str, app: str, team: str, vault: Vault) -> list[ChannelRow]:
-    """Candidates to check a request's signature with; the event's own channel has this very app and team.
-
-    Raises SecretUnreadable where it is the event's own that does not open, or none does.
-    """
-    rows = await database.run("find_channels", seconds=2.0, kind=kind, app=app, team=team)
-    channels = _readable_channels(rows, vault)
-    for row in rows:
-        if (row["app"], row["team"]) == (app, team) or not channels:
-            _channel(row, row["tenant_id"], vault)
-    return channels
-
-
-async def socket_channels(database: Database, vault: Vault) -> list[ChannelRow]:
-    """Every channel that asks for a connection of ours instead of webhooks, and whose secrets open."""
-    return _readable_channels(await database.run("socket_channels"), vault)
-
-
-def _readable_channels(rows: Sequence[Any], vault: Vault) -> list[ChannelRow]:
-    """One tenant's damaged secret must not keep another tenant's channel from working."""
-    channels = []
-    for row in rows:
-        try:
-            channels.append(_channel(row, row["tenant_id"], vault))
-        except SecretUnreadable as error:
-            log.warning("channel passed over", channel=row["kind"], team=row["team"], reason=str(error))
-    return channels
 
 
 async def tenant_of(connection: TenantConnection) -> Any:
@@ -155,9 +123,14 @@ async def employees_of(connection: TenantConnection) -> dict[UUID, dict[str, Any
     }
 
 
-async def has_verify_token(database: Database, kind: str, token: str) -> bool:
-    """Whether some channel of this kind was set up with this token."""
-    return bool(await database.run("has_verify_token", seconds=2.0, kind=kind, digest=digest(token)))
+async def models_of(connection: TenantConnection) -> Any:
+    """Rows of the tenant's models, keys encrypted."""
+    return await connection.run("models")
+
+
+async def channels_of(connection: TenantConnection) -> Any:
+    """Rows of the tenant's channels, secrets encrypted."""
+    return await connection.run("channels")
 
 
 async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | None:
@@ -171,27 +144,24 @@ async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | N
     return replace(row, channels=[channel for channel in row.channels if channel.installed_by == "file"])
 
 
-async def _apply_models(connection: TenantConnection, tenant_file: TenantFile, vault: Vault) -> None:
-    for model in tenant_file.models:
-        key = vault.encrypt(connection.tenant, model.api_key) if model.api_key else None
-        await connection.run("save_model", **model.row | {"api_key": key})
-    await connection.run("drop_other_models", names=[model.name for model in tenant_file.models])
+async def save_employee(connection: TenantConnection, entry: EmployeeEntry) -> UUID:
+    """An employee as the entry says; answers the id."""
+    id_ = employee_id(connection.tenant, entry.name)
+    await connection.run("save_employee", id=id_, **_employee(entry))
+    return id_
 
 
-async def _apply_channels(connection: TenantConnection, tenant_file: TenantFile, vault: Vault, employee: UUID) -> None:
-    channels = _wanted(connection.tenant, tenant_file).channels
-    for channel in channels:
-        await connection.run(
-            "save_channel",
-            kind=channel.kind,
-            app=channel.app,
-            team=channel.team,
-            employee=employee,
-            account=channel.account,
-            secrets=vault.encrypt(connection.tenant, json.dumps(channel.secrets)),
-            options=channel.options,
-        )
-    await connection.run("drop_other_channels", keys=[f"{c.kind}/{c.app}/{c.team}" for c in channels])
+async def save_model(connection: TenantConnection, entry: ModelEntry, vault: Vault) -> None:
+    """A model as the entry says."""
+    key = vault.encrypt(connection.tenant, entry.api_key) if entry.api_key else None
+    await connection.run("save_model", **entry.row | {"api_key": key})
+
+
+async def save_channels(connection: TenantConnection, entries: ChannelEntries, employee: UUID, vault: Vault) -> None:
+    """Connections as the entries say; others stay as they are."""
+    for fields in entries.connections:
+        secrets = vault.encrypt(connection.tenant, json.dumps(fields["secrets"]))
+        await connection.run("save_channel", **fields | {"employee": employee, "secrets": secrets})
 
 
 def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
@@ -204,14 +174,16 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
         quiet_seconds=tenant_file.quiet_seconds,
         escalation=tenant_file.escalation.model_dump(mode="json"),
         operators=tenant_file.operators.model_dump(mode="json"),
-        employees={
-            employee: tenant_file.employee.model_dump(include={"name", "instructions", "model", "fallback_model"})
-            | {"options": tenant_file.employee.options}
-        },
+        employees={employee: _employee(tenant_file.employee)},
         models={model.name: ModelRow(**model.row) for model in tenant_file.models},
         channels=channels,
         limits=tenant_file.limits.stored,
     )
+
+
+def _employee(entry: EmployeeEntry) -> dict[str, Any]:
+    fields = entry.model_dump(include={"name", "instructions", "model", "fallback_model"})
+    return fields | {"options": entry.options}
 
 
 async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
@@ -219,7 +191,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
     if tenant is None:
         return None
     models = {}
-    for row in await connection.run("models"):
+    for row in await models_of(connection):
         what = f"The key of model {row['name']}"
         key = vault.decrypt(connection.tenant, row["api_key"], what) if row["api_key"] else None
         models[row["name"]] = ModelRow(**dict(row) | {"api_key": key})
@@ -230,12 +202,13 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
         operators=tenant["operators"],
         employees=await employees_of(connection),
         models=models,
-        channels=[_channel(row, connection.tenant, vault) for row in await connection.run("channels")],
+        channels=[channel_of(row, connection.tenant, vault) for row in await channels_of(connection)],
         limits=tenant["limits"],
     )
 
 
-def _channel(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
+def channel_of(row: Any, tenant: UUID, vault: Vault) -> ChannelRow:
+    """A row with its secrets decrypted; raises SecretUnreadable."""
     secrets = json.loads(vault.decrypt(tenant, row["secrets"], f"The secrets of {row['kind']} {row['team']}"))
     return ChannelRow(
         tenant, row["kind"], row["app"], row["team"], row["employee_id"], row["account"], secrets, row["options"],

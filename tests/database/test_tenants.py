@@ -9,7 +9,7 @@ import pytest_asyncio
 from cryptography.fernet import Fernet
 
 from konstruct import tenant_file
-from konstruct.database import tenants
+from konstruct.database import lookups, tenants
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError, SecretUnreadable
 from konstruct.identity import tenant_id
@@ -120,7 +120,7 @@ async def test_secrets_moved_to_another_tenants_rows_stay_shut(
     with pytest.raises(SecretUnreadable):
         await tenants.read_tenant(database, GLOBEX, vault)
     with pytest.raises(SecretUnreadable):
-        await tenants.find_channels(database, "slack", "A0ACME", "T0GLOBEX", vault)
+        await lookups.find_channels(database, "slack", "A0ACME", "T0GLOBEX", vault)
 
 
 async def test_with_a_lost_master_key_applying_the_file_again_is_the_way_out(database: Database, vault: Vault) -> None:

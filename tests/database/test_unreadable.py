@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from konstruct.database import tenants
+from konstruct.database import lookups, tenants
 from konstruct.errors import SecretUnreadable
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
@@ -52,17 +52,17 @@ async def test_a_channel_whose_secrets_do_not_open_keeps_no_other_one_from_being
     rows(k, "update channels set secrets = 'gAAAA' where team = 'T0GLOBEX'")
     rows(k, "update channels set options = '{\"socket_mode\": true}'")
     vault = Vault(k.settings.master_keys)
-    found = await tenants.find_channels(k.database, "slack", "", "", vault)
+    found = await lookups.find_channels(k.database, "slack", "", "", vault)
     assert [channel.team for channel in found] == ["T0ACME"]
-    assert [channel.team for channel in await tenants.socket_channels(k.database, vault)] == ["T0ACME"]
+    assert [channel.team for channel in await lookups.socket_channels(k.database, vault)] == ["T0ACME"]
     with pytest.raises(SecretUnreadable, match="secrets of slack T0GLOBEX of tenant"):
-        await tenants.find_channels(k.database, "slack", "A0GLOBEX", "T0GLOBEX", vault)
+        await lookups.find_channels(k.database, "slack", "A0GLOBEX", "T0GLOBEX", vault)
 
 
 async def test_where_no_candidate_opens_the_request_is_not_called_forged(k: Rig) -> None:
     rows(k, "update channels set secrets = 'gAAAA'")
     with pytest.raises(SecretUnreadable):
-        await tenants.find_channels(k.database, "slack", "", "", Vault(k.settings.master_keys))
+        await lookups.find_channels(k.database, "slack", "", "", Vault(k.settings.master_keys))
 
 
 async def test_secrets_swapped_between_two_tenants_in_the_database_open_for_neither(k: Rig) -> None:

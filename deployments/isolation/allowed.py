@@ -12,7 +12,12 @@ DEFINERS = {
     "installation_status": "operators of the installation: counts",
     "dead_letters": "operators of the installation: errors, no message text",
     "tenant_names": "operators of the installation",
+    "audit_waiting": "the Auditor: ids of tenants with rows to be sealed, and how many",
+    "audited_tenants": "operators of the installation: ids of tenants with audit, also of those that are gone",
+    "prepare_audit_months": "the Auditor: partitions for the months to come; it is told nothing and tells no row",
 }
+# The one of them that writes, with the rights of the schema's owner.
+WRITERS = {"prepare_audit_months": "only an owner can make partitions"}
 # Unique keys without the tenant.
 KEYS = {
     "tenants_pkey": "the tenant itself",
@@ -24,4 +29,6 @@ RELATIONS = {
     "shards": "which host owns which shard",
     "hosting": "how many hosts there are",
     "malformed_events": "of no tenant that can be read out of them; may be written only",
+    "audit_anchors": "the chain of all tenants' checkpoints: hashes; tenants are keyed hashes there",
+    "audit_keys": "public keys",
 }

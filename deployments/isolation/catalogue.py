@@ -3,12 +3,12 @@
 import re
 from typing import Any
 
-from deployments.isolation.allowed import DEFINERS, KEYS
+from deployments.isolation.allowed import DEFINERS, KEYS, WRITERS
 from deployments.isolation.trial import Trial
 from konstruct.database.pool import SCHEMA
 
 ROLE = "konstruct_app"
-ALLOWED = {"definers": DEFINERS, "global_keys": KEYS}
+ALLOWED = {"definers": DEFINERS, "loose_definers": WRITERS, "global_keys": KEYS}
 _NAMED = re.compile(r"-- name: (\w+)\n-- ([^\n]*)\n(.*?)(?=\n-- name:|\Z)", re.DOTALL)
 
 

@@ -114,7 +114,7 @@ def test_the_check_leaves_no_trace(database_url: str) -> None:
 
     def rows() -> list[tuple[str, int]]:
         with psycopg.connect(database_url, autocommit=True) as owner:
-            names = [name for (name,) in owner.execute("select relname::text from pg_class where relrowsecurity")]
+            names = [name for (name,) in owner.execute("select oid::regclass::text from pg_class where relrowsecurity")]
             return [(name, len(owner.execute(f"select * from {name}".encode()).fetchall())) for name in names]
 
     before = rows()

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import orjson
 import ray
 import structlog
 from ray.exceptions import RayActorError
@@ -16,6 +18,8 @@ from actors.wiring import HostParts, build_host
 from konstruct import logs
 from konstruct.database import hosting
 from konstruct.database.lookups import any_hosted_model
+from konstruct.embedding import rows
+from konstruct.line import Line, LineDown, listen
 from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
 from konstruct.models.hosted import HostedModel
@@ -25,6 +29,7 @@ from konstruct.settings import Settings
 NAMESPACE = "konstruct"
 CALL_SECONDS = 2.0
 START_SECONDS = 60.0
+EMBEDDER = "embedder"
 
 log = structlog.get_logger()
 
@@ -65,6 +70,7 @@ class HostActor:
         self._metrics = RayMetrics()
         self._starting: asyncio.Task[HostParts] | None = None
         self._started: HostParts | None = None
+        self._line: asyncio.Server | None = None
         logs.configure(self._settings.log_level)
 
     async def check_health(self) -> HostHealth:
@@ -86,7 +92,10 @@ class HostActor:
 
     async def stop(self) -> None:
         """Drain; the process may be ended afterwards."""
-        await (await self._parts()).stop()
+        parts = await self._parts()
+        if self._line is not None:
+            self._line.close()
+        await parts.stop()
 
     async def _parts(self) -> HostParts:
         if self._started is not None:
@@ -98,7 +107,7 @@ class HostActor:
 
     async def _start(self) -> HostParts:
         # Reached beside the start: a successor's first turns must not wait for it, and most need it not.
-        embedder = RemoteEmbedder()
+        embedder = RemoteEmbedder(self._settings.home)
         embedder.reach()
         parts = await build_host(self._settings, self._number, embedder.embed, self._metrics)
         try:
@@ -109,6 +118,9 @@ class HostActor:
             # The next call tries again, with connections of its own.
             await parts.close()
             raise
+        self._line = await listen(
+            self._settings.home, _name(self._number), lambda parcel: parts.host.wake(unpacked(parcel))
+        )
         if hosted:
             # Beside the first turns: with LiteLLM loaded before anybody needs it, no contact waits for it.
             self._warming = asyncio.create_task(HostedModel("", "", None, None).start())
@@ -119,10 +131,11 @@ class HostActor:
 
 
 class RemoteEmbedder:
-    """The shared embedder, as a host reaches it."""
+    """The shared embedder, as a host reaches it: by a line on the same machine, through Serve elsewhere."""
 
-    def __init__(self) -> None:
-        """Call `reach` in the event loop."""
+    def __init__(self, home: Path) -> None:
+        """Call `reach` in the event loop. `home`: the installation's folder."""
+        self._line = Line(home, EMBEDDER)
         self._reaching: asyncio.Task[Any] | None = None
 
     def reach(self) -> asyncio.Task[Any]:
@@ -133,6 +146,10 @@ class RemoteEmbedder:
 
     async def embed(self, texts: list[str]) -> Sequence[Sequence[float]]:
         """One vector per text; raises whatever Serve raises."""
+        try:
+            return rows(await self._line.ask(orjson.dumps(texts)))
+        except LineDown:
+            log.debug("no line to the embedder")
         embedder = await asyncio.shield(self.reach())
         vectors: Sequence[Sequence[float]] = await embedder.embed.remote(texts)
         return vectors
@@ -147,10 +164,12 @@ def _embedder() -> Any:
 class RayHosts:
     """The hosts, as the Supervisor and the ingress reach them: by name."""
 
-    def __init__(self) -> None:
-        """Nothing is created here."""
+    def __init__(self, home: Path) -> None:
+        """Nothing is created here. `home`: the installation's folder, where hosts of this machine listen."""
         self._known: dict[int, Any] = {}
         self._wakes: dict[int, Any] = {}
+        self._lines: dict[int, Line] = {}
+        self._home = home
 
     def forget(self) -> None:
         """Drop known handles: an actor of the same name may be another one now."""
@@ -159,11 +178,16 @@ class RayHosts:
 
     def wake_later(self, number: int, messages: Sequence[Heard]) -> None:
         """Fire and forget; what is lost, the host's sweep finds."""
+        parcel = packed(messages)
+        if number not in self._lines:
+            self._lines[number] = Line(self._home, _name(number))
+        if self._lines[number].tell(parcel):
+            return
         try:
             if number not in self._wakes:
                 # Ray's record of every task would cost as much again.
                 self._wakes[number] = self._actor(number).wake.options(num_returns=0, enable_task_events=False)
-            self._wakes[number].remote(packed(messages))
+            self._wakes[number].remote(parcel)
         except (RayActorError, ValueError) as error:
             self._forget(number)
             log.info("host not woken", host=number, reason=str(error))

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 
 from actors.embedder import Embedder
 from actors.wiring import failpoint_for
-from actors.wrap import RayHosts, RayMetrics
+from actors.wrap import EMBEDDER, RayHosts, RayMetrics
 from deployments.ingress import routes
 from deployments.readiness import Readiness
 from deployments.router import Router
@@ -20,8 +22,9 @@ from deployments.webhooks import Intake
 from konstruct import logs
 from konstruct.database.pool import Database
 from konstruct.directory import Directory
-from konstruct.embedding import encoder_for
+from konstruct.embedding import encoder_for, packed
 from konstruct.errors import DatabaseUnavailable
+from konstruct.line import listen
 from konstruct.settings import Settings
 from konstruct.vault import Vault
 
@@ -45,14 +48,21 @@ class AppArgs(BaseModel):
 class ServedEmbedder:
     """The shared Embedder; on a GPU concurrent callers share a batch."""
 
-    def __init__(self, device: str) -> None:
-        """`device`: "cpu" or what torch calls a GPU."""
+    def __init__(self, device: str, *, alone: bool = True) -> None:
+        """`device`: "cpu" or what torch calls a GPU; `alone`: no other replica, so that no load must be balanced."""
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
         # A CPU encodes one text after the other: there, a question must not wait for a batch of memories.
         self._batches = device != "cpu"
         self._embedder = Embedder(encoder_for(device, settings.home), EMBED_BATCH if self._batches else 2)
         self._loading: asyncio.Task[None] | None = None
+        self._listening = asyncio.get_running_loop().create_task(self._listen(settings.home)) if alone else None
+
+    async def _listen(self, home: Path) -> asyncio.Server | None:
+        async def answer(question: bytes) -> bytes:
+            return packed(await self.embed(orjson.loads(question)))
+
+        return await listen(home, EMBEDDER, answer)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text."""
@@ -76,7 +86,7 @@ class ServedSupervisor:
         logs.configure(settings.log_level)
         self._database = Database(settings.database_url or "", 2)
         self._supervisor = Supervisor(
-            self._database, RayHosts(), settings.version_hash, settings.conversation_hosts, RayMetrics()
+            self._database, RayHosts(settings.home), settings.version_hash, settings.conversation_hosts, RayMetrics()
         )
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -106,7 +116,7 @@ class ServedSocketMode:
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
         self._database = Database(settings.database_url or "", 2)
-        self._router = Router(self._database, RayHosts())
+        self._router = Router(self._database, RayHosts(settings.home))
         intake = Intake(self._database, self._router.wake, RayMetrics(), failpoint_for(settings))
         self._mode = socket_mode(settings, self._database, intake)
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -136,7 +146,7 @@ class ServedIngress:
         logs.configure(settings.log_level)
         metrics = RayMetrics()
         self._database = Database(settings.database_url or "", settings.database_connections)
-        self._router = Router(self._database, RayHosts())
+        self._router = Router(self._database, RayHosts(settings.home))
         intake = Intake(self._database, self._router.wake, metrics, failpoint_for(settings))
         directory = Directory(self._database, Vault(settings.master_keys))
         readiness = Readiness(settings, self._database, supervisor, embedder)
@@ -163,7 +173,7 @@ def build(args: dict[str, Any]) -> serve.Application:
     embedder = serve.deployment(
         ServedEmbedder, name="Embedder", num_replicas=asked.embedder_replicas, max_ongoing_requests=200,
         ray_actor_options={"num_cpus": 0.2, "num_gpus": asked.embedder_gpus},
-    ).bind(asked.embedding_device)  # fmt: skip
+    ).bind(asked.embedding_device, alone=asked.embedder_replicas == 1)  # fmt: skip
     ingress = serve.deployment(
         serve.ingress()(ServedIngress), name="Ingress", num_replicas=asked.ingress_replicas,
         max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0.2},

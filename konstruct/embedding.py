@@ -36,6 +36,17 @@ def encoder_for(device: str, home: Path) -> Encoder:
     return OnnxEncoder(home / ONNX_FILE) if device == "cpu" else SentenceTransformerEncoder(device)
 
 
+def packed(vectors: Sequence[Sequence[float]]) -> bytes:
+    """Vectors on their way to a host, for `rows`."""
+    return np.asarray(vectors, np.float32).tobytes()
+
+
+def rows(answer: bytes) -> list[list[float]]:
+    """The vectors again, `DIMENSIONS` numbers each."""
+    vectors: list[list[float]] = np.frombuffer(answer, np.float32).reshape(-1, DIMENSIONS).tolist()
+    return vectors
+
+
 class OnnxEncoder:
     """2 ms a sentence and 100 MB, against 14 ms and 630 MB with torch on the same core."""
 

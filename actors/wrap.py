@@ -24,6 +24,7 @@ from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
 from konstruct.models.hosted import HostedModel
 from konstruct.parcel import packed, unpacked
+from konstruct.priority import ANSWERING, give_way
 from konstruct.settings import Settings
 
 NAMESPACE = "konstruct"
@@ -106,6 +107,7 @@ class HostActor:
         return self._started
 
     async def _start(self) -> HostParts:
+        give_way(ANSWERING)
         # Reached beside the start: a successor's first turns must not wait for it, and most need it not.
         embedder = RemoteEmbedder(self._settings.home)
         embedder.reach()

@@ -25,6 +25,7 @@ from konstruct.directory import Directory
 from konstruct.embedding import encoder_for, packed
 from konstruct.errors import DatabaseUnavailable
 from konstruct.line import listen
+from konstruct.priority import ANSWERING, give_way
 from konstruct.settings import Settings
 from konstruct.vault import Vault
 
@@ -52,6 +53,7 @@ class ServedEmbedder:
         """`device`: "cpu" or what torch calls a GPU; `alone`: no other replica, so that no load must be balanced."""
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
+        give_way(ANSWERING)
         # A CPU encodes one text after the other: there, a question must not wait for a batch of memories.
         self._batches = device != "cpu"
         self._embedder = Embedder(encoder_for(device, settings.home), EMBED_BATCH if self._batches else 2)

@@ -1,6 +1,5 @@
 """The replica that holds vLLM. Imported only where vLLM is wanted: the import takes seconds and 500 MB."""
 
-import os
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -9,8 +8,7 @@ from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
 from ray.serve.llm import LLMConfig, LLMServer
 from ray.serve.llm.openai_api_models import ChatCompletionRequest
 
-# Answers may wait a little; webhooks, which share the cores of a one-machine installation, may not.
-NICENESS = 4
+from konstruct.priority import THINKING, give_way
 
 
 class Engine(LLMServer):
@@ -59,7 +57,7 @@ class OneProcess(VLLMEngine):
     def _start_async_llm_engine(self, engine_args: Any, engine_config: Any, *others: Any) -> Any:
         if engine_config.parallel_config.world_size == 1:
             engine_config.parallel_config.distributed_executor_backend = "uni"
-        os.nice(NICENESS)  # inherited by the engine's process; this one only passes text through
+        give_way(THINKING)  # inherited by the engine's process; this one only passes text through
         return super()._start_async_llm_engine(engine_args, engine_config, *others)
 
 

@@ -8,7 +8,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from deployments.admin import conversations, dead_letters, tenants, tokens
+from deployments.admin import channels, conversations, dead_letters, employees, models, tenants, tokens, usage
 from deployments.admin.credentials import Credentials, installation_owner, tenant_tokens
 from deployments.admin.guard import Guard
 from deployments.admin.parts import Parts
@@ -17,7 +17,16 @@ from konstruct.errors import KonstructError
 
 ROOT = "/admin/v1"
 # One module a subject; the list is what there is.
-ROUTERS = (tenants.router, conversations.router, tokens.router, dead_letters.router)
+ROUTERS = (
+    tenants.router,
+    employees.router,
+    channels.router,
+    models.router,
+    conversations.router,
+    usage.router,
+    dead_letters.router,
+    tokens.router,
+)
 
 log = structlog.get_logger()
 

@@ -1,17 +1,26 @@
-"""`/tenants`: who is served here."""
+"""`/tenants`: who is served here, and how."""
 
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Anybody, Everything, Viewing
+from deployments.admin.access import Access, Anybody, Applying, Everything, Viewing
+from deployments.admin.channels import ChannelConnection, channels
+from deployments.admin.employees import Employee, employees
+from deployments.admin.models import HostedModel, models
+from deployments.admin.once import once
 from deployments.admin.page import INSTALLATION, After, Limit, Page, opened, seal
+from deployments.admin.problem import NotHere, Problem
+from konstruct.database import configuration
 from konstruct.database.installation import tenant_names
-from konstruct.database.tenants import tenant_of
+from konstruct.database.pool import TenantConnection
+from konstruct.database.tenants import apply_within, taken, tenant_of
+from konstruct.errors import AlreadyTaken
 from konstruct.identity import tenant_id
+from konstruct.tenant_file import TenantFile, check
 
 router = APIRouter(prefix="/tenants", tags=["tenants"])
 
@@ -24,11 +33,21 @@ class TenantSummary(BaseModel):
 
 
 class Tenant(TenantSummary):
-    """A tenant and what holds for all its conversations."""
+    """A tenant's whole configuration; of secrets only the ending."""
 
     quiet_seconds: float
     escalation: dict[str, Any]
     operators: dict[str, Any]
+    limits: dict[str, Any]
+    employees: list[Employee]
+    models: list[HostedModel]
+    channels: list[ChannelConnection]
+
+
+class Applied(TenantSummary):
+    """What came of it."""
+
+    changed: bool = Field(description="False: it was already so.")
 
 
 @router.get("")
@@ -47,5 +66,40 @@ async def list_tenants(
 async def read_tenant(access: Viewing) -> Response:
     """One tenant."""
     async with access.transaction() as connection:
-        row = await tenant_of(connection)
-    return access.show(Tenant(id=access.tenant, **dict(row)))
+        found = await _read(connection, access)
+    if found is None:
+        raise NotHere
+    return access.show(found)
+
+
+@router.put("/{tenant}", response_model=Applied)
+async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
+    """Make the tenant what its file says (`konstruct apply`); to make a new one takes the installation's owner."""
+
+    async def effect(connection: TenantConnection) -> Applied:
+        await configuration.lock(connection)
+        if access.if_match is not None:
+            access.check_match(await _read(connection, access))
+        changed = await apply_within(connection, wanted, access.parts.vault)
+        return Applied(name=access.name, id=access.tenant, changed=changed)
+
+    if wanted.tenant != access.name:
+        raise Problem(f"The file is about {wanted.tenant}, the address about {access.name}.", status=422)
+    check(wanted)
+    try:
+        return await once(access, effect)
+    except AlreadyTaken:
+        raise Problem(str(taken(wanted.channels)), status=409) from None
+
+
+async def _read(connection: TenantConnection, access: Access) -> Tenant | None:
+    row = await tenant_of(connection)
+    if row is None:
+        return None
+    return Tenant(
+        id=access.tenant,
+        employees=await employees(connection),
+        models=await models(connection, access),
+        channels=await channels(connection, access),
+        **dict(row),
+    )

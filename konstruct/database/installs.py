@@ -62,7 +62,9 @@ async def save(database: Database, tenant: UUID, installed: Installed, vault: Va
         )
 
 
-async def disconnect(database: Database, channel: ChannelRow, at: float, accounts: Sequence[str]) -> bool:
+async def disconnect(
+    database: Database | TenantConnection, channel: ChannelRow, at: float, accounts: Sequence[str]
+) -> bool:
     """The app is gone since `at` (Unix seconds): nothing more is sent. False if it was installed again since."""
     return bool(
         await database.run(

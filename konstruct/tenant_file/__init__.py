@@ -29,6 +29,7 @@ __all__ = [
     "TenantFile",
     "WebEntry",
     "WhatsAppEntry",
+    "check",
     "digest",
     "parse",
 ]
@@ -60,9 +61,14 @@ def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise TenantFileInvalid(f"The tenant file cannot be used: {problems}.") from None
+    check(tenant_file)
+    return tenant_file
+
+
+def check(tenant_file: TenantFile) -> None:
+    """Raise TenantFileInvalid where entries contradict each other."""
     _check_models(tenant_file)
     _check_rules(tenant_file)
-    return tenant_file
 
 
 def _check_models(tenant_file: TenantFile) -> None:

@@ -82,3 +82,15 @@ from channels where tenant_id = current_tenant() order by kind, app, team;
 -- name: has_hosted_models$
 -- Whether any tenant uses a model through LiteLLM.
 select has_hosted_models();
+
+-- name: lock_tenant!
+-- Whoever changes the tenant's configuration next waits until we are done. Needs a tenant connection.
+select from tenants where id = current_tenant() for update;
+
+-- name: drop_model$
+-- Needs a tenant connection.
+delete from models where tenant_id = current_tenant() and name = :name returning true;
+
+-- name: drop_channel$
+-- Needs a tenant connection.
+delete from channels where tenant_id = current_tenant() and kind = :kind and app = :app and team = :team returning true;

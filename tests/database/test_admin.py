@@ -53,7 +53,7 @@ async def test_a_tenant_is_not_sent_again_to_who_has_it_already(k: AdminRig) -> 
     assert other.status == 200
 
 
-@pytest.mark.parametrize("name", ["nobody", "ACME", "a" * 64, "%00", "acme%2Femployees", "."])
+@pytest.mark.parametrize("name", ["nobody", "ACME", "a" * 64, "%00", "acme%2Fnothing", "."])
 async def test_a_tenant_that_is_none_is_not_there(k: AdminRig, name: str) -> None:
     answer = await k.ask(f"/tenants/{name}")
     assert answer.status in {400, 404, 422}

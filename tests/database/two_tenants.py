@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +53,8 @@ ARGUMENTS: dict[str, Any] = {
     "monthly_fee_micros": 0, "unit": "micros", "included": 0, "overage_micros": 0, "overage_per": 1, "event_name": "x",
     "fee_price": "", "usage_price": "",
     "actor": CANARY, "again_as": UUID(int=7), "answer": b"a", "before_id": UUID(int=9), "before_message": None,
+    "by": ["employee"],
+    "first_day": date(2026, 1, 1), "last_day": date(9998, 1, 1), "offset": 0,
     "only_paused": False, "pattern": None, "created_by": "x", "days": 1, "inbox_id": 2,
     "key": CANARY, "position": "", "request": b"r", "digested": b"h",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,

@@ -1,0 +1,103 @@
+"""`/models`: hosted models with the tenant's own keys, of which only the ending is shown."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from deployments.admin.access import Access, Owning, Viewing
+from deployments.admin.employees import employees
+from deployments.admin.once import once
+from deployments.admin.page import Page
+from deployments.admin.problem import NotHere, Problem
+from konstruct.database import configuration
+from konstruct.database.pool import TenantConnection
+from konstruct.database.tenants import models_of, save_model
+from konstruct.tenant_file import ModelEntry
+
+router = APIRouter(prefix="/tenants/{tenant}/models", tags=["models"])
+
+ModelName = Annotated[str, Path(min_length=1, max_length=200)]
+
+
+class HostedModel(BaseModel):
+    """A hosted model."""
+
+    name: str
+    litellm: str = Field(description="What LiteLLM calls it.")
+    api_base: str | None
+    api_key: str | None = Field(description="Its last four characters.")
+    vision: bool
+    transcription: bool
+    price: dict[str, int | None] | None = Field(description="In micro-USD per million tokens; null: from the list.")
+    max_answer_tokens: int
+
+
+class ModelWanted(ModelEntry):
+    """A model; without `api_key` the key stays, null removes it."""
+
+    name: str = Field("", exclude=True, description="Taken from the address.")
+
+
+@router.get("")
+async def list_models(access: Viewing) -> Page[HostedModel]:
+    """All of them."""
+    async with access.transaction() as connection:
+        return Page(items=await models(connection, access), next_cursor=None)
+
+
+@router.get("/{name:path}", response_model=HostedModel)
+async def read_model(name: ModelName, access: Viewing) -> Response:
+    """One of them."""
+    async with access.transaction() as connection:
+        found = await _find(connection, access, name)
+    if found is None:
+        raise NotHere
+    return access.show(found)
+
+
+@router.put("/{name:path}", response_model=HostedModel)
+async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: Owning) -> Response:
+    """Add a model, or make one what you say."""
+
+    async def effect(connection: TenantConnection) -> HostedModel | None:
+        await configuration.lock(connection)
+        access.check_match(await _find(connection, access, name))
+        fields: dict[str, Any] = wanted.model_dump() | {"name": name}
+        if "api_key" not in wanted.model_fields_set:
+            fields["api_key"] = await _key(connection, access, name)
+        await save_model(connection, ModelEntry.model_validate(fields), access.parts.vault)
+        return await _find(connection, access, name)
+
+    return await once(access, effect)
+
+
+@router.delete("/{name:path}", status_code=204)
+async def remove_model(name: ModelName, access: Owning) -> Response:
+    """Forget a model and its key."""
+
+    async def effect(connection: TenantConnection) -> None:
+        await configuration.lock(connection)
+        access.check_match(await _find(connection, access, name))
+        for employee in await employees(connection):
+            if name in {employee.model, employee.fallback_model}:
+                raise Problem(f"{employee.name} answers with this model; give another one first.", status=409)
+        if not await configuration.drop_model(connection, name):
+            raise NotHere
+
+    return await once(access, effect)
+
+
+async def models(connection: TenantConnection, access: Access) -> list[HostedModel]:
+    """The tenant's, by name."""
+    return [HostedModel(**row) for row in await configuration.models_shown(connection, access.parts.vault)]
+
+
+async def _find(connection: TenantConnection, access: Access, name: str) -> HostedModel | None:
+    return next((model for model in await models(connection, access) if model.name == name), None)
+
+
+async def _key(connection: TenantConnection, access: Access, name: str) -> str | None:
+    rows = [row for row in await models_of(connection) if row["name"] == name and row["api_key"]]
+    return access.parts.vault.decrypt(connection.tenant, rows[0]["api_key"]) if rows else None

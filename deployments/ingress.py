@@ -14,6 +14,8 @@ from deployments.body import read
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
 from deployments.doors.slack_reach import SlackReach
+from deployments.doors.stripe import ACK_SECONDS as STRIPE_SECONDS
+from deployments.doors.stripe import StripeDoor
 from deployments.doors.web_chat import WebChatDoor
 from deployments.doors.whatsapp import WhatsAppDoor
 from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, Page, said
@@ -56,6 +58,7 @@ def routes(
         "/slack/interactivity": intake.guarded("slack", slack.interactivity),
         "/slack/commands": intake.guarded("slack", slack.commands),
         "/whatsapp/webhook": intake.guarded("whatsapp", whatsapp.webhook),
+        "/stripe/webhook": intake.guarded("stripe", StripeDoor(intake, database, settings).webhook, STRIPE_SECONDS),
     }
     return Ingress(doors, AdminDoor(app, Parts(settings, database, vault)), reach)
 

@@ -55,7 +55,7 @@ class Intake:
         self._database = database
         self._wake = wake
         self._metrics = metrics
-        self._failpoint = failpoint
+        self.failpoint = failpoint
         self._inbox: GroupCommit[Inbound, None] = GroupCommit(
             self._hear, breath=BREATH_SECONDS, share=attrgetter("tenant")
         )
@@ -74,13 +74,13 @@ class Intake:
         await turns.record_malformed(self._database, channel, reason, body[:MAX_KEPT_MALFORMED_BYTES])
         log.warning("malformed event kept", channel=channel, reason=reason)
 
-    def guarded(self, channel: str, door: Door) -> Door:
+    def guarded(self, channel: str, door: Door, ack_seconds: float = ACK_SECONDS) -> Door:
         """The door with its deadline, its refusals as HTTP answers, and its measure."""
 
         async def guarded(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
             begun = time.perf_counter()
             try:
-                async with asyncio.timeout(ACK_SECONDS):
+                async with asyncio.timeout(ack_seconds):
                     answer = await door(headers, body)
             except SignatureRejected as rejected:
                 log.warning("webhook rejected", channel=channel, reason=str(rejected))
@@ -95,9 +95,9 @@ class Intake:
         return guarded
 
     async def _hear(self, messages: list[Inbound]) -> list[None]:
-        self._failpoint("before_c1")
+        self.failpoint("before_c1")
         heard = await turns.hear(self._database, messages)
-        self._failpoint("after_c1")
+        self.failpoint("after_c1")
         self._wake([new for new in heard if new is not None])
         return [None] * len(messages)
 

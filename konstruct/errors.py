@@ -131,5 +131,20 @@ class MediaUnavailable(KonstructError):
     permanent = False
 
 
+class StripeUnavailable(KonstructError):
+    """Stripe did not answer, or could not do this now; try again."""
+
+    permanent = False
+
+
+class StripeRefused(KonstructError):
+    """Stripe will not do this however often it is asked."""
+
+    def __init__(self, message: str | None = None, code: str = "") -> None:
+        """`code`: Stripe's own word, such as resource_missing."""
+        super().__init__(message)
+        self.code = code
+
+
 # What ends by itself, or with an operator's help, and is no fault of any message: waited for, not counted.
 PASSING = (DatabaseUnavailable, DatabaseUnfit, SecretUnreadable, ChannelBusy, ChannelOutcomeUnknown)

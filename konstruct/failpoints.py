@@ -5,6 +5,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+# Of Stripe's webhook.
+STRIPE_NAMES = ("before_stripe_event", "after_stripe_event")
 NAMES = ("before_c1", "after_c1", "during_model", "before_c2", "after_c2", "after_send", "before_c3")
 
 Failpoint = Callable[[str], None]

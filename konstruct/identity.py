@@ -53,6 +53,11 @@ def outage_id(tenant: UUID, channel: str, team: str, reason: str, day: int) -> U
     return uuid5(tenant, f"outage:{channel}:{team}:{reason}:{day}")
 
 
+def notice_id(tenant: UUID, key: str) -> UUID:
+    """Id of something that operators are told once, by what it is about."""
+    return uuid5(tenant, f"notice:{key}")
+
+
 def shard_of(conversation: UUID) -> int:
     """Stable shard number in [0, SHARDS); the conversation id already carries the tenant."""
     return int.from_bytes(blake2b(conversation.bytes, digest_size=4).digest()) % SHARDS

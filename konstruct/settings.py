@@ -30,6 +30,10 @@ class Settings:
     slack_client_secret: str | None = field(repr=False)
     slack_signing_secret: str | None = field(repr=False)
     whatsapp_api_url: str
+    stripe_api_url: str
+    stripe_secret_key: str | None = field(repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    billing_grace_hours: int
     local_model: bool
     local_model_url: str
     conversation_hosts: int
@@ -66,6 +70,10 @@ class Settings:
             slack_client_secret=read.secret("SLACK_CLIENT_SECRET"),
             slack_signing_secret=read.secret("SLACK_SIGNING_SECRET"),
             whatsapp_api_url=read.text("WHATSAPP_API_URL", "https://graph.facebook.com/v25.0/"),
+            stripe_api_url=read.text("STRIPE_API_URL", "https://api.stripe.com"),
+            stripe_secret_key=read.secret("STRIPE_SECRET_KEY"),
+            stripe_webhook_secrets=split(read.secret("STRIPE_WEBHOOK_SECRETS") or ""),
+            billing_grace_hours=read.number("BILLING_GRACE_HOURS", 168, lowest=0, highest=8784),
             local_model=read.switch("LOCAL_MODEL", default=True),
             local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),

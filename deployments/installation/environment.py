@@ -33,6 +33,8 @@ def konstruct_environment(
     for name, secret in (
         ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
         ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
+        ("STRIPE_SECRET_KEY", settings.stripe_secret_key),
+        ("STRIPE_WEBHOOK_SECRETS", ",".join(settings.stripe_webhook_secrets)),
     ):
         if secret:
             secrets[name] = keys.hand_over(layout, name.lower(), secret)

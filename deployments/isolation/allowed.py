@@ -8,6 +8,8 @@ DEFINERS = {
     "waiting_conversations": "hosts: ids of conversations with work",
     "waiting_memories": "hosts: ids of memories to embed",
     "amended_in_vain": "hosts: ids of tenants with something to forget",
+    "find_stripe_customer": "routing: whose customer in Stripe is it, before a tenant is known",
+    "suspended_untold": "billing: ids of tenants whose operators must be told",
     "has_hosted_models": "start-up: yes or no",
     "installation_status": "operators of the installation: counts",
     "dead_letters": "operators of the installation: errors, no message text",

@@ -18,6 +18,18 @@ VECTOR = "[" + ",".join(["1"] * 384) + "]"
 TRACES = {CANARY, *(str(id_) for id_ in (ACME, CONVERSATION, CONTACT, EMPLOYEE, TURN, REPLY))}
 
 ROWS: list[tuple[str, list[Any]]] = [
+    ("insert into stripe_customers values (%s, %s, 1, '2020-01-01')", [ACME, f"cus_{CANARY}"]),
+    (
+        (
+            "insert into subscriptions values (%s, %s, %s, 'team', 'canceled', now(), null, null, null, null, null,"
+            " null, '2020-01-01', now())"
+        ),
+        [ACME, f"sub_{CANARY}", CANARY],
+    ),
+    (
+        "insert into stripe_events values (%s, %s, 'x', 1, now(), %s, 0, 0, %s)",
+        [ACME, CANARY, f"sub_{CANARY}", f'{{"id": "{CANARY}"}}'],
+    ),
     ("insert into models values (%s, %s, %s, null, %s)", [ACME, CANARY, CANARY, CANARY.encode()]),
     (
         "insert into channels values (%s, 'slack', %s, %s, %s, %s, %s)",

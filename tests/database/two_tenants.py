@@ -57,11 +57,19 @@ ARGUMENTS: dict[str, Any] = {
     "first_day": date(2026, 1, 1), "last_day": date(9998, 1, 1), "offset": 0,
     "only_paused": False, "pattern": None, "created_by": "x", "days": 1, "inbox_id": 2,
     "key": CANARY, "position": "", "request": b"r", "digested": b"h",
+    "asked": None, "cancels_at": None, "customer": f"cus_{CANARY}", "ended_at": None, "observed_at": datetime.now(UTC),
+    "overdue_at": None, "period_end_at": None, "period_start_at": None, "plan": "team", "rank": 0, "snapshot": None,
+    "started_at": datetime.now(UTC), "status": "active", "subscription": f"sub_{CANARY}",
+    "suspends_at": datetime(2020, 1, 1, tzinfo=UTC), "trial_ends_at": None, "type": "x", "unix_at": 1,
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
 SPECIAL: dict[str, dict[str, Any]] = {
     "keep_prices": {"version": "x"},
+    # Else globex finds its own row under acme's ids.
+    "keep_stripe_customer": {"customer": "cus_globex"},
+    "replace_stripe_customer": {"customer": "cus_globex"},
+    "save_subscription": {"customer": "cus_globex", "subscription": "sub_globex"},
     "commit_turn": {"contacts": [], "replies": []},
     "save_api_token": {"role": "viewer", "id": UUID(int=8), "digested": b"i"},
     "save_idempotent_answer": {"key": "another"},
@@ -88,6 +96,8 @@ ACROSS_TENANTS = {
     "tenant_names",
     "amended_in_vain",
     "socket_channels",
+    "find_stripe_customer",
+    "suspended_untold",
 }
 
 

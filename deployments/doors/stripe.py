@@ -1,0 +1,53 @@
+"""Stripe's webhook: verified on the raw bytes, in effect before it is acknowledged; else Stripe delivers it again."""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+
+from deployments.webhooks import HttpAnswer, Intake, said
+from konstruct.billing import signature
+from konstruct.billing.event import EventUnreadable, parse
+from konstruct.billing.following import Follower
+from konstruct.billing.stripe_api import StripeApi
+from konstruct.database.pool import Database
+from konstruct.settings import Settings
+from konstruct.vault import Vault
+
+KIND = "stripe"
+# Stripe waits longer than that; what must be asked of it takes a second or two.
+ACK_SECONDS = 15.0
+
+log = structlog.get_logger()
+
+
+class StripeDoor:
+    """One endpoint for snapshot and thin events."""
+
+    def __init__(self, intake: Intake, database: Database, settings: Settings, api: StripeApi | None = None) -> None:
+        """Nothing is opened here."""
+        self._intake = intake
+        self._secrets = settings.stripe_webhook_secrets
+        self._follower = Follower(
+            database,
+            Vault(settings.master_keys),
+            api or StripeApi.of(settings),
+            grace=timedelta(hours=settings.billing_grace_hours),
+            failpoint=intake.failpoint,
+        )
+
+    async def webhook(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Take one event."""
+        if not self._secrets:
+            log.error("stripe event refused", reason="KONSTRUCT_STRIPE_WEBHOOK_SECRETS is not set")
+            return said(503, "Billing is off here: KONSTRUCT_STRIPE_WEBHOOK_SECRETS is not set.")
+        signature.verify(self._secrets, headers.get("stripe-signature", ""), body, time.time())
+        try:
+            event = parse(body)
+            outcome = await self._follower.follow(event)
+        except EventUnreadable as unreadable:
+            await self._intake.keep_malformed(KIND, str(unreadable), body)
+            return HttpAnswer(200, b'{"outcome":"unreadable"}')
+        log.info("stripe event", stripe_event=event.id, type=event.type, outcome=outcome)
+        return HttpAnswer(200, b'{"outcome":"%b"}' % outcome.encode())

@@ -1,0 +1,164 @@
+"""Follows Stripe: whose event is it, does Stripe have to be asked, and what follows?"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+
+from konstruct.billing import dunning
+from konstruct.billing.event import (
+    METADATA_TENANT,
+    EventUnreadable,
+    StripeEvent,
+    customer_of,
+    event_of,
+    metadata_of,
+    snapshot_of,
+    subscription_of,
+)
+from konstruct.billing.stripe_api import StripeApi
+from konstruct.database import plans, subscriptions
+from konstruct.database.pool import Database
+from konstruct.database.subscriptions import Effect, Known, Terms
+from konstruct.database.tenants import read_tenant, tenant_of
+from konstruct.errors import SecretUnreadable, StripeRefused, StripeUnavailable
+from konstruct.failpoints import Failpoint
+from konstruct.messages import Address
+from konstruct.subscription import FETCHED, Sighting, in_doubt, rank_of, standing
+from konstruct.vault import Vault
+
+ATTEMPTS = 8
+STATES = "customer.subscription."
+TOLD = frozenset({"invoice.payment_failed", "invoice.payment_action_required"})
+COMPLETED = "checkout.session.completed"
+Outcome = Literal["kept", "seen", "ignored", "foreign"]
+
+log = structlog.get_logger()
+
+
+class Follower:
+    """Brings events into effect; state is what the set of events says, in whatever order they come."""
+
+    def __init__(
+        self, database: Database, vault: Vault, api: StripeApi, *, grace: timedelta, failpoint: Failpoint
+    ) -> None:
+        """`grace`: how long a tenant whose payment failed is served."""
+        self._database = database
+        self._vault = vault
+        self._api = api
+        self._grace = grace
+        self._failpoint = failpoint
+
+    async def follow(self, event: StripeEvent) -> Outcome:
+        """Let an event take effect, once; raises what passes by itself (deliver it again) or EventUnreadable."""
+        if event.thin:
+            event = await self._whole(event)
+        if not (event.type.startswith(STATES) or event.type in TOLD or event.type == COMPLETED):
+            return "ignored"
+        customer = customer_of(event.about)
+        tenant = await self._tenant(customer, event)
+        if tenant is None:
+            return "foreign"
+        subscription = subscription_of(event.about) or None
+        terms = await self._terms(tenant)
+        for _ in range(ATTEMPTS):
+            found = await subscriptions.known(self._database, tenant, customer, event.id, subscription)
+            if found.seen:
+                return "seen"
+            effect = await self._effect(event, subscription, found)
+            self._failpoint("before_stripe_event")
+            kept = await subscriptions.keep(self._database, tenant, effect, terms, version=found.version)
+            self._failpoint("after_stripe_event")
+            if kept != "moved":
+                return kept
+        raise StripeUnavailable("Other events of this customer came in between each time; deliver it again.")
+
+    async def _whole(self, event: StripeEvent) -> StripeEvent:
+        """What a thin event only names. It is the event of its snapshot, which may come as well: one effect."""
+        if event.snapshot_event:
+            try:
+                return event_of(await self._api.event(event.snapshot_event))
+            except StripeRefused as refused:
+                if refused.code != "resource_missing":
+                    raise
+        if event.type.startswith(STATES) and event.related:
+            about = await self._api.subscription(event.related)
+            return replace(event, about=about, thin=False)
+        return event
+
+    async def _tenant(self, customer: str, event: StripeEvent) -> UUID | None:
+        if customer and (found := await subscriptions.tenant_of(self._database, customer)) is not None:
+            return found
+        # The account's owner noted it: whose customer it is was not on record when the event was on its way.
+        noted = _uuid(metadata_of(event.about).get(METADATA_TENANT))
+        if customer and noted is not None:
+            async with self._database.tenant(noted) as connection:
+                if await tenant_of(connection) is not None:
+                    return noted
+        log.info("stripe event of nobody here", stripe_event=event.id, type=event.type, customer=customer)
+        return None
+
+    async def _effect(self, event: StripeEvent, subscription: str | None, found: Known) -> Effect:
+        if subscription is None:
+            return Effect(event.id, event.type, event.at, None, notices=tuple(dunning.notices(event, None)))
+        shown, asked = _shown(event), None
+        if self._must_ask(event, shown, found):
+            asked = await self._asked(event, subscription, found, enough=shown is not None)
+        seen = [*found.sightings, *(one for one in (shown, asked) if one)]
+        now = standing(seen, self._grace) if seen else None
+        told = dunning.notices(event, now)
+        if now and not now.known:
+            log.error("unknown subscription status", subscription=subscription, status=now.snapshot.status)
+            # Told once for each such status, not with every event.
+            told = [] if any(one.snapshot.status == now.snapshot.status for one in found.sightings) else told
+        return Effect(event.id, event.type, event.at, subscription, shown, asked, tuple(told))
+
+    def _must_ask(self, event: StripeEvent, shown: Sighting | None, found: Known) -> bool:
+        """Whether the event does not show the subscription, or not clearly which of several events came last."""
+        if event.type.startswith(STATES):
+            return shown is None or in_doubt(found.sightings, shown)
+        # After Checkout the customer waits, and the subscription's own events may be late.
+        return event.type == COMPLETED and not found.sightings
+
+    async def _asked(self, event: StripeEvent, subscription: str, found: Known, *, enough: bool) -> Sighting | None:
+        """What Stripe says; where it refuses to, the event itself may be `enough`."""
+        try:
+            snapshot = snapshot_of(await self._api.subscription(subscription))
+        except StripeRefused as refused:
+            if not enough:
+                raise
+            log.warning("the subscription cannot be asked for", subscription=subscription, reason=str(refused))
+            return None
+        if snapshot is None:
+            raise EventUnreadable(f"the subscription {subscription} is of no known shape")
+        return Sighting(event.id, event.at, FETCHED, snapshot, place=found.version)
+
+    async def _terms(self, tenant: UUID) -> Terms:
+        offered = await plans.offered(self._database)
+        prices = {
+            price: plan.name for plan in offered.values() for price in (plan.fee_price, plan.usage_price) if price
+        }
+        return Terms(prices, self._grace, await operators_place(self._database, self._vault, tenant))
+
+
+def _shown(event: StripeEvent) -> Sighting | None:
+    snapshot = snapshot_of(event.about) if event.type.startswith(STATES) else None
+    return Sighting(event.id, event.at, rank_of(event.type), snapshot) if snapshot else None
+
+
+async def operators_place(database: Database, vault: Vault, tenant: UUID) -> Address | None:
+    """Where the humans of a tenant are told, in Slack; None where nowhere."""
+    try:
+        row = await read_tenant(database, tenant, vault)
+    except SecretUnreadable:
+        return None
+    return row.operators_place if row else None
+
+
+def _uuid(value: Any) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,189 @@
+"""Stripe's webhook over HTTP: every event takes effect once, in any order, or is delivered again."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import aiohttp
+import orjson
+import psycopg
+import pytest
+
+from simulator import Account, Fault
+from tests.billing import DAY
+from tests.billing_rig import ACME, BillingRig, billing_rig
+from tests.hook import until
+from tests.stripe_history import live
+
+OF_SUBSCRIPTIONS = "select count(*) from stripe_events where type like 'customer.subscription%'"
+
+
+async def post(k: BillingRig, body: bytes, headers: dict[str, str]) -> int:
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{k.rig.url}/stripe/webhook", data=body, headers=headers) as answer:
+            return answer.status
+
+
+async def test_a_checkout_becomes_a_subscription_of_its_tenant(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        subscription = await k.subscribe()
+        assert k.rows("select tenant_id, id, status, suspends_at from subscriptions") == [
+            (ACME, subscription, "active", None)
+        ]
+        assert all(delivery.acknowledged for delivery in k.stripe.deliveries)
+        assert k.rows("select id from stripe_customers") == [(k.stripe.objects("customer")[0]["id"],)]
+
+
+async def test_a_card_that_fails_is_told_with_the_day_on_which_service_ends(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        subscription = await k.subscribe()
+        k.stripe.world.cards[k.stripe.objects("customer")[0]["id"]] = "declined"
+        k.stripe.admin.renew(subscription)
+        await k.stripe.settle()
+        [(status, grace)] = k.rows("select status, suspends_at - overdue_at from subscriptions")
+        assert (status, grace.days) == ("past_due", 7)
+        failed = [text for text in k.notices() if "A payment of USD 49.00 failed. Stripe tries again on" in text]
+        assert len(failed) == 1
+        k.stripe.admin.use_card(k.stripe.objects("customer")[0]["id"], "ok")
+        await k.stripe.settle()
+        assert k.rows("select status, suspends_at from subscriptions") == [("active", None)]
+        assert k.rows("select suspends_at from stripe_customers") == [(None,)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_history_in_any_order_and_number_ends_in_the_same_state(
+    database_url: str, tmp_path: Path, seed: int
+) -> None:
+    async with billing_rig(database_url, tmp_path, hold_events=True, retry_seconds=()) as k:
+        await live(k.stripe, {"konstruct_tenant": str(ACME)})
+        events = k.stripe.objects("event")
+        chance = random.Random(seed)
+        for event in events:
+            assert (await k.stripe.admin.send_event(event["id"])).status == 200
+        wanted = k.state()
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            owner.execute("truncate stripe_events, subscriptions, stripe_customers, outbox")
+        shuffled = events + chance.choices(events, k=len(events) // 2)
+        chance.shuffle(shuffled)
+        for some in range(0, len(shuffled), 4):  # four at once: they must not get in each other's way
+            sent = await asyncio.gather(
+                *(k.stripe.admin.send_event(event["id"]) for event in shuffled[some : some + 4])
+            )
+            assert [one.status for one in sent] == [200] * len(sent)
+        assert k.state() == wanted
+        assert wanted[0][0][3] in ("canceled", "past_due")
+
+
+async def test_fifty_copies_at_once_take_effect_once(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, hold_events=True) as k:
+        await k.subscribe()
+        event = next(e for e in k.stripe.objects("event") if e["type"] == "customer.subscription.updated")
+        sent = await asyncio.gather(*(k.stripe.admin.send_event(event["id"]) for _ in range(50)))
+        assert {one.status for one in sent} == {200}
+        outcomes = [orjson.loads(one.answer)["outcome"] for one in sent]
+        assert outcomes.count("kept") == 1
+        assert k.rows("select version from stripe_customers") == [(1,)]
+
+
+async def test_thin_events_are_fetched_and_count_as_their_snapshots(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, payload="thin") as k:
+        await k.subscribe()
+        assert k.statuses() == ["active"]
+        count = k.rows(OF_SUBSCRIPTIONS)
+        k.stripe.options.payload = "snapshot"
+        for event in k.stripe.objects("event"):
+            assert (await k.stripe.admin.send_event(event["id"])).status == 200
+        assert k.rows(OF_SUBSCRIPTIONS) == count
+
+
+async def test_what_cannot_be_fetched_now_is_refused_and_comes_again(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, payload="thin") as k:
+        k.stripe.faults.rules.append(Fault("server_error", "events.retrieve", times=6))
+        await k.subscribe()
+        await until(lambda: k.statuses() == ["active"], 10)
+        tried = [attempt.status for delivery in k.stripe.deliveries for attempt in delivery.attempts]
+        assert 503 in tried
+
+
+async def test_both_secrets_of_a_rotation_work_and_a_wrong_one_is_refused(database_url: str, tmp_path: Path) -> None:
+    secrets = {"stripe_webhook_secrets": ("whsec_new", "whsec_old")}
+    account = Account(webhook_secrets=("whsec_old",))
+    async with billing_rig(database_url, tmp_path, account=account, chosen=secrets) as k:
+        await k.subscribe()
+        assert k.statuses() == ["active"]
+        event = k.stripe.objects("event")[0]["id"]
+        assert (await k.stripe.admin.send_event(event, secret="whsec_new")).status == 200
+        wrong = await k.stripe.admin.send_event(event, secret="whsec_wrong")
+        assert wrong.status == 401
+        assert "KONSTRUCT_STRIPE_WEBHOOK_SECRETS" in wrong.answer
+        assert (await k.stripe.admin.send_event(event, age_seconds=301)).status == 401
+        assert await post(k, b"{}", {}) == 401
+
+
+async def test_without_secrets_nothing_is_acknowledged(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, chosen={"stripe_webhook_secrets": ()}, retry_seconds=()) as k:
+        await k.subscribe()
+        assert {attempt.status for delivery in k.stripe.deliveries for attempt in delivery.attempts} == {503}
+
+
+async def test_unknown_events_and_strangers_are_acknowledged_and_change_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        stranger = {"object": "subscription", "id": "sub_x", "customer": "cus_x", "status": "active", "created": 1}
+        for event in (
+            {"type": "moon.phase.changed", "data": {"object": {"object": "moon"}}},
+            {"type": "customer.subscription.updated", "data": {"object": stranger}},
+            {"type": "customer.subscription.updated",
+             "data": {"object": stranger | {"metadata": {"konstruct_tenant": "00000000-0000-0000-0000-000000000001"}}}},
+        ):  # fmt: skip
+            assert (await k.stripe.admin.send_event(event)).status == 200
+        assert (await k.stripe.admin.send_raw("no json at all")).status == 200
+        assert k.rows("select count(*) from stripe_events") == [(0,)]
+        assert k.rows("select channel, reason like '%JSON%' from malformed_events") == [("stripe", True)]
+
+
+async def test_a_status_of_tomorrow_is_served_and_told_once(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        subscription = await k.subscribe()
+        k.stripe.admin.set_status(subscription, "hibernating")
+        k.stripe.clock.advance(2)
+        k.stripe.admin.cancel(subscription, at_period_end=True)
+        await k.stripe.settle()
+        assert k.rows("select status, suspends_at from subscriptions") == [("hibernating", None)]
+        told = [text for text in k.notices() if "'hibernating'" in text]
+        assert len(told) == 1
+
+
+async def test_events_of_a_newer_api_version_are_understood(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, hold_events=True) as k:
+        await k.subscribe()
+        event = next(e for e in k.stripe.objects("event") if e["type"] == "customer.subscription.updated")
+        event["api_version"] = "2031-01-01.yew"
+        event["data"]["object"]["customer"] = {"id": event["data"]["object"]["customer"], "object": "customer"}
+        event["data"]["object"]["items"] = {"object": "search_result", "data": "elsewhere"}
+        event["data"]["object"]["novelty"] = [{"deep": [None]}]
+        assert (await k.stripe.admin.send_event(event)).status == 200
+        assert k.statuses() == ["active"]
+
+
+async def test_what_two_events_of_one_second_leave_open_stripe_is_asked(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, hold_events=True) as k:
+        subscription = await k.subscribe()
+        k.stripe.clock.advance(DAY)
+        k.stripe.admin.set_status(subscription, "past_due")
+        k.stripe.admin.set_status(subscription, "active")
+        tied = [e["id"] for e in k.stripe.objects("event") if e["type"] == "customer.subscription.updated"][-2:]
+        for event in tied[::-1]:
+            await k.stripe.admin.send_event(event)
+        assert k.statuses() == ["active"]
+        assert k.stripe.api.calls["subscriptions.retrieve", "ok"] >= 1
+
+
+async def test_the_end_of_a_trial_is_told_three_days_before(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        await k.subscribe(trial_period_days=14)
+        assert k.statuses() == ["trialing"]
+        k.stripe.clock.advance(12 * DAY)
+        await k.stripe.settle()
+        assert [text for text in k.notices() if text.startswith("The trial ends on")]

@@ -1,6 +1,7 @@
 """The composition root: the Serve application `konstruct` and how its parts find each other."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,9 @@ class ServedIngress:
         except DatabaseUnavailable as error:
             log.warning("started without the database", reason=str(error))
         self._router.start()
+        # What is loaded now stays: a collection that looked at it would hold up every acknowledgement meanwhile.
+        gc.collect()
+        gc.freeze()
         return self._routes
 
 

@@ -10,6 +10,8 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
+from deployments.body import read
+
 MAX_BODY_BYTES = 512 * 1024
 MOST_TOKENS = 8
 RETRY_AFTER_SECONDS = 2
@@ -77,13 +79,9 @@ class ModelGateway:
 
 
 async def _body(request: Request) -> dict[str, Any] | None:
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            return None
+    raw = await read(request.headers, request.receive, MAX_BODY_BYTES)
     try:
-        body = orjson.loads(raw)
+        body = orjson.loads(raw or b"")
     except orjson.JSONDecodeError:
         return None
     return body if isinstance(body, dict) else None

@@ -39,10 +39,6 @@ class SignatureRejected(KonstructError):
     """The request is not signed by a known app, is stale, or was altered."""
 
 
-class BodyTooLarge(KonstructError):
-    """The request body is over the cap."""
-
-
 class SecretUnreadable(KonstructError):
     """A stored secret cannot be decrypted with the master keys given."""
 

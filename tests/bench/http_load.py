@@ -1,9 +1,10 @@
 """A load generator that costs little beside what it measures: ready-made requests over raw connections."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -90,7 +91,8 @@ async def closed_loop(url: str, requests: Iterator[bytes], count: int, seconds: 
 
     async with connections(url, count) as opened:
         begun = time.perf_counter()
-        await asyncio.gather(*(ask_on(connection) for connection in opened))
+        with _uncollected():
+            await asyncio.gather(*(ask_on(connection) for connection in opened))
         outcome.seconds = time.perf_counter() - begun
     return outcome
 
@@ -107,17 +109,29 @@ async def open_loop(url: str, requests: Iterable[bytes], rate: float, count: int
 
     async with connections(url, count) as opened:
         tasks = [asyncio.create_task(ask_on(connection)) for connection in opened]
-        begun = time.perf_counter()
-        for number, request in enumerate(requests):
-            when = begun + number / rate
-            if (pause := when - time.perf_counter()) > 0:
-                await asyncio.sleep(pause)
-            due.put_nowait((when, request))
-        for _ in tasks:
-            due.put_nowait(None)
-        await asyncio.gather(*tasks)
+        with _uncollected():
+            begun = time.perf_counter()
+            for number, request in enumerate(requests):
+                when = begun + number / rate
+                if (pause := when - time.perf_counter()) > 0:
+                    await asyncio.sleep(pause)
+                due.put_nowait((when, request))
+            for _ in tasks:
+                due.put_nowait(None)
+            await asyncio.gather(*tasks)
         outcome.seconds = time.perf_counter() - begun
     return outcome
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Some seconds without garbage collection: its pauses would count as the server's."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _note(outcome: Outcome, status: int, seconds: float) -> None:

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from konstruct.errors import SettingsInvalid
 
 T = TypeVar("T")
 PREFIX = "KONSTRUCT_"
+HERE = {("http", host) for host in ("localhost", "127.0.0.1", "::1")}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -47,6 +49,9 @@ class Settings:
     media_region: str
     media_access_key: str | None = field(repr=False)
     media_secret_key: str | None = field(repr=False)
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str | None = field(repr=False)
     version_hash: str
     prices_file: str
     failpoints: bool
@@ -82,15 +87,30 @@ class Settings:
             answers_at_once=read.limit("ANSWERS_AT_ONCE"),
             contact_messages_per_minute=read.limit("CONTACT_MESSAGES_PER_MINUTE"),
             log_level=read.one_of("LOG_LEVEL", LOG_LEVELS, "info"),
-            media_url=read.text("MEDIA_URL", ""),
-            media_endpoint=read.text("MEDIA_ENDPOINT", ""),
-            media_region=read.text("MEDIA_REGION", "us-east-1"),
-            media_access_key=read.secret("MEDIA_ACCESS_KEY"),
-            media_secret_key=read.secret("MEDIA_SECRET_KEY"),
             version_hash=read.text("VERSION_HASH", "development"),
             prices_file=read.text("PRICES_FILE", ""),
             failpoints=read.switch("FAILPOINTS", default=False),
+            **_media(read),
+            **_login(read),
         )
+
+
+def _media(read: "_Reader") -> dict[str, Any]:
+    return {
+        "media_url": read.text("MEDIA_URL", ""),
+        "media_endpoint": read.text("MEDIA_ENDPOINT", ""),
+        "media_region": read.text("MEDIA_REGION", "us-east-1"),
+        "media_access_key": read.secret("MEDIA_ACCESS_KEY"),
+        "media_secret_key": read.secret("MEDIA_SECRET_KEY"),
+    }
+
+
+def _login(read: "_Reader") -> dict[str, Any]:
+    return {
+        "oidc_issuer": read.address("OIDC_ISSUER"),
+        "oidc_client_id": read.text("OIDC_CLIENT_ID", ""),
+        "oidc_client_secret": read.secret("OIDC_CLIENT_SECRET"),
+    }
 
 
 def split(listed: str) -> tuple[str, ...]:
@@ -115,6 +135,17 @@ class _Reader:
                 message = f"{PREFIX}{name}_FILE names {path}, which cannot be read: {why}."
                 raise SettingsInvalid(message) from error
         return self._environment.get(PREFIX + name) or None
+
+    def address(self, name: str) -> str:
+        """An address that secrets are sent to: https, or this machine."""
+
+        def parse(raw: str) -> str:
+            parts = urlsplit(raw)
+            if not parts.hostname or (parts.scheme != "https" and (parts.scheme, parts.hostname) not in HERE):
+                raise ValueError
+            return raw
+
+        return self._parse(name, parse, "", "an address that begins with https:// (http:// only on this machine)")
 
     def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
         def parse(raw: str) -> int:

@@ -391,6 +391,36 @@ create table web_messages (
 );
 create unique index web_messages_for_feed on web_messages (tenant_id, conversation_id, seq);
 
+-- Access --------------------------------------------------------------------------------------------------------------
+
+-- People log in.
+
+-- People who may log in to a tenant, by the e-mail address that their identity provider has verified.
+create table members (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  id uuid not null,
+  email text not null check (email = lower(email)),
+  role text not null check (role in ('viewer', 'operator', 'owner')),
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  unique (tenant_id, email)
+);
+create index members_for_login on members (email);
+
+-- Browsers that people have logged in with.
+create table sessions (
+  tenant_id uuid not null,
+  token bytea not null,                           -- hashed
+  member_id uuid not null,
+  name text not null,                             -- what the identity provider calls the person
+  created_at timestamptz not null default now(),
+  expires_at timestamptz not null,
+  primary key (tenant_id, token),
+  foreign key (tenant_id, member_id) references members (tenant_id, id) on delete cascade
+);
+create index sessions_for_request on sessions (token);
+create index sessions_of_member on sessions (tenant_id, member_id);
+
 -- Hosting (no tenant data) ---------------------------------------------------------------------------------------
 
 create table shards (
@@ -425,7 +455,7 @@ begin
   foreach v_table in array array['employees', 'models', 'channels', 'conversations', 'contacts', 'messages',
                                  'contact_aliases', 'memories', 'inbox', 'outbox', 'usage', 'install_states',
                                  'feedback', 'web_messages', 'amended_early', 'message_charges', 'api_tokens',
-                                 'idempotency_keys', 'stripe_customers', 'subscriptions', 'stripe_events'] loop
+                                 'idempotency_keys', 'stripe_customers', 'subscriptions', 'stripe_events', 'members', 'sessions'] loop
     execute format('alter table %I enable row level security', v_table);
     execute format('alter table %I force row level security', v_table);
     execute format('create policy %I on %I using (tenant_id = (select current_tenant()))
@@ -446,6 +476,8 @@ grant select, update on shards to konstruct_app;
 grant select, insert, update, delete on amended_early to konstruct_app;
 grant select, insert, delete on install_states to konstruct_app;
 grant select, insert, update on feedback to konstruct_app;
+grant select, insert, delete, update (role) on members to konstruct_app;
+grant select, insert, delete on sessions to konstruct_app;
 grant insert on malformed_events to konstruct_app;
 grant select, insert, delete, update (last_used_at) on api_tokens to konstruct_app;
 grant select, insert, delete on idempotency_keys to konstruct_app;
@@ -465,6 +497,8 @@ grant select (tenant_id) on models to konstruct_lookup;
 grant select (tenant_id, at) on amended_early to konstruct_lookup;
 grant select (tenant_id, id, suspends_at, told_at) on stripe_customers to konstruct_lookup;
 create policy stripe_customers_lookup on stripe_customers for select to konstruct_lookup using (true);
+grant select (tenant_id, id, email, role) on members to konstruct_lookup;
+grant select (tenant_id, token, member_id, name, expires_at) on sessions to konstruct_lookup;
 create policy tenants_lookup on tenants for select to konstruct_lookup using (true);
 create policy channels_lookup on channels for select to konstruct_lookup using (true);
 create policy inbox_lookup on inbox for select to konstruct_lookup using (true);
@@ -473,6 +507,8 @@ create policy memories_lookup on memories for select to konstruct_lookup using (
 create policy models_lookup on models for select to konstruct_lookup using (true);
 create policy conversations_lookup on conversations for select to konstruct_lookup using (true);
 create policy amended_early_lookup on amended_early for select to konstruct_lookup using (true);
+create policy members_lookup on members for select to konstruct_lookup using (true);
+create policy sessions_lookup on sessions for select to konstruct_lookup using (true);
 
 -- Look-ups across tenants (security definer) ----------------------------------------------------------------------
 
@@ -583,6 +619,23 @@ create function suspended_untold()
     where c.suspends_at <= now() and c.suspends_at is distinct from c.told_at limit 100;
 $$;
 
+-- The tenants that somebody may enter.
+create function memberships(p_email text)
+  returns table (tenant_id uuid, tenant text, member_id uuid, role text)
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select m.tenant_id, t.name, m.id, m.role from members m join tenants t on t.id = m.tenant_id
+  where m.email = p_email order by t.name;
+$$;
+
+-- Whose session it is, with the role of today; nothing where it has ended.
+create function find_session(p_token bytea)
+  returns table (tenant_id uuid, tenant text, member_id uuid, email text, name text, role text, expires_at timestamptz)
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select s.tenant_id, t.name, m.id, m.email, s.name, m.role, s.expires_at
+  from sessions s join members m on (m.tenant_id, m.id) = (s.tenant_id, s.member_id) join tenants t on t.id = s.tenant_id
+  where s.token = p_token and s.expires_at > now();
+$$;
+
 -- Nobody but the product may call them.
 do $$
 declare v_function regprocedure;
@@ -595,7 +648,8 @@ begin
     'find_channels(text, text, text)', 'waiting_conversations(int, interval)', 'waiting_memories(int, interval)',
     'installation_status()', 'dead_letters(int)', 'tenant_names()', 'has_hosted_models()', 'socket_channels()',
     'has_verify_token(text, text)', 'amended_in_vain()', 'find_stripe_customer(text)',
-    'suspended_untold()']::regprocedure[] loop
+    'suspended_untold()',
+    'memberships(text)', 'find_session(bytea)']::regprocedure[] loop
     execute format('revoke execute on function %s from public', v_function);
     execute format('grant execute on function %s to konstruct_app', v_function);
     execute format('alter function %s owner to konstruct_lookup', v_function);

@@ -8,11 +8,24 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from deployments.admin import channels, conversations, dead_letters, employees, models, tenants, tokens, usage
+from deployments.admin import (
+    channels,
+    conversations,
+    dead_letters,
+    employees,
+    login,
+    members,
+    models,
+    sessions,
+    tenants,
+    tokens,
+    usage,
+)
 from deployments.admin.credentials import Credentials, installation_owner, tenant_tokens
 from deployments.admin.guard import Guard
 from deployments.admin.parts import Parts
 from deployments.admin.problem import POSSIBLE, Problem, ProblemDetails, Wrong, answer, problem_of
+from deployments.admin.session import Cookies, people
 from konstruct.errors import KonstructError
 
 ROOT = "/admin/v1"
@@ -26,6 +39,9 @@ ROUTERS = (
     usage.router,
     dead_letters.router,
     tokens.router,
+    members.router,
+    sessions.router,
+    login.router,
 )
 
 log = structlog.get_logger()
@@ -33,8 +49,8 @@ log = structlog.get_logger()
 
 def admin(parts: Parts) -> Guard:
     """The guarded application."""
-    credentials = Credentials([installation_owner(parts.settings.admin_token), tenant_tokens(parts.database)])
-    return Guard(application(parts), credentials)
+    ways = [installation_owner(parts.settings.admin_token), tenant_tokens(parts.database), people(parts.database)]
+    return Guard(application(parts), Credentials(ways), Cookies(parts.settings.public_url))
 
 
 def application(parts: Parts) -> FastAPI:

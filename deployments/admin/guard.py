@@ -10,21 +10,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.admin.credentials import Credentials
 from deployments.admin.problem import Problem, answer, problem_of
+from deployments.admin.session import Cookies
 from deployments.body import read
 from konstruct.errors import KonstructError
 
 MAX_BODY_BYTES = 1 << 20
 # Everything else needs a credential.
-OPEN = frozenset({"/admin/v1/openapi.json"})
+OPEN = frozenset({"/admin/v1/openapi.json", "/admin/v1/login", "/admin/v1/login/callback"})
 
 
 class Guard:
     """Wraps the application; what it found out is in `request.state`: principal, request_id, body."""
 
-    def __init__(self, inside: ASGIApp, credentials: Credentials) -> None:
-        """`inside`: what is guarded."""
+    def __init__(self, inside: ASGIApp, credentials: Credentials, cookies: Cookies) -> None:
+        """`inside`: what is guarded. `cookies`: of people who have logged in."""
         self._inside = inside
         self._credentials = credentials
+        self._cookies = cookies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -35,13 +37,16 @@ class Guard:
         try:
             if scope["path"] not in OPEN:
                 state["principal"] = await self._credentials.principal(
-                    headers.get("authorization", ""), _client(scope, headers)
+                    self._cookies.credential(scope["method"], headers), _client(scope, headers)
                 )
             state["body"] = await _body(scope, headers, receive)
         except ClientDisconnect:
             return
         except KonstructError as error:
-            await answer(problem_of(error), request_id)(scope, receive, marked)
+            problem = problem_of(error)
+            if problem.status == 401 and self._cookies.session(headers):
+                problem.headers["Set-Cookie"] = self._cookies.write("session", "", 0)  # it has ended; ask no more
+            await answer(problem, request_id)(scope, receive, marked)
             return
         scope["state"] = {**scope.get("state", {}), **state}
         await self._inside(scope, _again(state["body"], receive), marked)

@@ -35,6 +35,7 @@ def konstruct_environment(
         ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
         ("STRIPE_SECRET_KEY", settings.stripe_secret_key),
         ("STRIPE_WEBHOOK_SECRETS", ",".join(settings.stripe_webhook_secrets)),
+        ("OIDC_CLIENT_SECRET", settings.oidc_client_secret),
     ):
         if secret:
             secrets[name] = keys.hand_over(layout, name.lower(), secret)

@@ -14,6 +14,8 @@ DEFINERS = {
     "installation_status": "operators of the installation: counts",
     "dead_letters": "operators of the installation: errors, no message text",
     "tenant_names": "operators of the installation",
+    "memberships": "login: which tenants somebody with this verified e-mail address may enter",
+    "find_session": "the admin API: whose session it is, by the hash of its token",
     "audit_waiting": "the Auditor: ids of tenants with rows to be sealed, and how many",
     "audited_tenants": "operators of the installation: ids of tenants with audit, also of those that are gone",
     "prepare_audit_months": "the Auditor: partitions for the months to come; it is told nothing and tells no row",

@@ -12,6 +12,7 @@ CONVERSATION = identity.conversation_id(ACME, "slack", CANARY)
 CONTACT = identity.contact_id(ACME, "slack", CANARY)
 EMPLOYEE = identity.employee_id(ACME, CANARY)
 SHARD = identity.shard_of(CONVERSATION)
+MEMBER = UUID(int=0xACE5)
 TURN, REPLY = UUID(int=0xACE), UUID(int=0xACE1)
 ADDRESS = {"team": CANARY, "channel": CANARY, "thread": None, "private": True}
 VECTOR = "[" + ",".join(["1"] * 384) + "]"
@@ -29,6 +30,14 @@ ROWS: list[tuple[str, list[Any]]] = [
     (
         "insert into stripe_events values (%s, %s, 'x', 1, now(), %s, 0, 0, %s)",
         [ACME, CANARY, f"sub_{CANARY}", f'{{"id": "{CANARY}"}}'],
+    ),
+    ("insert into members (tenant_id, id, email, role) values (%s, %s, %s, 'owner')", [ACME, MEMBER, CANARY]),
+    (
+        (
+            "insert into sessions (tenant_id, token, member_id, name, expires_at)"
+            " values (%s, 't', %s, %s, now() + interval '1 day')"
+        ),
+        [ACME, MEMBER, CANARY],
     ),
     ("insert into models values (%s, %s, %s, null, %s)", [ACME, CANARY, CANARY, CANARY.encode()]),
     (

@@ -117,4 +117,5 @@ NO_SECRET = {
     "audit_anchors.mark",  # hashed with a key
     "audit_anchors.signature",
     "audit_keys.signature",
+    "sessions.token",  # hashed
 }

@@ -103,6 +103,11 @@ async def test_whether_there_are_memories_is_told_to_their_tenant_only(town: Tow
         "discard_message",
         "revoke_api_token",
         "recognise_api_token",
+        "save_member",
+        "drop_member",
+        "begin_session",
+        "end_session",
+        "end_sessions",
     ],
 )
 async def test_the_same_call_by_acme_does_change_rows(own_town: Town, query: str) -> None:

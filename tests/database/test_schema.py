@@ -181,6 +181,7 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
         "installation_status",
         "dead_letters", "tenant_names", "socket_channels", "has_verify_token",
         "amended_in_vain", "audit_waiting", "audited_tenants", "find_stripe_customer", "suspended_untold",
+        "memberships", "find_session",
     }  # fmt: skip
     for name, owner, settings, volatile, granted, public in functions:
         assert owner == "konstruct_lookup", f"{name} is owned by {owner}"

@@ -19,6 +19,7 @@ from tests.database.rows_of_acme import (
     CONVERSATION,
     EMPLOYEE,
     GLOBEX,
+    MEMBER,
     REPLY,
     ROWS,
     SHARD,
@@ -61,6 +62,7 @@ ARGUMENTS: dict[str, Any] = {
     "overdue_at": None, "period_end_at": None, "period_start_at": None, "plan": "team", "rank": 0, "snapshot": None,
     "started_at": datetime.now(UTC), "status": "active", "subscription": f"sub_{CANARY}",
     "suspends_at": datetime(2020, 1, 1, tzinfo=UTC), "trial_ends_at": None, "type": "x", "unix_at": 1,
+    "after_email": None, "email": CANARY, "lasts": timedelta(hours=1), "member": MEMBER, "token": b"t",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -78,6 +80,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "has_memories": {"conversation": UUID(int=5)},
     "recall": {"conversation": UUID(int=5)},
     "memory_text": {},
+    "save_member": {"role": "viewer", "email": "new@example.com", "id": UUID(int=10)},
+    "begin_session": {"token": b"new"},
     "resolve_contact": {"channel": "whatsapp"},
     "move_contact": {"channel": "whatsapp", "before": ["her-phone"]},
     "conversations_begun": {"ids": [CONVERSATION]},
@@ -98,6 +102,8 @@ ACROSS_TENANTS = {
     "socket_channels",
     "find_stripe_customer",
     "suspended_untold",
+    "memberships",
+    "find_session",
 }
 
 

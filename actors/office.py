@@ -20,7 +20,7 @@ from konstruct.messages import Heard, Reply, Spoken
 from konstruct.metrics import Metrics
 from konstruct.models import Call
 from konstruct.roster import Assignment, Roster
-from konstruct.triage import Decision, Pause, triage
+from konstruct.triage import Decision, Pause, suspended, triage
 from konstruct.window import slide
 
 # A backlog must not share one model so thinly that every turn runs into its deadline; a fifth is left to others.
@@ -70,6 +70,8 @@ class Office:
     def decide(self, messages: Sequence[Heard], known: "Knowledge", assignment: Assignment) -> Decision:
         """What a turn has to do, within its contacts' limits."""
         decided = triage(messages, known.counters, assignment.escalation, paused=known.paused)
+        if assignment.suspended:
+            decided = suspended(decided)
         limited = self.contacts.limited(decided, messages, assignment.limits, time.monotonic())
         if limited is not decided:
             self.metrics.count("konstruct_limited_messages_total", "contact", by=len(messages))

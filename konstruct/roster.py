@@ -60,6 +60,7 @@ class Assignment:
     options: dict[str, Any] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)  # by the name of the model
     limits: Limits = field(default_factory=Limits)
+    suspended: bool = False  # the tenant's subscription does not pay for answers
 
 
 class Roster:
@@ -161,6 +162,7 @@ class Roster:
             options=employee["options"],
             terms={model.name: self._terms(row, name) for name, model in models.items()},
             limits=self._limits.changed(row.limits),
+            suspended=row.suspended,
         )
 
     def _line(self, channel: ChannelRow) -> Line:

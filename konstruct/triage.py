@@ -1,7 +1,7 @@
 """What a turn has to do, decided before any model is asked: answer, say something fixed, hand over, or only listen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from konstruct.escalation import Counters, Rule, first_hit, heard
@@ -14,6 +14,8 @@ HANDED_OVER_ON_WEB = (
     "I have told a colleague, who reads what you wrote but cannot answer in this chat. "
     "If they don't know how to reach you, please contact us another way, too."
 )
+
+SUSPENDED = "I'm sorry, I can't answer at the moment. Please try again later, or contact us another way."
 
 Outcome = Literal["answered", "suppressed", "escalated"]
 
@@ -70,6 +72,11 @@ def triage(messages: Sequence[Heard], counters: Counters, escalation: Escalation
     if all(message.kind == "unsupported" for message in asked):
         return Decision("answered", counters, text=_cannot_read(asked))
     return Decision("answered", counters, asks=True)
+
+
+def suspended(decision: Decision) -> Decision:
+    """What is done where the tenant's subscription does not pay for answers: a polite word, never silence."""
+    return replace(decision, asks=False, text=SUSPENDED) if decision.asks else decision
 
 
 def _cannot_read(messages: Sequence[Heard]) -> str:

@@ -39,6 +39,7 @@ class Tenant(TenantSummary):
     escalation: dict[str, Any]
     operators: dict[str, Any]
     limits: dict[str, Any]
+    suspended: bool = Field(description="Nobody answers, for the subscription is not paid.")
     employees: list[Employee]
     models: list[HostedModel]
     channels: list[ChannelConnection]

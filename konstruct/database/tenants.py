@@ -56,6 +56,7 @@ class TenantRow:
     models: dict[str, ModelRow]
     channels: list[ChannelRow]
     limits: dict[str, Any] = field(default_factory=dict)
+    suspended: bool = False  # its subscription does not pay for answers; nothing of the tenant's own file
 
     @property
     def operators_place(self) -> Address | None:
@@ -141,7 +142,8 @@ async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | N
         return None
     if row is None:
         return None
-    return replace(row, channels=[channel for channel in row.channels if channel.installed_by == "file"])
+    channels = [channel for channel in row.channels if channel.installed_by == "file"]
+    return replace(row, channels=channels, suspended=False)
 
 
 async def save_employee(connection: TenantConnection, entry: EmployeeEntry) -> UUID:
@@ -204,6 +206,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
         models=models,
         channels=[channel_of(row, connection.tenant, vault) for row in await channels_of(connection)],
         limits=tenant["limits"],
+        suspended=tenant["suspended"],
     )
 
 

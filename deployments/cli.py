@@ -14,6 +14,7 @@ from deployments.cli_bill import bill_app
 from deployments.cli_isolation import isolation_check
 from deployments.cli_keys import keys_app
 from deployments.cli_slack import slack_app
+from deployments.cli_subscription import subscription_app
 from konstruct.errors import KonstructError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.add_typer(slack_app, name="slack")
 app.command("isolation-check")(isolation_check)
 app.add_typer(bill_app, name="bill")
 app.add_typer(keys_app, name="keys")
+app.add_typer(subscription_app, name="subscription")
 console = Console(highlight=False, soft_wrap=True)
 
 

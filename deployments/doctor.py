@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.examinations import connections, files, machine, stored
+from deployments.examinations import billing, connections, files, machine, stored
 from deployments.examinations.finding import Finding, Patient, wrong
 from deployments.installation import running
 from deployments.installation.layout import Layout
@@ -22,6 +22,7 @@ EXAMINATIONS: tuple[Callable[[Patient], list[Finding]], ...] = (
     stored.database,
     stored.master_keys,
     connections.channels,
+    billing.stripe,
     files.files,
     stored.weights,
     stored.applications,

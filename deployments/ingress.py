@@ -15,7 +15,7 @@ from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
 from deployments.doors.slack_reach import SlackReach
 from deployments.doors.stripe import ACK_SECONDS as STRIPE_SECONDS
-from deployments.doors.stripe import StripeDoor
+from deployments.doors.stripe import StripeDoor, welcome_back
 from deployments.doors.web_chat import WebChatDoor
 from deployments.doors.whatsapp import WhatsAppDoor
 from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, Page, said
@@ -49,6 +49,7 @@ def routes(
     reach = SlackReach(settings, database, vault)
     install = SlackInstall(settings, database, vault, reach)
     app.add_route("/slack/install", _page(install.begin), methods=["GET"])
+    app.add_route("/stripe/return", _page(welcome_back), methods=["GET"])
     app.add_route("/slack/oauth/callback", _page(install.finish), methods=["GET"])
     slack = SlackDoor(intake, directory, database, reach, settings)
     whatsapp = WhatsAppDoor(intake, directory, database)

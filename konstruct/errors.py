@@ -142,5 +142,13 @@ class StripeRefused(KonstructError):
         self.code = code
 
 
+class AlreadySubscribed(KonstructError):
+    """The tenant has a subscription already."""
+
+
+class PlanNotSold(KonstructError):
+    """There is no such plan to subscribe to."""
+
+
 # What ends by itself, or with an operator's help, and is no fault of any message: waited for, not counted.
 PASSING = (DatabaseUnavailable, DatabaseUnfit, SecretUnreadable, ChannelBusy, ChannelOutcomeUnknown)

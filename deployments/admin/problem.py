@@ -20,6 +20,10 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.AlreadyTaken, 409),
     (errors.SecretUnreadable, 409),
     (errors.UnknownTenant, 404),
+    (errors.StripeUnavailable, 503),
+    (errors.StripeRefused, 409),
+    (errors.AlreadySubscribed, 409),
+    (errors.PlanNotSold, 422),
 )
 
 

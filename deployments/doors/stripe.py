@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from deployments.doors.slack_install import page
 from deployments.webhooks import HttpAnswer, Intake, said
 from konstruct.billing import signature
 from konstruct.billing.event import EventUnreadable, parse
@@ -20,6 +21,13 @@ KIND = "stripe"
 ACK_SECONDS = 15.0
 
 log = structlog.get_logger()
+
+
+async def welcome_back(_headers: Mapping[str, str], query: Mapping[str, str]) -> HttpAnswer:
+    """Where Stripe's pages send the browser back to; what happened there comes by the webhook."""
+    if query.get("outcome") == "subscribed":
+        return page(200, "Thank you", "The subscription begins in a moment. You can close this window.")
+    return page(200, "You are back", "Whatever you changed takes effect in a moment. You can close this window.")
 
 
 class StripeDoor:

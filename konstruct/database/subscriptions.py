@@ -64,7 +64,7 @@ async def tenant_of(database: Database, customer: str) -> UUID | None:
 async def customer(database: Database, tenant: UUID) -> Customer | None:
     """The tenant's customer; None before its first Checkout."""
     async with database.tenant(tenant) as connection:
-        return await _customer(connection)
+        return await customer_within(connection)
 
 
 async def keep_customer(database: Database, tenant: UUID, id_: str, *, instead_of: str = "") -> str:
@@ -73,7 +73,7 @@ async def keep_customer(database: Database, tenant: UUID, id_: str, *, instead_o
         if instead_of:
             await connection.run("replace_stripe_customer", customer=id_, old_name=instead_of)
         await _keep_customer(connection, id_)
-        kept = await _customer(connection)
+        kept = await customer_within(connection)
         return kept.id if kept else id_
 
 
@@ -96,7 +96,7 @@ async def keep(database: Database, tenant: UUID, effect: Effect, terms: Terms, *
         if effect.shown or effect.asked:
             sightings = await _sightings(connection, effect.subscription)
             await _save(connection, standing(sightings, terms.grace), terms)
-        ends = suspension((row["status"], _unix(row["suspends_at"])) for row in await _subscriptions(connection))
+        ends = suspension((row["status"], _unix(row["suspends_at"])) for row in await within(connection))
         await connection.run("settle_stripe_customer", suspends_at=moment(ends))
         for number, text in enumerate(effect.notices):
             await operators.tell(connection, f"{effect.event}:{number}", text, terms.operators)
@@ -106,7 +106,7 @@ async def keep(database: Database, tenant: UUID, effect: Effect, terms: Terms, *
 async def of_tenant(database: Database, tenant: UUID) -> list[dict[str, Any]]:
     """The tenant's subscriptions, newest first."""
     async with database.tenant(tenant) as connection:
-        return await _subscriptions(connection)
+        return await within(connection)
 
 
 async def untold(database: Database) -> Sequence[UUID]:
@@ -123,7 +123,8 @@ async def tell_suspension(
         await operators.tell(connection, f"suspended:{suspends_at.isoformat()}", text, place)
 
 
-async def _customer(connection: TenantConnection) -> Customer | None:
+async def customer_within(connection: TenantConnection) -> Customer | None:
+    """The tenant's customer, in a transaction of its own."""
     row = await connection.run("stripe_customer")
     return Customer(**dict(row)) if row else None
 
@@ -136,7 +137,8 @@ async def _lock(connection: TenantConnection) -> int:
     return int(await connection.run("lock_stripe_customer"))
 
 
-async def _subscriptions(connection: TenantConnection) -> list[dict[str, Any]]:
+async def within(connection: TenantConnection) -> list[dict[str, Any]]:
+    """The tenant's subscriptions, in a transaction of its own."""
     return [dict(row) for row in await connection.run("subscriptions")]
 
 

@@ -38,7 +38,10 @@ class Notifier:
     async def send(self, event: Thing, *, secret: str | None = None, age_seconds: float = 0.0) -> Said:
         """Send one event now; returns after the first attempt. `secret`: another than the account's."""
         thin = self._options.payload == "thin" and event["object"] == "event"
-        return await self.raw(orjson.dumps(thinned(event) if thin else event), event["id"], secret, age_seconds)
+        sent = await self.raw(orjson.dumps(thinned(event) if thin else event), event["id"], secret, age_seconds)
+        if sent.status is not None and 200 <= sent.status < 300:
+            event["pending_webhooks"] = 0
+        return sent
 
     async def raw(self, body: bytes, event_id: str = "", secret: str | None = None, age_seconds: float = 0.0) -> Said:
         """Send any bytes, well signed."""

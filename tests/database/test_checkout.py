@@ -1,0 +1,109 @@
+"""An operator sells a plan through the API: Checkout and portal are Stripe's pages, the rest comes by webhook."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from konstruct.database import plans
+from konstruct.plans import Plan
+from simulator import Fault
+from tests.admin_rig import ADMIN_TOKEN, GLOBEX_APP, AdminRig
+from tests.billing import ask, plan
+from tests.billing_rig import BillingRig, billing_rig
+from tests.rig import apply
+
+PATH = "/tenants/acme/subscription"
+
+
+@asynccontextmanager
+async def shop(database_url: str, home: Path) -> AsyncIterator[tuple[BillingRig, AdminRig]]:
+    async with billing_rig(database_url, home, chosen={"admin_token": ADMIN_TOKEN}) as k:
+        price = await plan(k.client)
+        offer = Plan(name="team", monthly_fee_micros=49_000_000, unit="replies", included=100, overage_micros=20_000,
+                     event_name="replies", fee_price=price)  # fmt: skip
+        await plans.keep(k.rig.database, [offer])
+        await apply(k.rig, "globex", GLOBEX_APP)
+        async with aiohttp.ClientSession() as session:
+            yield k, AdminRig(k.rig, session)
+
+
+async def test_a_tenant_subscribes_on_stripes_page_and_is_shown_as_subscribed(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        before = (await admin.ask(PATH)).body
+        assert before == {"customer": None, "suspends_at": None, "subscriptions": []}
+        opened = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team", "trial_days": 14})
+        assert opened.status == 201
+        async with admin.session.post(opened.body["url"], data={"to": "none"}, allow_redirects=False) as done:
+            back = urlsplit(done.headers["Location"])
+        async with admin.session.get(f"{k.rig.url}{back.path}?{back.query}") as page:
+            assert "Thank you" in await page.text()
+        await k.stripe.settle()
+        shown = (await admin.ask(PATH)).body
+        assert shown["customer"] == k.stripe.objects("customer")[0]["id"]
+        assert [(one["plan"], one["status"]) for one in shown["subscriptions"]] == [("team", "trialing")]
+        portal = await admin.ask(f"{PATH}/portal", "POST")
+        async with admin.session.get(portal.body["url"]) as page:
+            assert "trialing" in await page.text()
+
+
+async def test_a_repeated_request_is_the_same_page_and_another_one_is_another(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        wanted = {"plan": "team"}
+        k.stripe.faults.rules.append(Fault("close_after_delivery", "customers.create"))
+        first = await admin.ask(f"{PATH}/checkout", "POST", body=wanted, Idempotency_Key="once")
+        again = await admin.ask(f"{PATH}/checkout", "POST", body=wanted, Idempotency_Key="once")
+        assert first.body == again.body
+        other = await admin.ask(f"{PATH}/checkout", "POST", body=wanted)
+        assert other.body != first.body
+        assert len(k.stripe.objects("customer")) == 1
+
+
+async def test_who_has_a_subscription_is_sent_to_the_portal(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        k.stripe.admin.complete_checkout(k.stripe.objects("checkout.session")[0]["id"])
+        await k.stripe.settle()
+        refused = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        assert refused.status == 409
+        assert "portal" in refused.body["detail"]
+        assert (await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "gold"})).status == 422
+
+
+async def test_a_customer_that_was_deleted_in_stripe_is_followed_by_another(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        k.stripe.admin.delete_customer(k.stripe.objects("customer")[0]["id"])
+        assert (await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})).status == 201
+        assert k.rows("select id from stripe_customers") == [(k.stripe.objects("customer")[1]["id"],)]
+
+
+async def test_a_stripe_that_is_down_or_refuses_the_key_is_said_so(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        k.stripe.admin.go_down(3600)
+        assert (await admin.ask(f"{PATH}/portal", "POST")).status == 503
+        k.stripe.admin.come_up()
+        assert (await admin.ask(f"{PATH}/portal", "POST")).status == 201
+    async with billing_rig(
+        database_url, tmp_path, chosen={"admin_token": ADMIN_TOKEN, "stripe_secret_key": "sk_wrong"}
+    ) as k:
+        async with aiohttp.ClientSession() as session:
+            refused = await AdminRig(k.rig, session).ask("/tenants/acme/subscription/portal", "POST")
+            assert refused.status == 409
+            assert "KONSTRUCT_STRIPE_SECRET_KEY" in refused.body["detail"]
+
+
+async def test_a_stranger_and_a_viewer_may_not_buy(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        viewer, stranger = await admin.token("acme", "viewer"), await admin.token("globex")
+        assert (await admin.ask(PATH, token=viewer)).status == 200
+        assert (await admin.ask(f"{PATH}/portal", "POST", token=viewer)).status == 403
+        for method, path in (("GET", PATH), ("POST", f"{PATH}/portal")):
+            assert (await admin.ask(path, method, token=stranger)).status == 404
+        assert await ask(lambda: len(k.client.v1.customers.list().data)) == 0

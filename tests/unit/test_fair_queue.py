@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konstruct.fair_queue import FairQueue, Pace
+from konstruct.headroom import LEAST, SAMPLES
 
 SPACE = UUID("00000000-0000-0000-0000-00000000000f")
 ACME, GLOBEX, INITECH, HOOLI = TENANTS = [uuid5(SPACE, name) for name in ("acme", "globex", "initech", "hooli")]
@@ -167,17 +168,23 @@ async def test_a_tenant_alone_leaves_some_slots_to_whoever_comes() -> None:
     await turns.finish()
 
 
+def feel(queue: FairQueue, seconds: float, times: int = SAMPLES) -> None:
+    for _ in range(times):
+        queue.felt(seconds)
+
+
 async def test_where_steps_take_long_the_flood_shrinks_and_the_other_starts_at_once() -> None:
     turns = Turns(FairQueue(40, each=32))
     await turns.ask(GLOBEX)
     await turns.end_oldest()
     await turns.ask(ACME, 100)
     assert turns.held(ACME) == 32
-    for _ in range(400):
-        turns.queue.felt(0.5)
-    while turns.held(ACME) > turns.queue.headroom.turns:
+    feel(turns.queue, 0.005)
+    feel(turns.queue, 0.5, 10 * SAMPLES)
+    while turns.held(ACME) > LEAST:
         await turns.end_oldest()
-    assert turns.held(ACME) == turns.queue.headroom.turns < 10
+    await turns.end_oldest()
+    assert turns.held(ACME) == LEAST
     await turns.ask(GLOBEX, 2)
     assert turns.held(GLOBEX) == 2
     await turns.finish()
@@ -185,20 +192,30 @@ async def test_where_steps_take_long_the_flood_shrinks_and_the_other_starts_at_o
 
 async def test_a_tenant_alone_is_not_held_back_however_long_steps_take() -> None:
     turns = Turns(FairQueue(40, each=32))
-    for _ in range(400):
-        turns.queue.felt(0.5)
+    feel(turns.queue, 0.005)
+    feel(turns.queue, 0.5, 10 * SAMPLES)
     await turns.ask(ACME, 100)
     assert turns.held(ACME) == 32
     await turns.finish()
 
 
-async def test_room_comes_back_when_steps_are_quick_again() -> None:
+def test_room_comes_back_when_steps_are_quick_again() -> None:
     queue = FairQueue(40)
-    for _ in range(400):
-        queue.felt(0.5)
+    feel(queue, 0.005)
+    feel(queue, 0.5, 10 * SAMPLES)
+    assert queue.headroom.turns == LEAST
     queue.running = 40
-    for _ in range(2000):
-        queue.felt(0.001)
+    feel(queue, 0.005, 40 * SAMPLES)
+    assert queue.headroom.turns == 40
+
+
+def test_where_fewer_slots_do_not_help_they_come_back() -> None:
+    queue = FairQueue(40)
+    feel(queue, 0.02)
+    feel(queue, 0.2, 10 * SAMPLES)
+    assert queue.headroom.turns == LEAST
+    queue.running = 40
+    feel(queue, 0.2, 400 * SAMPLES)
     assert queue.headroom.turns == 40
 
 

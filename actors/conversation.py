@@ -195,13 +195,13 @@ class Conversation:
     async def _answer(self, heard: list[Heard], *, counted: bool = False) -> None:
         """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
         alone = len(heard) < len(self._waiting)
-        async with self._office.turns.slot(self._owned.tenant):
+        async with self._office.turns.slot(self._owned.tenant) as crowded:
             heard = heard if alone else self._to_answer()  # what came while it waited for its slot
             for joins in range(MAX_JOINS + 1):
                 if self._amendment():
                     return
                 try:
-                    await self._run(heard, interruptible=joins < MAX_JOINS and not alone)
+                    await self._run(heard, interruptible=joins < MAX_JOINS and not (alone or crowded))
                 except Interrupted:
                     await self._fall_quiet(JOIN_LONGEST_SECONDS[joins])
                     if self._amendment() or any(waiting.kind == "operator" for waiting in self._waiting):

@@ -78,11 +78,14 @@ class FairQueue:
         self._grant()
 
     @asynccontextmanager
-    async def slot(self, tenant: UUID) -> AsyncIterator[None]:
-        """Hold a slot for the length of the block; waits only where there is none for this tenant."""
+    async def slot(self, tenant: UUID) -> AsyncIterator[bool]:
+        """Hold a slot for the length of the block; waits only where there is none for this tenant.
+
+        Answers whether more of this tenant wait: then nobody should hold a slot for longer than needed.
+        """
         await self._enter(tenant)
         try:
-            yield
+            yield self._lines[tenant].anybody
         finally:
             self._leave(tenant)
 

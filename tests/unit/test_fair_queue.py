@@ -1,75 +1,14 @@
 """Turns of several tenants share the slots of a host: properties over random arrivals and endings."""
 
 import asyncio
-from collections import Counter
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from konstruct.fair_queue import FairQueue, Pace
-from konstruct.headroom import LEAST, SAMPLES
-
-SPACE = UUID("00000000-0000-0000-0000-00000000000f")
-ACME, GLOBEX, INITECH, HOOLI = TENANTS = [uuid5(SPACE, name) for name in ("acme", "globex", "initech", "hooli")]
-
-
-class Turns:
-    """Turns that end when told; `started` names them in the order in which they got their slots."""
-
-    def __init__(self, queue: FairQueue) -> None:
-        self.queue = queue
-        self.started: list[tuple[UUID, int]] = []
-        self.ends: dict[tuple[UUID, int], asyncio.Event] = {}
-        self.tasks: dict[tuple[UUID, int], asyncio.Task[None]] = {}
-        self.asked: Counter[UUID] = Counter()
-
-    async def ask(self, tenant: UUID, times: int = 1) -> None:
-        for _ in range(times):
-            turn = (tenant, self.asked[tenant])
-            self.asked[tenant] += 1
-            self.ends[turn] = asyncio.Event()
-            self.tasks[turn] = asyncio.create_task(self._one(turn))
-        await settled()
-
-    async def _one(self, turn: tuple[UUID, int]) -> None:
-        async with self.queue.slot(turn[0]):
-            self.started.append(turn)
-            await self.ends[turn].wait()
-
-    async def end(self, turn: tuple[UUID, int]) -> None:
-        self.ends[turn].set()
-        await settled()
-
-    async def end_oldest(self) -> None:
-        await self.end(self.running[0])
-
-    async def give_up(self, turn: tuple[UUID, int]) -> None:
-        self.tasks[turn].cancel()
-        await settled()
-
-    @property
-    def running(self) -> list[tuple[UUID, int]]:
-        return [turn for turn in self.started if not self.tasks[turn].done()]
-
-    @property
-    def waiting(self) -> list[tuple[UUID, int]]:
-        return [turn for turn, task in self.tasks.items() if not task.done() and turn not in self.started]
-
-    def held(self, tenant: UUID) -> int:
-        return sum(turn[0] == tenant for turn in self.running)
-
-    async def finish(self) -> None:
-        for turn in self.ends:
-            self.ends[turn].set()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-
-
-async def settled() -> None:
-    for _ in range(6):
-        await asyncio.sleep(0)
-
+from tests.unit.turns_in_line import ACME, GLOBEX, TENANTS, Turns, settled
 
 STEPS = st.lists(
     st.one_of(
@@ -159,6 +98,21 @@ async def test_a_flood_of_a_hundred_leaves_the_next_free_slot_to_another_tenant(
     await turns.finish()
 
 
+async def test_who_gets_a_slot_learns_whether_more_of_its_tenant_wait() -> None:
+    queue = FairQueue(1)
+    told: list[bool] = []
+
+    async def turn(tenant: UUID) -> None:
+        async with queue.slot(tenant) as crowded:
+            told.append(crowded)
+            await settled()
+
+    await asyncio.gather(turn(ACME), turn(ACME), turn(ACME), turn(GLOBEX))
+    assert told == [False, False, True, False], (
+        "nobody waited yet; then globex; then acme, with one more; then that one"
+    )
+
+
 async def test_a_tenant_alone_leaves_some_slots_to_whoever_comes() -> None:
     turns = Turns(FairQueue(5, each=4))
     await turns.ask(ACME, 100)
@@ -166,57 +120,6 @@ async def test_a_tenant_alone_leaves_some_slots_to_whoever_comes() -> None:
     assert turns.started[-1] == (GLOBEX, 0)
     assert len(turns.running) == 5
     await turns.finish()
-
-
-def feel(queue: FairQueue, seconds: float, times: int = SAMPLES) -> None:
-    for _ in range(times):
-        queue.felt(seconds)
-
-
-async def test_where_steps_take_long_the_flood_shrinks_and_the_other_starts_at_once() -> None:
-    turns = Turns(FairQueue(40, each=32))
-    await turns.ask(GLOBEX)
-    await turns.end_oldest()
-    await turns.ask(ACME, 100)
-    assert turns.held(ACME) == 32
-    feel(turns.queue, 0.005)
-    feel(turns.queue, 0.5, 10 * SAMPLES)
-    while turns.held(ACME) > LEAST:
-        await turns.end_oldest()
-    await turns.end_oldest()
-    assert turns.held(ACME) == LEAST
-    await turns.ask(GLOBEX, 2)
-    assert turns.held(GLOBEX) == 2
-    await turns.finish()
-
-
-async def test_a_tenant_alone_is_not_held_back_however_long_steps_take() -> None:
-    turns = Turns(FairQueue(40, each=32))
-    feel(turns.queue, 0.005)
-    feel(turns.queue, 0.5, 10 * SAMPLES)
-    await turns.ask(ACME, 100)
-    assert turns.held(ACME) == 32
-    await turns.finish()
-
-
-def test_room_comes_back_when_steps_are_quick_again() -> None:
-    queue = FairQueue(40)
-    feel(queue, 0.005)
-    feel(queue, 0.5, 10 * SAMPLES)
-    assert queue.headroom.turns == LEAST
-    queue.running = 40
-    feel(queue, 0.005, 40 * SAMPLES)
-    assert queue.headroom.turns == 40
-
-
-def test_where_fewer_slots_do_not_help_they_come_back() -> None:
-    queue = FairQueue(40)
-    feel(queue, 0.02)
-    feel(queue, 0.2, 10 * SAMPLES)
-    assert queue.headroom.turns == LEAST
-    queue.running = 40
-    feel(queue, 0.2, 400 * SAMPLES)
-    assert queue.headroom.turns == 40
 
 
 async def test_a_limit_of_its_own_holds_a_tenant_alone() -> None:

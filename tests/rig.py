@@ -112,11 +112,12 @@ async def rig(
     hosts: int = 1,
     quiet: float = 0,
     chosen: dict[str, object] | None = None,
+    apps: Sequence[App] = (APP,),
     **simulated: object,
 ) -> AsyncIterator[Rig]:
     """An installation with `hosts` hosts in this process and tenant acme applied; `chosen`: other settings."""
     async with AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(SlackSimulator([APP], **simulated))  # type: ignore[arg-type]
+        slack = await stack.enter_async_context(SlackSimulator(apps, **simulated))  # type: ignore[arg-type]
         model = await stack.enter_async_context(StubModel())
         urls = {"slack_api_url": slack.url, "local_model_url": model.url}
         settings = settings_for(database_url, home, **(urls | (chosen or {})))

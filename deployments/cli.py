@@ -13,6 +13,7 @@ from rich.markup import escape
 from deployments.cli_bill import bill_app
 from deployments.cli_isolation import isolation_check
 from deployments.cli_keys import keys_app
+from deployments.cli_privacy import contact_app, tenant_app
 from deployments.cli_slack import slack_app
 from deployments.cli_subscription import subscription_app
 from konstruct.errors import KonstructError
@@ -27,6 +28,8 @@ app = typer.Typer(
 scale_app = typer.Typer(help="Change how much of something runs, while messages flow.", no_args_is_help=True)
 app.add_typer(scale_app, name="scale")
 app.add_typer(slack_app, name="slack")
+app.add_typer(tenant_app, name="tenant")
+app.add_typer(contact_app, name="contact")
 app.command("isolation-check")(isolation_check)
 app.add_typer(bill_app, name="bill")
 app.add_typer(keys_app, name="keys")

@@ -57,6 +57,7 @@ class Inbound:
     target: str = ""  # the source_id of the message that an edit, delete or reaction is about
     attachments: tuple[Attachment, ...] = ()
     only_known: bool = False  # to be stored only if the conversation is known already
+    said_at: float | None = None  # Unix seconds, by the channel's clock, where it tells and may deliver late
 
 
 @dataclass(frozen=True, slots=True)

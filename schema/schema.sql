@@ -225,6 +225,15 @@ create table amended_early (
   primary key (tenant_id, conversation_id, source_id)
 );
 
+-- Whoever was erased, hashed, until when: what they said before and comes late stays outside. An empty name is a whole
+-- tenant; no key into tenants, for it outlives them.
+create table tombstones (
+  tenant_id uuid not null,
+  digest bytea not null,                          -- see tombstone_of
+  erased_at timestamptz not null default now(),
+  primary key (tenant_id, digest)
+);
+
 create table outbox (
   tenant_id uuid not null,
   id uuid not null,                               -- uuid5(tenant, turn, part); also the channel's idempotency id
@@ -454,7 +463,7 @@ declare v_table text;
 begin
   foreach v_table in array array['employees', 'models', 'channels', 'conversations', 'contacts', 'messages',
                                  'contact_aliases', 'memories', 'inbox', 'outbox', 'usage', 'install_states',
-                                 'feedback', 'web_messages', 'amended_early', 'message_charges', 'api_tokens',
+                                 'feedback', 'web_messages', 'amended_early', 'tombstones', 'message_charges', 'api_tokens',
                                  'idempotency_keys', 'stripe_customers', 'subscriptions', 'stripe_events', 'members', 'sessions'] loop
     execute format('alter table %I enable row level security', v_table);
     execute format('alter table %I force row level security', v_table);
@@ -479,6 +488,8 @@ grant select, insert, update on feedback to konstruct_app;
 grant select, insert, delete, update (role) on members to konstruct_app;
 grant select, insert, delete on sessions to konstruct_app;
 grant insert on malformed_events to konstruct_app;
+grant select, insert, update, delete on tombstones to konstruct_app;
+grant delete on tenants, contacts, inbox, outbox, feedback, web_messages to konstruct_app; -- who is to be forgotten
 grant select, insert, delete, update (last_used_at) on api_tokens to konstruct_app;
 grant select, insert, delete on idempotency_keys to konstruct_app;
 grant select, insert, update on message_charges to konstruct_app;
@@ -659,6 +670,19 @@ end $$;
 
 -- The turn -----------------------------------------------------------------------------------------------------
 
+-- How a name is kept of whom nothing else is kept.
+create function tombstone_of(p_tenant uuid, p_channel text, p_name text) returns bytea language sql immutable parallel safe
+  return sha256(convert_to(p_tenant::text || ':' || p_channel || ':' || p_name, 'UTF8'));
+
+-- Whether something of then belongs to a person, or to a tenant, who was erased since. Nothing comes later than a week.
+create function is_erased(p_tenant uuid, p_channel text, p_names text[], p_at timestamptz)
+  returns boolean language sql stable as $$
+  select exists (select from tombstones where tenant_id = p_tenant and erased_at >= p_at
+    and erased_at > now() - interval '8 days'
+    and (digest = tombstone_of(p_tenant, '', '')
+      or digest in (select tombstone_of(p_tenant, p_channel, n) from unnest(p_names) n)));
+$$;
+
 -- C1: make messages durable, several tenants in one commit. A message already there gets no row back, nor does one that
 -- was edited or deleted before it came: the sweep finds what is left of it.
 create function hear(p_tenants uuid[], p_channels text[], p_events text[], p_conversations uuid[], p_shards int[],
@@ -667,13 +691,16 @@ create function hear(p_tenants uuid[], p_channels text[], p_events text[], p_con
 declare
   v_tenant uuid;
   v_early boolean;
+  v_erased boolean;
   v_bodies jsonb[] := p_bodies;
 begin
   -- In one order, because of the locks: see amend_message.
   for v_tenant in select distinct t from unnest(p_tenants) t order by t loop
     perform set_config('app.current_tenant', v_tenant::text, true),
             pg_advisory_xact_lock_shared(hashtextextended(v_tenant::text, 8));
-    v_early := exists (select from amended_early where tenant_id = v_tenant);
+    select exists (select from amended_early where tenant_id = v_tenant),
+           exists (select from tombstones where tenant_id = v_tenant and erased_at > now() - interval '8 days')
+      into v_early, v_erased;
     if v_early then
       v_bodies := array(
         select case when a.source_id is null then e.body when a.text is null then '{}'
@@ -691,7 +718,9 @@ begin
         from unnest(p_tenants, p_channels, p_events, p_conversations, p_shards, p_only_known, v_bodies) with ordinality
              as e (tenant, channel, event, conversation, shard, only_known, body, n)
         join shards s on s.shard = e.shard
-        where e.tenant = v_tenant and (not e.only_known
+        where e.tenant = v_tenant and not (v_erased and coalesce(is_erased(v_tenant, e.channel,
+            array[e.body ->> 'contact'], to_timestamp((e.body ->> 'said_at')::double precision)), false))
+          and (not e.only_known
           or exists (select from conversations c where c.tenant_id = v_tenant and c.id = e.conversation)
           or exists (select from inbox i where i.tenant_id = v_tenant and i.conversation_id = e.conversation
                        and i.state = 'waiting'))
@@ -745,6 +774,9 @@ begin
   end if;
   perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
   v_known := known_contacts(p_tenant, p_channel, p_aliases, p_said_at);
+  if v_known = '{}' and is_erased(p_tenant, p_channel, p_aliases, p_said_at) then
+    return array[v_name]; -- hear will not store it
+  end if;
   if v_known = '{}' then
     -- Whoever had this name before keeps the history that goes by it.
     while exists (select from contact_aliases where tenant_id = p_tenant and channel = p_channel and contact = v_name) loop
@@ -771,6 +803,9 @@ declare
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
+  if is_erased(p_tenant, p_channel, p_before, p_at) then
+    return p_before[1:1];
+  end if;
   v_contacts := resolve_contact(p_tenant, p_channel, p_before, p_at - interval '1 microsecond');
   update contact_aliases set retired_at = p_at where tenant_id = p_tenant and channel = p_channel
     and alias = any (p_before) and alias <> all (p_after) and retired_at is null;
@@ -963,6 +998,9 @@ begin
   select turn_id, contact_id into v_turn, v_contact from messages
     where tenant_id = p_tenant and conversation_id = p_conversation and source_id = p_target;
   if not found then
+    if p_target = '' then
+      return 'answered'; -- of erase_contact: only to be read anew
+    end if;
     insert into amended_early as a (tenant_id, conversation_id, source_id, text)
       values (p_tenant, p_conversation, p_target, p_text)
       on conflict (tenant_id, conversation_id, source_id) do update
@@ -1232,6 +1270,188 @@ begin
       from unnest(p_tenants, p_turns, p_contacts, p_embeddings) as e (tenant, turn, contact, embedding)
       where e.tenant = v_tenant and m.tenant_id = v_tenant and m.turn_id = e.turn and m.contact_id = e.contact;
   end loop;
+end $$;
+
+-- Erasure and export ----------------------------------------------------------------------------------------------
+
+-- Everything that a person is called on a channel, the name of their contact first.
+create function names_of_contact(p_tenant uuid, p_channel text, p_name text) returns text[] language sql stable as $$
+  with contact as (
+    select coalesce((select a.contact from contact_aliases a
+                     where a.tenant_id = p_tenant and a.channel = p_channel and a.alias = p_name), p_name) as name)
+  select array[c.name] || array(select a.alias from contact_aliases a where a.tenant_id = p_tenant
+    and a.channel = p_channel and a.contact = c.name and a.alias <> c.name order by a.alias) from contact c;
+$$;
+
+-- The conversations that a person took part in; theirs alone: nobody else reads along.
+create function conversations_of_contact(p_tenant uuid, p_channel text, p_names text[])
+  returns table (conversation uuid, alone boolean) language sql stable as $$
+  select f.id, bool_or(f.private) from (
+    select c.id, coalesce((c.address ->> 'private')::boolean, false) as private from conversations c
+      where c.tenant_id = p_tenant and c.channel = p_channel
+        and (c.address ->> 'channel' = any (p_names)
+          or exists (select from messages m join contacts k on k.tenant_id = p_tenant and k.id = m.contact_id
+                     where m.tenant_id = p_tenant and m.conversation_id = c.id and k.channel = p_channel
+                       and k.external_id = any (p_names)))
+    union all
+    select i.conversation_id, coalesce((i.body -> 'address' ->> 'private')::boolean, false) from inbox i
+      where i.tenant_id = p_tenant and i.channel = p_channel and i.state in ('waiting', 'dead')
+        and i.body ->> 'contact' = any (p_names)) f
+  group by f.id;
+$$;
+
+-- Digests of kept files that came from this person and from nobody else.
+create function files_of_contact(p_tenant uuid, p_channel text, p_name text) returns setof text language plpgsql as $$
+declare v_names text[];
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  v_names := names_of_contact(p_tenant, p_channel, p_name);
+  return query
+    with kept (digest, theirs) as (
+      select jsonb_array_elements_text(m.files), coalesce(k.channel = p_channel and k.external_id = any (v_names), false)
+        from messages m left join contacts k on k.tenant_id = p_tenant and k.id = m.contact_id
+        where m.tenant_id = p_tenant and m.files is not null
+      union all
+      select jsonb_array_elements_text(i.body -> 'files'), coalesce(i.channel = p_channel and i.body ->> 'contact' = any (v_names), false)
+        from inbox i where i.tenant_id = p_tenant and i.state in ('waiting', 'dead') and i.body ? 'files')
+    select k.digest from kept k group by k.digest having bool_and(k.theirs);
+end $$;
+
+-- Forget a person: every row about them, except what was used and what it cost, which names nobody. Turns under way in
+-- their conversations cannot commit any more; what is not sent will not be. Answers for how many seconds a reply may
+-- still be on its way, under a claim that was given before.
+create function erase_contact(p_tenant uuid, p_channel text, p_name text) returns double precision language plpgsql as $$
+declare
+  v_names text[];
+  v_contacts uuid[];
+  v_alone uuid[];
+  v_shared uuid[];
+  v_turns uuid[];
+  v_seconds double precision;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  -- First of all locks, as in hear: what is heard from now on knows of the tombstone.
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
+  v_names := names_of_contact(p_tenant, p_channel, p_name);
+  insert into audit_events (tenant_id, action, subject) values (p_tenant, 'contact.erased', 'channel:' || p_channel);
+  delete from tombstones where tenant_id = p_tenant and erased_at < now() - interval '8 days';
+  insert into tombstones as s (tenant_id, digest)
+    select p_tenant, tombstone_of(p_tenant, p_channel, n) from unnest(v_names) n
+    on conflict (tenant_id, digest) do update set erased_at = now();
+  select array_agg(c.conversation) filter (where c.alone), array_agg(c.conversation) filter (where not c.alone)
+    into v_alone, v_shared from conversations_of_contact(p_tenant, p_channel, v_names) c;
+  select array_agg(k.id) into v_contacts from contacts k
+    where k.tenant_id = p_tenant and k.channel = p_channel and k.external_id = any (v_names);
+  select array_agg(distinct m.turn_id) into v_turns from messages m
+    where m.tenant_id = p_tenant and m.conversation_id = any (v_shared) and m.contact_id = any (v_contacts);
+  -- In the order of commit_turn. Also of what was never answered: a first turn under way meets this version.
+  insert into conversations as c (tenant_id, id, shard, channel, address, version)
+    select distinct p_tenant, i.conversation_id, i.shard, p_channel, i.body -> 'address', 1 from inbox i
+    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_alone || v_shared)
+      and not exists (select from conversations c where c.tenant_id = p_tenant and c.id = i.conversation_id)
+    on conflict do nothing;
+  update conversations c set version = c.version + 1, counters = case when c.id = any (v_alone) then '{}' else c.counters end,
+      address = case when c.id = any (v_alone) then jsonb_build_object('team', c.address ->> 'team', 'channel', '')
+                     else c.address || '{"recipient": ""}' end
+    where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
+  select max(extract(epoch from o.claimed_until - clock_timestamp())) into v_seconds from outbox o
+    where o.tenant_id = p_tenant and o.state in ('streaming', 'pending')
+      and (o.conversation_id = any (v_alone) or o.turn_id = any (v_turns));
+  delete from outbox where tenant_id = p_tenant and (conversation_id = any (v_alone) or turn_id = any (v_turns));
+  delete from inbox where tenant_id = p_tenant and channel = p_channel and (conversation_id = any (v_alone)
+    or conversation_id = any (v_shared)
+      and (body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names));
+  delete from memories where tenant_id = p_tenant
+    and (contact_id = any (v_contacts) or conversation_id = any (v_alone) or turn_id = any (v_turns));
+  delete from messages where tenant_id = p_tenant and (conversation_id = any (v_alone)
+    or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee');
+  delete from feedback where tenant_id = p_tenant and (contact_id = any (v_contacts) or conversation_id = any (v_alone));
+  delete from web_messages where tenant_id = p_tenant and conversation_id = any (v_alone);
+  delete from amended_early where tenant_id = p_tenant and conversation_id = any (v_alone || v_shared);
+  delete from contacts where tenant_id = p_tenant and id = any (v_contacts);
+  delete from contact_aliases where tenant_id = p_tenant and channel = p_channel and contact = v_names[1];
+  -- Hosts find these within a second, and read the conversation anew: what they knew of it is gone.
+  insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)
+    select p_tenant, p_channel, 'erasure:' || gen_random_uuid(), c.id, c.shard, s.epoch,
+           '{"kind": "delete", "target": "", "contact": "", "text": "", "source_id": "", "address": {"team": "", "channel": ""}}'
+    from conversations c join shards s on s.shard = c.shard
+    where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
+  return greatest(0, coalesce(v_seconds, 0));
+end $$;
+
+-- Forget a tenant: everything below it. Answers as erase_contact does; null where there is no such tenant.
+create function erase_tenant(p_tenant uuid) returns double precision language plpgsql as $$
+declare v_seconds double precision;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
+  select coalesce(max(extract(epoch from claimed_until - clock_timestamp())), 0) into v_seconds from outbox
+    where tenant_id = p_tenant and state in ('streaming', 'pending');
+  delete from tombstones where tenant_id = p_tenant;
+  -- Large tables first: a key's own deletion looks through them once for every conversation.
+  delete from outbox where tenant_id = p_tenant;
+  delete from memories where tenant_id = p_tenant;
+  delete from messages where tenant_id = p_tenant;
+  delete from tenants where id = p_tenant;
+  if not found then
+    return null;
+  end if;
+  insert into tombstones (tenant_id, digest) values (p_tenant, tombstone_of(p_tenant, '', ''));
+  return greatest(0, v_seconds);
+end $$;
+
+-- The tables in which a tenant has rows.
+create function tables_of_tenants() returns setof text language sql stable as $$
+  select c.relname::text from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+    and not c.relispartition and has_table_privilege(c.oid, 'select')
+    and (c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
+  order by 1;
+$$;
+
+-- A tenant's rows of one table, without what is encrypted, hashed or made of the rest.
+create function rows_of_tenant(p_tenant uuid, p_table text) returns setof jsonb language plpgsql as $$
+declare v_left_out text[];
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  if p_table not in (select tables_of_tenants()) then
+    raise exception '% is no table of tenants', p_table using errcode = '42P01';
+  end if;
+  select coalesce(array_agg(a.attname::text), '{}') into v_left_out from pg_attribute a
+    where a.attrelid = p_table::regclass and a.atttypid in ('bytea'::regtype, 'vector'::regtype);
+  return query execute format('select to_jsonb(t) - %L::text[] from %I t where t.%I = %L',
+    v_left_out, p_table, case p_table when 'tenants' then 'id' else 'tenant_id' end, p_tenant);
+end $$;
+
+-- Everything about one person, by table.
+create function rows_of_contact(p_tenant uuid, p_channel text, p_name text)
+  returns table (place text, content jsonb) language plpgsql as $$
+declare
+  v_names text[];
+  v_contacts uuid[];
+  v_alone uuid[];
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  v_names := names_of_contact(p_tenant, p_channel, p_name);
+  select array_agg(k.id) into v_contacts from contacts k
+    where k.tenant_id = p_tenant and k.channel = p_channel and k.external_id = any (v_names);
+  select array_agg(c.conversation) into v_alone from conversations_of_contact(p_tenant, p_channel, v_names) c where c.alone;
+  return query
+    select 'contacts', to_jsonb(k) from contacts k where k.tenant_id = p_tenant and k.id = any (v_contacts)
+    union all select 'contact_aliases', to_jsonb(a) from contact_aliases a
+      where a.tenant_id = p_tenant and a.channel = p_channel and a.contact = v_names[1]
+    union all select 'conversations', to_jsonb(c) from conversations c where c.tenant_id = p_tenant and c.id = any (v_alone)
+    union all (select 'messages', to_jsonb(m) from messages m
+      where m.tenant_id = p_tenant and (m.conversation_id = any (v_alone) or m.contact_id = any (v_contacts)) order by m.id)
+    union all select 'memories', to_jsonb(m) - 'embedding' from memories m
+      where m.tenant_id = p_tenant and (m.conversation_id = any (v_alone) or m.contact_id = any (v_contacts))
+    union all select 'inbox', to_jsonb(i) from inbox i where i.tenant_id = p_tenant and i.channel = p_channel
+      and (i.conversation_id = any (v_alone) or i.body ->> 'contact' = any (v_names))
+    union all select 'outbox', to_jsonb(o) from outbox o where o.tenant_id = p_tenant and o.conversation_id = any (v_alone)
+    union all select 'web_messages', to_jsonb(w) from web_messages w
+      where w.tenant_id = p_tenant and w.conversation_id = any (v_alone)
+    union all select 'feedback', to_jsonb(f) from feedback f where f.tenant_id = p_tenant and f.contact_id = any (v_contacts)
+    union all select 'usage', to_jsonb(u) from usage u where u.tenant_id = p_tenant and u.conversation_id = any (v_alone);
 end $$;
 
 -- Installations and feedback --------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
         attachments=event.files,
         # What is taken back may not have been stored yet: Slack delivers it again, perhaps after its deletion.
         only_known=event.kind != "delete" and not addressed,
+        said_at=_unix(event.change) or _unix(event.ts),
     )
 
 
@@ -73,6 +74,7 @@ def reacted(event: slack.Reaction, channel: ChannelRow, conversation: UUID, addr
         kind="reaction",
         target=event.ts,
         only_known=True,
+        said_at=_unix(event.at),
     )
 
 
@@ -84,6 +86,14 @@ def moved(message: Inbound, conversation: UUID, address: Address) -> Inbound:
 def conversation_at(channel: ChannelRow, address: Address) -> UUID:
     """The conversation that is held there."""
     return conversation_id(channel.tenant, "slack", f"{address.team}:{address.channel}:{address.thread or ''}")
+
+
+def _unix(ts: str) -> float | None:
+    """Slack's ids of messages are times."""
+    try:
+        return float(ts)
+    except ValueError:
+        return None
 
 
 def recipient(user: str, user_team: str, channel: ChannelRow) -> str:

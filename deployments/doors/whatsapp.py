@@ -190,4 +190,5 @@ def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float, te
         kind=record.kind,
         target=record.target,
         attachments=record.attachments,
+        said_at=at,
     )

@@ -159,6 +159,8 @@ def _body(message: Inbound) -> dict[str, Any]:
         body |= {"kind": message.kind, "target": message.target}
     if message.attachments:
         body["attachments"] = message.attachments
+    if message.said_at is not None:
+        body["said_at"] = message.said_at
     return body
 
 

@@ -63,6 +63,7 @@ ARGUMENTS: dict[str, Any] = {
     "started_at": datetime.now(UTC), "status": "active", "subscription": f"sub_{CANARY}",
     "suspends_at": datetime(2020, 1, 1, tzinfo=UTC), "trial_ends_at": None, "type": "x", "unix_at": 1,
     "after_email": None, "email": CANARY, "lasts": timedelta(hours=1), "member": MEMBER, "token": b"t",
+    "contact_name": CANARY, "table_name": "messages",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -150,10 +151,15 @@ def settle(url: str) -> None:
     """Fill the database at `url`."""
     with psycopg.connect(url) as owner:
         for tenant, name, employee in ((ACME, "acme", CANARY), (GLOBEX, "globex", "Gus")):
-            owner.execute("insert into tenants (id, name) values (%s, %s)", [tenant, name])
-            owner.execute(
-                "insert into employees values (%s, %s, %s, %s, 'local/x')",
-                [tenant, identity.employee_id(tenant, employee), employee, employee],
-            )
+            found(owner, tenant, name, employee)
         for statement, values in ROWS:
             owner.execute(statement.encode(), values)
+
+
+def found(owner: psycopg.Connection[Any], tenant: UUID, name: str, employee: str) -> None:
+    """A tenant and its employee, unless there are."""
+    owner.execute("insert into tenants (id, name) values (%s, %s) on conflict do nothing", [tenant, name])
+    owner.execute(
+        "insert into employees values (%s, %s, %s, %s, 'local/x') on conflict do nothing",
+        [tenant, identity.employee_id(tenant, employee), employee, employee],
+    )

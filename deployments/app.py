@@ -17,6 +17,7 @@ from actors.wrap import EMBEDDER, RayHosts, RayMetrics
 from deployments.ingress import routes
 from deployments.readiness import Readiness
 from deployments.router import Router
+from deployments.served_auditor import ServedAuditor
 from deployments.socket_mode import socket_mode
 from deployments.supervisor import Supervisor
 from deployments.webhooks import Intake
@@ -142,7 +143,7 @@ class ServedIngress:
         self,
         supervisor: serve.handle.DeploymentHandle,
         embedder: serve.handle.DeploymentHandle,
-        _socket_mode: serve.handle.DeploymentHandle | None = None,
+        *_beside: serve.handle.DeploymentHandle,
     ) -> None:
         """Build everything; connections open with the event loop. What is only named here runs beside it."""
         settings = Settings.from_environment()
@@ -184,10 +185,13 @@ def build(args: dict[str, Any]) -> serve.Application:
         serve.ingress()(ServedIngress), name="Ingress", num_replicas=asked.ingress_replicas,
         max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0.2},
     )  # fmt: skip
+    auditor = serve.deployment(
+        ServedAuditor, name="Auditor", num_replicas=1, ray_actor_options={"num_cpus": 0.05}, health_check_period_s=5,
+    ).bind()  # fmt: skip
     if not asked.socket_mode:
-        return ingress.bind(supervisor, embedder)
+        return ingress.bind(supervisor, embedder, auditor)
     sockets = serve.deployment(
         ServedSocketMode, name="SocketMode", num_replicas=1, ray_actor_options={"num_cpus": 0.05},
         health_check_period_s=5,
     ).bind()  # fmt: skip
-    return ingress.bind(supervisor, embedder, sockets)
+    return ingress.bind(supervisor, embedder, auditor, sockets)

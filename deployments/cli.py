@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deployments.cli_audit import audit_app
 from deployments.cli_bill import bill_app
 from deployments.cli_isolation import isolation_check
 from deployments.cli_keys import keys_app
@@ -31,6 +32,7 @@ app.add_typer(slack_app, name="slack")
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(contact_app, name="contact")
 app.command("isolation-check")(isolation_check)
+app.add_typer(audit_app, name="audit")
 app.add_typer(bill_app, name="bill")
 app.add_typer(keys_app, name="keys")
 app.add_typer(subscription_app, name="subscription")

@@ -8,6 +8,7 @@ from pathlib import Path
 # Of Stripe's webhook.
 STRIPE_NAMES = ("before_stripe_event", "after_stripe_event")
 NAMES = ("before_c1", "after_c1", "during_model", "before_c2", "after_c2", "after_send", "before_c3")
+SEALING = ("seal_read", "seal_written", "seal_committed", "seal_remembered")
 
 Failpoint = Callable[[str], None]
 

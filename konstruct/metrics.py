@@ -10,6 +10,7 @@ COUNTERS = {
     "konstruct_limited_messages_total": "Messages over a limit: of a contact, not answered; of a tenant, refused.",
     "konstruct_model_cost_micros_total": "What model calls cost by provider, in millionths of a USD.",
     "konstruct_fenced_total": "Commits refused because another host owns the shard.",
+    "konstruct_audit_sealed_total": "Audit rows sealed into the chains of their tenants.",
 }
 HISTOGRAMS = {
     "konstruct_ack_seconds": "From the request's arrival to its durable answer.",

@@ -64,6 +64,10 @@ ARGUMENTS: dict[str, Any] = {
     "suspends_at": datetime(2020, 1, 1, tzinfo=UTC), "trial_ends_at": None, "type": "x", "unix_at": 1,
     "after_email": None, "email": CANARY, "lasts": timedelta(hours=1), "member": MEMBER, "token": b"t",
     "contact_name": CANARY, "table_name": "messages",
+    "floor": 0, "ceiling": 2**63 - 1, "earliest": datetime(2020, 1, 1, tzinfo=UTC), "action": "x.y",
+    "latest": datetime(2100, 1, 1, tzinfo=UTC), "number": 1, "checkpoint": "{}", "signature": b"s", "first": 1,
+    "times": [], "hashes": [], "anchor_place": 7, "mark": b"m", "marks": [b"m"], "anchor": "{}",
+    "anchor_signature": b"s", "through": 2**63 - 1, "subject": "x:1", "details": {}, "content": "{}",
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -89,6 +93,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "merge_contact": {"channel": "whatsapp"},
     "say_on_web": {"id": UUID(int=6)},  # else globex finds its own row under acme's id
     "web_feed": {"after": 0},
+    "audit_anchors": {"after": 0},
+    "audit_sealed": {"after": 0},
+    "audit_checkpoints": {"after": 0},
     "save_channel": {"employee": identity.employee_id(GLOBEX, "Gus")},
     "save_installation": {"employee": identity.employee_id(GLOBEX, "Gus")},
 }
@@ -99,6 +106,8 @@ ACROSS_TENANTS = {
     "waiting_memories",
     "dead_letters",
     "tenant_names",
+    "audit_waiting",
+    "audited_tenants",
     "amended_in_vain",
     "socket_channels",
     "find_stripe_customer",

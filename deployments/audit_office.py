@@ -1,0 +1,50 @@
+"""What `konstruct audit` does with the database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from konstruct.audit.anchor_file import AnchorFile
+from konstruct.audit.signing import Signer
+from konstruct.database import audit
+from konstruct.database.installation import tenant_names
+from konstruct.database.pool import Database
+from konstruct.errors import UnknownTenant
+from konstruct.evidence import Evidence
+from konstruct.identity import tenant_id
+from konstruct.settings import Settings
+
+
+async def verify_tenant(settings: Settings, name: str) -> tuple[int, list[str]]:
+    """How many rows are sealed, and what is wrong. Raises UnknownTenant where there is neither tenant nor audit."""
+    async with _opened(settings) as database:
+        evidence, tenant = _evidence(settings, database), tenant_id(name)
+        if name not in await tenant_names(database) and tenant not in await audit.tenants(database):
+            raise UnknownTenant(f"There is no tenant {name}, and no audit of one; `konstruct status` names them.")
+        _, count = await audit.ends(database, tenant)
+        found = [str(finding) async for finding in evidence.of_tenant(tenant)]
+        return count, found + [str(finding) for finding in await evidence.tail()]
+
+
+async def verify_all(settings: Settings) -> tuple[int, list[str]]:
+    """The same for every tenant, and the chain of all checkpoints."""
+    async with _opened(settings) as database:
+        evidence = _evidence(settings, database)
+        count, found = 0, [str(finding) async for finding in evidence.of_installation()]
+        for tenant in await audit.tenants(database):
+            count += (await audit.ends(database, tenant))[1]
+            found += [f"tenant {tenant}: {finding}" async for finding in evidence.of_tenant(tenant)]
+        return count, found
+
+
+def _evidence(settings: Settings, database: Database) -> Evidence:
+    return Evidence(database, Signer(settings.master_keys), AnchorFile(settings.home))
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url or "", 2)
+    await database.start()
+    try:
+        yield database
+    finally:
+        await database.stop()

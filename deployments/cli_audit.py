@@ -1,0 +1,49 @@
+"""`konstruct audit`: verify what was sealed, and hand it to others."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from konstruct.errors import KonstructError
+from konstruct.settings import Settings
+
+audit_app = typer.Typer(help="Who did what, sealed: verify it, export it, let old months go.", no_args_is_help=True)
+console = Console(highlight=False, soft_wrap=True)
+
+
+@audit_app.command()
+def verify(
+    tenant: Annotated[str | None, typer.Argument(help="Whose audit.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every tenant's, and the chain of all.")] = False,
+) -> None:
+    """Find whatever was changed, removed, added or cut off since it was sealed; fails where there is anything."""
+    from deployments.audit_office import verify_all, verify_tenant  # noqa: PLC0415 - loaded by this command only
+
+    if (tenant is None) != everything:
+        raise KonstructError("Name one tenant, or say --all.")
+    verified = verify_all(_settings()) if tenant is None else verify_tenant(_settings(), tenant)
+    count, findings = asyncio.run(verified)
+    for finding in findings:
+        console.print(finding, markup=False)
+    if findings:
+        raise KonstructError(f"The audit is not as it was sealed: {len(findings)} findings, see docs/audit.md.")
+    console.print(f"The audit is as it was sealed: {count} rows." if count else "Nothing has been sealed yet.")
+
+
+@audit_app.command()
+def keys() -> None:
+    """Print the public keys that sign the audit, newest first; give them to whoever verifies exports."""
+    from konstruct.audit.signing import Signer  # noqa: PLC0415
+
+    for key in Signer(_settings().master_keys).known:
+        typer.echo(key)
+
+
+def _settings() -> Settings:
+    from deployments.installation.running import known_environment  # noqa: PLC0415
+
+    return Settings.from_environment(known_environment(os.environ))

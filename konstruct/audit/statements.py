@@ -1,0 +1,84 @@
+"""What the Auditor signs: checkpoints of one tenant's chain, anchors of all checkpoints, and its own new keys."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import orjson
+
+from konstruct.audit.chain import FORMAT, canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Canonical JSON is what is signed and stored."""
+
+    @property
+    def content(self) -> str:
+        """What is signed."""
+        return canonical(asdict(self) | {"format": FORMAT}).decode()
+
+    @classmethod
+    def parse(cls, content: str) -> Self:
+        """Raises ValueError where it is no such statement, or is not written canonically."""
+        try:
+            found = orjson.loads(content)
+            if found.pop("format") != FORMAT:
+                raise ValueError("of another format")
+            statement = cls(**found)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a {cls.__name__}") from error
+        if statement.content != content:
+            raise ValueError("not canonical")
+        return statement
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A statement as it is stored, under its number or place."""
+
+    number: int
+    content: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Statement):
+    """How far a tenant's chain was at `at`: rows `first` to `last` are new, `hash` is the one after `last`.
+
+    A drop adds no rows (`first` is `last` + 1); its `dropped` says what is gone: rows up to `through`, written before
+    `before`, after which the hash was `hash`; rows among them that stay are `kept`: pairs of place and own hash.
+    """
+
+    tenant: str
+    number: int
+    kind: str  # seal, drop
+    first: int
+    last: int
+    hash: str
+    previous: str  # digest of the checkpoint before; "" for the first
+    at: str
+    key: str  # public key that signs this
+    dropped: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor(Statement):
+    """The place of a checkpoint among those of all tenants."""
+
+    place: int
+    mark: str
+    number: int
+    checkpoint: str  # its digest
+    previous: str  # digest of the anchor before; "" for the first
+    at: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey(Statement):
+    """The first statement under a key; it vouches for the key before."""
+
+    number: int
+    key: str
+    previous: str
+    at: str

@@ -1,0 +1,84 @@
+-- name: audit_horizon^
+-- Every transaction below xmin has ended; what is below the floor was sealed, of all tenants.
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
+  pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax,
+  coalesce((select floor from audit_anchors order by place desc limit 1), 0) as floor;
+
+-- name: audit_waiting
+-- Tenants with rows that are not sealed, and when those were written.
+select tenant_id, earliest, latest, events from audit_waiting(:floor, :ceiling);
+
+-- name: audit_head^
+-- Where the chains end, and whether we are the one to seal until this transaction ends. Needs a tenant connection.
+select pg_try_advisory_xact_lock(hashtextextended('audit sealer', 9)) as ours,
+  (select content from audit_checkpoints where tenant_id = current_tenant() order by number desc limit 1) as checkpoint,
+  (select content from audit_anchors order by place desc limit 1) as anchor;
+
+-- name: audit_unsealed
+-- Rows in the order in which they are sealed. Needs a tenant connection.
+select e.id, e.at, e.actor, e.action, e.subject, e.request_id, e.details from audit_events e
+where e.tenant_id = current_tenant() and e.at between :earliest and :latest and e.xid >= :floor and e.xid < :ceiling
+  and not exists (select from audit_seals s where s.tenant_id = e.tenant_id and s.event_at = e.at and s.event_id = e.id)
+order by e.xid, e.at, e.id limit :limit;
+
+-- name: seal_audit$
+-- Seal rows; a checkpoint or anchor of that number that is there already refuses all of it.
+select seal_audit(:tenant, :number, :checkpoint, :signature, :first, :ids, :times, :hashes, :anchor_place, :mark, :anchor,
+  :anchor_signature, :floor);
+
+-- name: audit_checkpoints
+-- Checkpoints after a number. Needs a tenant connection.
+select number, content, signature from audit_checkpoints
+where tenant_id = current_tenant() and number > :after order by number limit :limit;
+
+-- name: audit_ends^
+-- The last checkpoint and the last place in the chain, of one moment. Needs a tenant connection.
+select (select content from audit_checkpoints where tenant_id = current_tenant() order by number desc limit 1) as checkpoint,
+  (select coalesce(max(seq), 0) from audit_seals where tenant_id = current_tenant()) as last;
+
+-- name: audit_drop^
+-- The latest checkpoint that says what was dropped. Needs a tenant connection.
+select number, content, signature from audit_checkpoints
+where tenant_id = current_tenant() and content like '%"kind":"drop"%' order by number desc limit 1;
+
+-- name: audit_sealed
+-- Sealed rows after a place in the chain, with what was sealed; nulls where that is gone. Needs a tenant connection.
+select s.seq, s.hash, s.event_id, s.event_at, e.id, e.at, e.actor, e.action, e.subject, e.request_id, e.details
+from audit_seals s left join audit_events e on e.tenant_id = s.tenant_id and e.at = s.event_at and e.id = s.event_id
+where s.tenant_id = current_tenant() and s.seq > :after and s.seq <= :through order by s.seq limit :limit;
+
+-- name: audit_strays
+-- Rows that should have been sealed and are not. Needs a tenant connection.
+select e.id, e.at, e.action from audit_events e
+where e.tenant_id = current_tenant() and e.xid < :floor
+  and not exists (select from audit_seals s where s.tenant_id = e.tenant_id and s.event_at = e.at and s.event_id = e.id)
+order by e.xid, e.id limit :limit;
+
+-- name: audit_anchors
+-- Anchors after a place, of these marks or all.
+select place, mark, content, signature from audit_anchors
+where place > :after and (:marks::bytea[] is null or mark = any (:marks::bytea[])) order by place limit :limit;
+
+-- name: audit_extent^
+-- How many anchors there are, and the last.
+select count(*) as anchors, coalesce(max(place), 0) as last from audit_anchors;
+
+-- name: audited_tenants
+-- Tenants with audit, also those that are gone.
+select audited_tenants() as id;
+
+-- name: audit_keys
+-- Public keys, oldest first.
+select number, content, signature from audit_keys order by number;
+
+-- name: add_audit_key!
+-- A public key; a number that is taken already refuses it.
+insert into audit_keys (number, content, signature) values (:number, :content, :signature);
+
+-- name: prepare_audit_months$
+-- Partitions for the months to come; how many are new.
+select prepare_audit_months();
+
+-- name: record_audit!
+-- An effect that no row of ours shows. Needs a tenant connection.
+insert into audit_events (tenant_id, action, subject, details) values (current_tenant(), :action, :subject, :details);

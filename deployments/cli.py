@@ -14,6 +14,7 @@ from deployments.cli_audit import audit_app
 from deployments.cli_bill import bill_app
 from deployments.cli_isolation import isolation_check
 from deployments.cli_keys import keys_app
+from deployments.cli_members import members_app
 from deployments.cli_privacy import contact_app, tenant_app
 from deployments.cli_slack import slack_app
 from deployments.cli_subscription import subscription_app
@@ -36,6 +37,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(bill_app, name="bill")
 app.add_typer(keys_app, name="keys")
 app.add_typer(subscription_app, name="subscription")
+app.add_typer(members_app, name="members")
 console = Console(highlight=False, soft_wrap=True)
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.examinations import billing, connections, files, machine, stored
+from deployments.examinations import billing, connections, files, login, machine, stored
 from deployments.examinations.finding import Finding, Patient, wrong
 from deployments.installation import running
 from deployments.installation.layout import Layout
@@ -23,6 +23,7 @@ EXAMINATIONS: tuple[Callable[[Patient], list[Finding]], ...] = (
     stored.master_keys,
     connections.channels,
     billing.stripe,
+    login.login,
     files.files,
     stored.weights,
     stored.applications,

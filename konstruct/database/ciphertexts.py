@@ -32,7 +32,7 @@ async def ciphertexts(database: Database, tenant: UUID) -> list[Ciphertext]:
 
 async def replace_ciphertext(database: Database, before: Ciphertext, after: bytes) -> bool:
     """Put another in its place, in a transaction of its own; False if somebody wrote a new one meanwhile."""
-    async with database.tenant(before.tenant) as connection:
+    async with database.tenant(before.tenant, actor="installation", request="keys rotate") as connection:
         if before.kind == MODEL:
             replaced = await connection.run("rotate_model", name=before.place, api_key=after, before=before.ciphertext)
         else:

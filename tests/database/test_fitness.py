@@ -118,4 +118,5 @@ NO_SECRET = {
     "audit_anchors.signature",
     "audit_keys.signature",
     "sessions.token",  # hashed
+    "tombstones.digest",  # hashed
 }

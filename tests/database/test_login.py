@@ -204,3 +204,23 @@ async def test_the_login_leads_to_our_own_pages_only(k: AdminRig, to: str, leads
     await let_in(k)
     answer = await Browser(k).log_in("grace", f"?to={to.replace('?', '%3F')}")
     assert answer.headers["Location"] == leads
+
+
+async def test_logins_are_audited_without_a_name(k: AdminRig) -> None:
+    await let_in(k)
+    browser = Browser(k)
+    await browser.log_in("grace")
+    await browser.open("/admin/v1/session", "DELETE", **WRITE)
+    await let_in(k, "viewer")
+    ((member,),) = k.sql("select id::text from members")
+    found = k.sql(
+        "select action, actor, details::text from audit_events where subject = %s order by xid", f"member:{member}"
+    )
+    assert [row[:2] for row in found] == [
+        ("member.created", "installation"),
+        ("member.logged_in", f"member:{member}"),
+        ("member.logged_out", f"member:{member}"),
+        ("member.changed", "installation"),
+    ]
+    assert found[-1][2] == '{"fields": ["role"]}'
+    assert "grace" not in str(k.sql("select * from audit_events")).lower()

@@ -1,0 +1,67 @@
+"""`konstruct members`: people who may log in to a tenant, through the operators' API."""
+
+import os
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+members_app = typer.Typer(help="People who may log in, by e-mail address.", no_args_is_help=True)
+console = Console(highlight=False, soft_wrap=True)
+Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's name.")]
+Email = Annotated[str, typer.Argument(help="As the identity provider has verified it.")]
+
+
+class Role(StrEnum):
+    """What somebody may do."""
+
+    viewer = "viewer"
+    operator = "operator"
+    owner = "owner"
+
+
+@members_app.command()
+def add(
+    email: Email, tenant: Tenant, role: Annotated[Role, typer.Option(help="What they may do.")] = Role.viewer
+) -> None:
+    """Let somebody log in, or change what they may do."""
+    saved = _ask("PUT", tenant, email, body={"role": role})
+    console.print(escape(f"{saved['email']} may log in to {tenant} as {saved['role']}."))
+
+
+@members_app.command("list")
+def list_(tenant: Tenant) -> None:
+    """List who may log in."""
+    table, cursor = Table.grid(padding=(0, 2)), ""
+    while True:
+        page = _ask("GET", tenant, **({"cursor": cursor} if cursor else {}))
+        for member in page["items"]:
+            table.add_row(escape(member["email"]), member["role"], member["created_at"][:10])
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    console.print(table if table.row_count else f"Nobody may log in to {escape(tenant)} yet.")
+
+
+@members_app.command()
+def remove(email: Email, tenant: Tenant) -> None:
+    """Let somebody in no more, from their next click on."""
+    _ask("DELETE", tenant, email)
+    console.print(escape(f"{email} may not log in to {tenant} any more."))
+
+
+@members_app.command("log-out")
+def log_out(email: Email, tenant: Tenant) -> None:
+    """Log somebody out everywhere; they may log in again."""
+    _ask("DELETE", tenant, email, "sessions")
+    console.print(escape(f"{email} is logged out of {tenant}."))
+
+
+def _ask(method: str, tenant: str, *path: str, **asked: Any) -> Any:
+    from deployments.api_client import ApiClient  # noqa: PLC0415 - each command loads only what it needs
+    from deployments.installation.running import known_environment  # noqa: PLC0415
+
+    return ApiClient(known_environment(os.environ)).ask(method, "tenants", tenant, "members", *path, **asked)

@@ -1904,6 +1904,10 @@ end $$;
 create trigger audit_login after insert on sessions for each row execute function audit_login();
 create trigger audit_logout after delete on sessions for each row
   when (old.expires_at > now()) execute function audit_login();
+create trigger audit_configuration after insert or update or delete on subscriptions for each row
+  execute function audit_configuration('subscription', 'id', 'observed_at period_start_at period_end_at');
+create trigger audit_configuration after insert or update or delete on stripe_customers for each row
+  execute function audit_configuration('stripe_customer', 'id', 'version told_at');
 
 create function audit_token_use() returns trigger language plpgsql as $$
 begin

@@ -53,10 +53,10 @@ class Follower:
 
     async def follow(self, event: StripeEvent) -> Outcome:
         """Let an event take effect, once; raises what passes by itself (deliver it again) or EventUnreadable."""
-        if event.thin:
-            event = await self._whole(event)
         if not (event.type.startswith(STATES) or event.type in TOLD or event.type == COMPLETED):
             return "ignored"
+        if event.thin:
+            event = await self._whole(event)
         customer = customer_of(event.about)
         tenant = await self._tenant(customer, event)
         if tenant is None:

@@ -34,6 +34,41 @@ async def test_a_checkout_becomes_a_subscription_of_its_tenant(database_url: str
         assert k.rows("select id from stripe_customers") == [(k.stripe.objects("customer")[0]["id"],)]
 
 
+async def test_what_becomes_of_a_subscription_is_audited_with_the_event_that_did_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        subscription = await k.subscribe()
+        k.stripe.admin.set_status(subscription, "unpaid")
+        await k.stripe.settle()
+        rows = k.rows(
+            f"select action, actor, request_id from audit_events where subject = 'subscription:{subscription}'"
+        )
+        assert [action for action, _, _ in rows].count("subscription.created") == 1
+        assert {actor for _, actor, _ in rows} == {"stripe"}
+        assert {request for _, _, request in rows} <= {event["id"] for event in k.stripe.objects("event")}
+        assert k.rows("select count(*) > 0 from audit_events where action = 'stripe_customer.changed'") == [(True,)]
+
+
+async def test_what_cannot_be_stored_is_not_acknowledged(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path, hold_events=True, retry_seconds=()) as k:
+        await k.subscribe()
+        await k.rig.database.stop()
+        event = next(e for e in k.stripe.objects("event") if e["type"] == "customer.subscription.created")
+        assert (await k.stripe.admin.send_event(event["id"])).status == 503
+
+
+async def test_a_trial_without_a_card_ends_in_a_pause_that_is_told(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        pause = {"end_behavior": {"missing_payment_method": "pause"}}
+        await k.subscribe(trial_period_days=1, trial_settings=pause)
+        k.stripe.world.cards[k.stripe.objects("customer")[0]["id"]] = "none"
+        k.stripe.clock.advance(2 * DAY)
+        await k.stripe.settle()
+        assert k.rows("select status, suspends_at is not null from subscriptions") == [("paused", True)]
+        assert [text for text in k.notices() if text.startswith("The subscription was paused")]
+
+
 async def test_a_card_that_fails_is_told_with_the_day_on_which_service_ends(database_url: str, tmp_path: Path) -> None:
     async with billing_rig(database_url, tmp_path) as k:
         subscription = await k.subscribe()
@@ -98,11 +133,13 @@ async def test_thin_events_are_fetched_and_count_as_their_snapshots(database_url
 
 async def test_what_cannot_be_fetched_now_is_refused_and_comes_again(database_url: str, tmp_path: Path) -> None:
     async with billing_rig(database_url, tmp_path, payload="thin") as k:
-        k.stripe.faults.rules.append(Fault("server_error", "events.retrieve", times=6))
+        k.stripe.faults.rules.append(Fault("server_error", "events.retrieve", times=None))
         await k.subscribe()
-        await until(lambda: k.statuses() == ["active"], 10)
         tried = [attempt.status for delivery in k.stripe.deliveries for attempt in delivery.attempts]
         assert 503 in tried
+        assert k.statuses() == []
+        k.stripe.faults.rules.clear()
+        await until(lambda: k.statuses() == ["active"], 15)
 
 
 async def test_both_secrets_of_a_rotation_work_and_a_wrong_one_is_refused(database_url: str, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class ServedEmbedder:
         give_way(ANSWERING)
         # A CPU encodes one text after the other: there, a question must not wait for a batch of memories.
         self._batches = device != "cpu"
-        self._embedder = Embedder(encoder_for(device, settings.home), EMBED_BATCH if self._batches else 2)
+        self._embedder = Embedder(encoder_for(device, settings.home), EMBED_BATCH if self._batches else 1)
         self._loading: asyncio.Task[None] | None = None
         self._listening = asyncio.get_running_loop().create_task(self._listen(settings.home)) if alone else None
 

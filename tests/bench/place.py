@@ -21,10 +21,11 @@ def _app(name: str) -> App:
     )  # fmt: skip
 
 
-# The stub answers QUICK at once, SLOW and FLOOD after a second, DRIP word by word; HOSTED goes through LiteLLM.
+# The stub answers QUICK at once, SLOW after a second, FLOOD after half a second to one and a half, DRIP word by word;
+# HOSTED goes through LiteLLM.
 QUICK, SLOW, DRIP, HOSTED, FLOOD = APPS = tuple(_app(name) for name in ("quick", "slow", "drip", "hosted", "flood"))
 _MODELS = {
-    "quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "hosted": "stub", "flood": "local/slow",
+    "quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "hosted": "stub", "flood": "local/varied",
 }  # fmt: skip
 
 

@@ -26,8 +26,9 @@ METHOD = """\
   entries), so each of our turns recalls memories from pgvector and embeds what was said. The bolt bot keeps
   a window in memory, asks the same stub without streaming, and does nothing else.
 - *Flood*: 20 conversations of one tenant get a message every 10 seconds each, at fixed times; beside them another
-  tenant's 200 conversations get 100 times as many, from a process of its own. The stub answers both after a
-  second. Latency counts from when the message was due until the answer is visible. Alone and flooded in turns.
+  tenant's 200 conversations get 100 times as many, from a process of its own. The stub answers the calm tenant
+  after a second, the other after half a second to one and a half. Latency counts from when
+  the message was due until the answer is visible. Alone, flooded, beside a hot conversation in turns.
 - *CPU, idle*: all processes of the installation: Ray with its dashboard, Serve, HAProxy, ours, PostgreSQL.
 - *Kills*: `kill -9` by the product's own failpoints and from outside at random moments, while 15 people
   talk; a delivery without a 2xx is repeated as Slack does, only sooner. tests/checker.py sees what was

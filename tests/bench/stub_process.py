@@ -1,7 +1,8 @@
-"""The model of the benchmark, in a process of its own: answers at once, after a second, or word by word."""
+"""The model of the benchmark, in a process of its own: answers at once, after about a second, or word by word."""
 
 import asyncio
 import logging
+import random
 import statistics
 import sys
 import time
@@ -30,6 +31,8 @@ class PacedModel(StubModel):
         model = (await request.json())["model"]
         if model == "slow":
             await asyncio.sleep(SLOW_SECONDS)
+        if model == "varied":
+            await asyncio.sleep(SLOW_SECONDS * random.uniform(0.5, 1.5))
         if model == "drip":
             self._faults.append(Fault("", DRIP_SECONDS))
         answer = await super()._chat(request)

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
+from konstruct.audit_export import ALWAYS, export
 from konstruct.database import audit
 from konstruct.database.installation import tenant_names
 from konstruct.database.pool import Database
-from konstruct.errors import UnknownTenant
+from konstruct.errors import KonstructError, UnknownTenant
 from konstruct.evidence import Evidence
 from konstruct.identity import tenant_id
 from konstruct.settings import Settings
@@ -34,6 +37,37 @@ async def verify_all(settings: Settings) -> tuple[int, list[str]]:
             count += (await audit.ends(database, tenant))[1]
             found += [f"tenant {tenant}: {finding}" async for finding in evidence.of_tenant(tenant)]
         return count, found
+
+
+async def export_tenant(
+    settings: Settings, name: str, file: Path, asked: tuple[datetime | None, datetime | None]
+) -> int:
+    """How many lines it has; the file is there whole or not at all."""
+    async with _opened(settings) as database:
+        earliest, latest = (moment or always for moment, always in zip(asked, ALWAYS, strict=True))
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        lines = export(database, Signer(settings.master_keys), tenant_id(name), _utc(earliest), _utc(latest))
+        try:
+            count = await _write(unfinished, lines)
+            unfinished.replace(file)
+        except OSError as error:
+            raise KonstructError(f"{file} cannot be written: {error.strerror}.") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return count
+
+
+async def _write(file: Path, lines: AsyncIterator[bytes]) -> int:
+    count = 0
+    with file.open("wb") as out:
+        async for line in lines:
+            out.write(line)
+            count += 1
+    return count
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _evidence(settings: Settings, database: Database) -> Evidence:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +34,21 @@ def verify(
     if findings:
         raise KonstructError(f"The audit is not as it was sealed: {len(findings)} findings, see docs/audit.md.")
     console.print(f"The audit is as it was sealed: {count} rows." if count else "Nothing has been sealed yet.")
+
+
+@audit_app.command()
+def export(
+    tenant: Annotated[str, typer.Argument(help="Whose audit.")],
+    file: Annotated[Path, typer.Argument(help="Where to write it, as lines of JSON.", dir_okay=False)],
+    *,
+    earliest: Annotated[datetime | None, typer.Option("--from", help="The first moment, UTC.")] = None,
+    latest: Annotated[datetime | None, typer.Option("--to", help="The moment after the last, UTC.")] = None,
+) -> None:
+    """Write a tenant's audit for somebody who verifies it alone; docs/audit.md has the recipe for that."""
+    from deployments.audit_office import export_tenant  # noqa: PLC0415 - loaded by this command only
+
+    count = asyncio.run(export_tenant(_settings(), tenant, file, (earliest, latest)))
+    console.print(f"{file}: {count} lines. Whoever verifies it needs your keys: konstruct audit keys", markup=False)
 
 
 @audit_app.command()

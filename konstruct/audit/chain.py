@@ -52,7 +52,7 @@ def digest(content: str) -> str:
 
 def instant(at: datetime) -> str:
     """UTC, to the microsecond."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def beginning(tenant: UUID) -> bytes:

@@ -82,3 +82,17 @@ class NewKey(Statement):
     key: str
     previous: str
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class End(Statement):
+    """Closes an export: so many rows, up to this checkpoint, and no line more or less."""
+
+    tenant: str
+    rows: int
+    last: int  # number of the last checkpoint
+    hash: str
+    earliest: str  # what was asked for
+    latest: str
+    at: str
+    key: str

@@ -151,6 +151,15 @@ async def ends(database: Database, tenant: UUID) -> tuple[str, int]:
     return row["checkpoint"] or "", row["last"]
 
 
+async def span(
+    database: Database, tenant: UUID, earliest: datetime, latest: datetime, after: int
+) -> tuple[int, int] | None:
+    """The first and the last place after `after` with rows of that time, None without any."""
+    async with database.tenant(tenant, seconds=READ_SECONDS) as connection:
+        row = await connection.run("audit_span", earliest=earliest, latest=latest, after=after)
+    return None if row["first"] is None else (row["first"], row["last"])
+
+
 async def latest_drop(database: Database, tenant: UUID) -> Signed | None:
     """The checkpoint that says what of the chain is gone."""
     async with database.tenant(tenant, seconds=READ_SECONDS) as connection:

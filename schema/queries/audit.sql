@@ -82,3 +82,8 @@ select prepare_audit_months();
 -- name: record_audit!
 -- An effect that no row of ours shows. Needs a tenant connection.
 insert into audit_events (tenant_id, action, subject, details) values (current_tenant(), :action, :subject, :details);
+
+-- name: audit_span^
+-- The first and the last place in the chain that was written between two moments. Needs a tenant connection.
+select min(seq) as first, max(seq) as last from audit_seals
+where tenant_id = current_tenant() and event_at >= :earliest and event_at < :latest and seq > :after;

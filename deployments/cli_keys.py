@@ -24,7 +24,7 @@ def list_() -> None:
     for place, name in enumerate(names):
         console.print(f"master key {name}{' (encrypts)' if place == 0 else ''}")
     table = Table.grid(padding=(0, 2))
-    for one in kept:
+    for one in (one for one in kept if one.endings or one.locked):
         shown = " ".join(f"{name} {end}" for name, end in one.endings.items())
         key = "[red]does not open[/]" if one.key is None else names[one.key]
         table.add_row(escape(one.tenant), escape(one.what.removeprefix("The ")), escape(shown), key)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from konstruct.database.ciphertexts import MODEL, Ciphertext, ciphertexts, replace_ciphertext
+from konstruct.database.ciphertexts import ANSWER, MODEL, Ciphertext, ciphertexts, replace_ciphertext
 from konstruct.database.installation import tenant_names
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
@@ -26,6 +26,11 @@ class Kept:
     key: int | None
     endings: dict[str, str]
     found: Ciphertext = field(repr=False)
+
+    @property
+    def locked(self) -> bool:
+        """Whether somebody needs it and no key opens it. An answer is kept for a day only, and can be done without."""
+        return self.key is None and self.found.kind != ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ async def rotate(database: Database, vault: Vault) -> Rotated:
     for _ in range(MOST_ROUNDS):
         kept = await examine(database, vault)
         check_readable(kept)
-        old = [one.found for one in kept if one.key != 0]
+        old = [one.found for one in kept if one.key]
         if not old:
             return Rotated(len(kept), renewed)
         for found in old:
@@ -68,7 +73,7 @@ async def rotate(database: Database, vault: Vault) -> Rotated:
 
 def check_readable(kept: list[Kept]) -> None:
     """Raises SecretUnreadable that names every secret no master key opens."""
-    locked = [one for one in kept if one.key is None]
+    locked = [one for one in kept if one.locked]
     if locked:
         others = f" (and {len(locked) - 1} more, see `konstruct keys list`)" if len(locked) > 1 else ""
         raise unreadable(f"{locked[0].what}{others}", locked[0].tenant)
@@ -77,7 +82,7 @@ def check_readable(kept: list[Kept]) -> None:
 def _kept(tenant: str, found: Ciphertext, vault: Vault) -> Kept:
     key = vault.opener(found.tenant, found.ciphertext)
     secrets: dict[str, str] = {}
-    if key is not None:
+    if key is not None and found.kind != ANSWER:
         opened = vault.decrypt(found.tenant, found.ciphertext)
         secrets = {"api_key": opened} if found.kind == MODEL else json.loads(opened)
     endings = {name: ending(str(secret)) for name, secret in sorted(secrets.items()) if secret}

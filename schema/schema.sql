@@ -491,7 +491,7 @@ grant insert on malformed_events to konstruct_app;
 grant select, insert, update, delete on tombstones to konstruct_app;
 grant delete on tenants, contacts, inbox, outbox, feedback, web_messages to konstruct_app; -- who is to be forgotten
 grant select, insert, delete, update (last_used_at) on api_tokens to konstruct_app;
-grant select, insert, delete on idempotency_keys to konstruct_app;
+grant select, insert, delete, update (answer) on idempotency_keys to konstruct_app;
 grant select, insert, update on message_charges to konstruct_app;
 grant select, insert on message_prices, plans to konstruct_app;
 grant select, insert, update on stripe_customers, subscriptions to konstruct_app;

@@ -56,11 +56,11 @@ def master_keys(patient: Patient) -> list[Finding]:
 
 def opened(kept: list[Kept], keys: int) -> Finding:
     """What is to be said of `keys` master keys and the secrets they keep."""
-    locked = [f"{one.what.removeprefix('The ')} of {one.tenant}" for one in kept if one.key is None]
+    locked = [f"{one.what.removeprefix('The ')} of {one.tenant}" for one in kept if one.locked]
     if locked:
         mend = "add the earlier key to KONSTRUCT_MASTER_KEYS, or apply these tenants again"
         return wrong("master keys", f"these do not open: {', '.join(locked)}", mend)
-    older = sum(one.key != 0 for one in kept)
+    older = sum(bool(one.key) for one in kept)
     if older:
         said = f"{keys} in use; {older} of {len(kept)} secrets still need an older key than the first"
         return odd("master keys", said, "run `konstruct keys rotate`; until then keep every key")

@@ -6,11 +6,12 @@ from uuid import UUID
 from konstruct.database.pool import Database
 
 MODEL = "model"
+ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Ciphertext:
-    """One secret at rest. `kind`: MODEL, or the channel's; `place`: the model's name, or the channel's team."""
+    """One secret at rest. `kind`: MODEL, ANSWER, or the channel's; `place`: the model's name, or the channel's team."""
 
     tenant: UUID
     kind: str
@@ -21,7 +22,8 @@ class Ciphertext:
     @property
     def what(self) -> str:
         """What it is, at the beginning of a sentence."""
-        return f"The key of model {self.place}" if self.kind == MODEL else f"The secrets of {self.kind} {self.place}"
+        named = {MODEL: f"The key of model {self.place}", ANSWER: f"The kept answer to request {self.place}"}
+        return named.get(self.kind, f"The secrets of {self.kind} {self.place}")
 
 
 async def ciphertexts(database: Database, tenant: UUID) -> list[Ciphertext]:
@@ -35,13 +37,11 @@ async def replace_ciphertext(database: Database, before: Ciphertext, after: byte
     async with database.tenant(before.tenant, actor="installation", request="keys rotate") as connection:
         if before.kind == MODEL:
             replaced = await connection.run("rotate_model", name=before.place, api_key=after, before=before.ciphertext)
-        else:
+        elif before.kind == ANSWER:
             replaced = await connection.run(
-                "rotate_channel",
-                kind=before.kind,
-                app=before.app,
-                team=before.place,
-                secrets=after,
-                before=before.ciphertext,
+                "rotate_answer", actor=before.app, key=before.place, answer=after, before=before.ciphertext
             )
+        else:
+            where = {"kind": before.kind, "app": before.app, "team": before.place}
+            replaced = await connection.run("rotate_channel", **where, secrets=after, before=before.ciphertext)
     return bool(replaced)

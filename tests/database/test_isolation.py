@@ -100,6 +100,7 @@ async def test_whether_there_are_memories_is_told_to_their_tenant_only(town: Tow
         "pause_place",
         "store_refreshed",
         "rotate_channel",
+        "rotate_answer",
         "retry_message",
         "discard_message",
         "revoke_api_token",

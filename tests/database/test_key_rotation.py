@@ -112,6 +112,17 @@ async def test_rotation_refuses_before_it_changes_anything_where_a_secret_does_n
         await key_rotation.rotate(town.database, Vault((NEW,)))
 
 
+async def test_answers_that_are_kept_for_a_day_move_too_and_lock_nothing(town: Town) -> None:
+    keep = "insert into idempotency_keys (tenant_id, actor, key, request, answer) values"
+    for key, vault in (("old", Vault((OLD,))), ("lost", Vault((Fernet.generate_key().decode(),)))):
+        answer = vault.encrypt(ACME, "[200, null, '']").decode()
+        town.rows(f"{keep} ('{ACME}', 'installation', '{key}', 'r', '{answer}')")
+    rotated = await key_rotation.rotate(town.database, Vault((NEW, OLD)))
+    assert (rotated.total, rotated.renewed) == (11, 10)
+    ((answer,),) = town.rows("select answer from idempotency_keys where key = 'old'")
+    assert Vault((NEW,)).decrypt(ACME, answer) == "[200, null, '']"
+
+
 async def test_a_listing_shows_the_last_four_characters_and_no_more(town: Town) -> None:
     kept = await key_rotation.examine(town.database, Vault((OLD,)))
     shown = repr([(one, one.endings) for one in kept])

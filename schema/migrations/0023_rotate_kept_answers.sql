@@ -1,0 +1,3 @@
+-- Kept answers are encrypted anew when master keys rotate.
+
+grant update (answer) on idempotency_keys to konstruct_app;

@@ -21,7 +21,11 @@ down: ## end everything, leave no process and no port taken
 
 test: $(VENV)/.dev browser ## what CI runs
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest tests $(TESTS)
+	$(PYTEST) tests/unit tests/component tests/database -n 2 --dist loadfile $(TESTS) $(OR_NONE)
+	$(PYTEST) tests/browser tests/acceptance $(TESTS) $(OR_NONE)
+
+PYTEST := $(BIN)/python -m pytest
+OR_NONE := || [ $$? = 5 ] # what TESTS asks for may be in one of the two only
 
 browser: ## Chromium, in which the tests open the web chat
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || { \

@@ -63,7 +63,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
     failpoint = failpoint_for(settings)
     office = Office(
         database=database,
-        roster=_roster(settings, database, session),
+        roster=build_roster(settings, database, session),
         delivery=Delivery(outbox, metrics, failpoint),
         embedding=memory_job,
         media=MediaReader(open_store(settings)),
@@ -86,7 +86,8 @@ def failpoint_for(settings: Settings) -> Failpoint:
     return armed(settings.home / "failpoints") if settings.failpoints else disarmed
 
 
-def _roster(settings: Settings, database: Database, session: aiohttp.ClientSession) -> Roster:
+def build_roster(settings: Settings, database: Database, session: aiohttp.ClientSession) -> Roster:
+    """Who works for whom, as a host knows it."""
     vault = Vault(settings.master_keys)
     client = Client(settings.slack_client_id, settings.slack_client_secret or "")
     rotation = TokenRotation(database, vault, session, settings.slack_api_url, client)

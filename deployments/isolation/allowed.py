@@ -33,6 +33,8 @@ RELATIONS = {
     "shards": "which host owns which shard",
     "hosting": "how many hosts there are",
     "malformed_events": "of no tenant that can be read out of them; may be written only",
+    "plans": "what an operator offers to all tenants",
+    "message_prices": "what an operator says that messages cost, for all tenants",
     "audit_anchors": "the chain of all tenants' checkpoints: hashes; tenants are keyed hashes there",
     "audit_keys": "public keys",
 }

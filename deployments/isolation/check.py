@@ -1,5 +1,6 @@
 """The whole check of an installation, and how it is printed."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,8 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deployments.installation import running
 from deployments.installation.layout import Layout
-from deployments.isolation import stored, traces
+from deployments.installation.running import Running
+from deployments.installation.tenants import open_database
+from deployments.isolation import cluster, live, stored, traces
 from deployments.isolation.canary import Canary
 from deployments.isolation.trial import Trial, holes
 from konstruct.errors import SettingsInvalid
@@ -17,6 +21,26 @@ from konstruct.settings import Settings
 
 def check(environment: Mapping[str, str]) -> list[Trial]:
     """Everything that can be tried from here; raises KonstructError where it cannot be."""
+    layout = running.layout_of(environment)
+    found = running.recall(layout)
+    if found is None:
+        return check_stored(environment)
+    settings = Settings.from_environment(environment)
+    canaries = (Canary(), Canary())
+    trials = asyncio.run(_live(settings, found, canaries))
+    names = [trial.subject for trial in trials if trial.area == "erasure"]
+    words = [trace for canary in canaries for trace in canary.traces]
+    trials += cluster.examine(found.dashboard_port, running.token(layout), [*names, *words])
+    return check_stored(environment) + trials + traces.search(log_folders(layout), words)
+
+
+async def _live(settings: Settings, found: Running, canaries: tuple[Canary, Canary]) -> list[Trial]:
+    async with open_database(settings) as database:
+        return await live.examine(settings, database, f"http://{found.http_host}:{found.http_port}", canaries)
+
+
+def check_stored(environment: Mapping[str, str]) -> list[Trial]:
+    """The database and the logs only: what may be done every night, for nobody sees any of it."""
     settings = Settings.from_environment(environment)
     if settings.database_url is None:
         raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")

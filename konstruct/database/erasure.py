@@ -42,6 +42,12 @@ async def erase_tenant(database: Database, tenant: UUID) -> float | None:
     return seconds
 
 
+async def drop_tombstones(database: Database, tenant: UUID) -> None:
+    """Of a tenant that was only a canary: nothing of it will come late."""
+    async with database.tenant(tenant) as connection:
+        await connection.run("drop_tombstones")
+
+
 async def rows_of_person(database: Database, person: Person) -> dict[str, list[Any]]:
     """Everything about them, by table."""
     found: dict[str, list[Any]] = {}

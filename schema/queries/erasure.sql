@@ -27,3 +27,7 @@ select tables_of_tenants as name from tables_of_tenants();
 -- name: rows_of_tenant
 -- A tenant's rows of one table.
 select rows_of_tenant as content from rows_of_tenant(:tenant, :table_name);
+
+-- name: drop_tombstones!
+-- Of a tenant that was none but a canary. Needs a tenant connection.
+delete from tombstones where tenant_id = current_tenant();

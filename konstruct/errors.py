@@ -27,6 +27,10 @@ class PlansInvalid(KonstructError):
     """The plans cannot be used."""
 
 
+class UnknownLine(KonstructError):
+    """No invoice has such a line."""
+
+
 class RuleInvalid(KonstructError):
     """The escalation rule cannot be read."""
 

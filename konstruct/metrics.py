@@ -9,6 +9,7 @@ COUNTERS = {
     "konstruct_model_tokens_total": "Model tokens by kind.",
     "konstruct_limited_messages_total": "Messages over a limit: of a contact, not answered; of a tenant, refused.",
     "konstruct_model_cost_micros_total": "What model calls cost by provider, in millionths of a USD.",
+    "konstruct_meter_events_total": "Usage told to Stripe, by outcome.",
     "konstruct_fenced_total": "Commits refused because another host owns the shard.",
     "konstruct_audit_sealed_total": "Audit rows sealed into the chains of their tenants.",
 }
@@ -17,6 +18,7 @@ HISTOGRAMS = {
     "konstruct_turn_seconds": "Stages of a turn: recall, model, commit, send, whole.",
 }
 GAUGES = {
+    "konstruct_billing_difference_micros": "What the ledger and Stripe differ by, of the tenant compared last.",
     "konstruct_active_conversations": "Conversations loaded in this host.",
     "konstruct_turns_waiting": "Turns of this host that wait for a slot, or for their tenant's limit.",
     "konstruct_inbox_waiting": "Messages that wait for an answer.",

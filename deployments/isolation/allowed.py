@@ -10,6 +10,8 @@ DEFINERS = {
     "amended_in_vain": "hosts: ids of tenants with something to forget",
     "find_stripe_customer": "routing: whose customer in Stripe is it, before a tenant is known",
     "suspended_untold": "billing: ids of tenants whose operators must be told",
+    "tenants_to_bill": "the Biller: ids of tenants with usage to tell",
+    "subscribers": "the Biller: ids of tenants that subscribe",
     "has_hosted_models": "start-up: yes or no",
     "installation_status": "operators of the installation: counts",
     "dead_letters": "operators of the installation: errors, no message text",
@@ -35,6 +37,7 @@ RELATIONS = {
     "malformed_events": "of no tenant that can be read out of them; may be written only",
     "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
+    "meter_reports": "what Stripe found wrong with usage that it was told; ids of turns, of all tenants together",
     "audit_anchors": "the chain of all tenants' checkpoints: hashes; tenants are keyed hashes there",
     "audit_keys": "public keys",
 }

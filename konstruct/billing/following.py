@@ -19,7 +19,7 @@ from konstruct.billing.event import (
     subscription_of,
 )
 from konstruct.billing.stripe_api import StripeApi
-from konstruct.database import plans, subscriptions
+from konstruct.database import meter_events, plans, subscriptions
 from konstruct.database.pool import Database
 from konstruct.database.subscriptions import Effect, Known, Terms
 from konstruct.database.tenants import read_tenant, tenant_of
@@ -31,6 +31,7 @@ from konstruct.vault import Vault
 
 ATTEMPTS = 8
 STATES = "customer.subscription."
+METERS = ("billing.meter.error_report_triggered", "billing.meter.no_meter_found")
 TOLD = frozenset({"invoice.payment_failed", "invoice.payment_action_required"})
 COMPLETED = "checkout.session.completed"
 Outcome = Literal["kept", "seen", "ignored", "foreign"]
@@ -53,6 +54,10 @@ class Follower:
 
     async def follow(self, event: StripeEvent) -> Outcome:
         """Let an event take effect, once; raises what passes by itself (deliver it again) or EventUnreadable."""
+        if event.type in METERS:
+            # Of the whole account, no tenant's; the Biller applies it.
+            await meter_events.keep_report(self._database, event.id, event.type, event.body)
+            return "kept"
         if not (event.type.startswith(STATES) or event.type in TOLD or event.type == COMPLETED):
             return "ignored"
         if event.thin:

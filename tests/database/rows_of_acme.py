@@ -120,6 +120,17 @@ ROWS: list[tuple[str, list[Any]]] = [
         [ACME, UUID(int=0xACE3)],
     ),
     (
+        (
+            "insert into meter_events (tenant_id, id, source, customer, event_name, value, at, due_at, state)"
+            " values (%s, %s, 'turn', %s, 'x', 1, now(), '2020-01-01', 'sending')"
+        ),
+        [ACME, UUID(int=0xACE4), CANARY],
+    ),
+    (
+        "insert into reconciliations values (%s, '2026-11-01', %s, 'x', 1, 1, 0, 0, 0, 0, now())",
+        [ACME, CANARY],
+    ),
+    (
         "insert into feedback values (%s, %s, %s, %s, true)",
         [ACME, TURN, CONTACT, CONVERSATION],
     ),

@@ -90,6 +90,8 @@ async def test_whether_there_are_memories_is_told_to_their_tenant_only(town: Tow
     [
         "claim_reply",
         "mark_sent",
+        "mark_meter_events",
+        "claim_meter_events",
         "count_attempt",
         "record_external_id",
         "store_embeddings",

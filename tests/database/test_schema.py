@@ -16,6 +16,7 @@ GLOBAL = {
     "shards": "which host owns which shard",
     "hosting": "how many hosts there are",
     "malformed_events": "signed, but of no tenant that can be read out of them",
+    "meter_reports": "what Stripe found wrong with usage that it was told, of all tenants together",
     "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
     "audit_anchors": "the chain of all tenants' checkpoints; tenants are keyed hashes there",
@@ -158,7 +159,7 @@ def test_uniqueness_that_ignores_tenants_is_on_the_list(migrated: str) -> None:
     )
     assert {index for (index,) in indexes} == {
         "tenants_pkey", "tenants_name_key", "channels_of_one_tenant", "shards_pkey", "hosting_pkey",
-        "malformed_events_pkey", "message_prices_pkey", "plans_pkey",
+        "malformed_events_pkey", "message_prices_pkey", "plans_pkey", "meter_reports_pkey",
         "audit_anchors_pkey", "audit_keys_pkey",
     }  # fmt: skip
 
@@ -182,6 +183,7 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
         "dead_letters", "tenant_names", "socket_channels", "has_verify_token",
         "amended_in_vain", "audit_waiting", "audited_tenants", "find_stripe_customer", "suspended_untold",
         "memberships", "find_session",
+        "tenants_to_bill", "subscribers",
     }  # fmt: skip
     for name, owner, settings, volatile, granted, public in functions:
         assert owner == "konstruct_lookup", f"{name} is owned by {owner}"

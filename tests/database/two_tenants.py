@@ -54,6 +54,10 @@ ARGUMENTS: dict[str, Any] = {
     "countries": ["DE"], "delivered": [True], "prices": [1], "valid_from": datetime.now(UTC),
     "monthly_fee_micros": 0, "unit": "micros", "included": 0, "overage_micros": 0, "overage_per": 1, "event_name": "x",
     "fee_price": "", "usage_price": "",
+    "since": datetime(2020, 1, 1, tzinfo=UTC), "now": datetime.now(UTC), "nightly": datetime.now(UTC),
+    "known": timedelta(hours=23), "attempts": [1], "states": ["sent"], "due": datetime.now(UTC), "ledger": 1,
+    "begin": datetime(2020, 1, 1, tzinfo=UTC), "until": datetime(2030, 1, 1, tzinfo=UTC), "month": date(2026, 11, 1),
+    "stripe": 1, "unsent": 0, "refused": 0, "difference": 0, "difference_micros": 0, "count": 1, "summary": "x",
     "actor": CANARY, "again_as": UUID(int=7), "answer": b"a", "before_id": UUID(int=9), "before_message": None,
     "by": ["employee"],
     "first_day": date(2026, 1, 1), "last_day": date(9998, 1, 1), "offset": 0,
@@ -74,6 +78,11 @@ ARGUMENTS: dict[str, Any] = {
 # The same name means another thing here.
 SPECIAL: dict[str, dict[str, Any]] = {
     "keep_prices": {"version": "x"},
+    "mark_meter_events": {"ids": [UUID(int=0xACE4)]},
+    "settle_meter_events": {"ids": [UUID(int=0xACE4)]},
+    "doubt_meter_events": {"ids": [UUID(int=0xACE4)]},
+    "keep_meter_report": {"body": {}, "event": "evt_x"},
+    "save_reconciliation": {"customer": "cus_globex"},
     # Else globex finds its own row under acme's ids.
     "keep_stripe_customer": {"customer": "cus_globex"},
     "replace_stripe_customer": {"customer": "cus_globex"},
@@ -113,6 +122,8 @@ ACROSS_TENANTS = {
     "amended_in_vain",
     "socket_channels",
     "find_stripe_customer",
+    "tenants_to_bill",
+    "subscribers",
     "suspended_untold",
     "memberships",
     "find_session",

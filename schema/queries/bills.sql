@@ -1,0 +1,19 @@
+-- name: bill_entries
+-- What a time cost, by model and by kind of message.
+select source, kind, count, prompt_tokens, completion_tokens, cost_micros, unpriced
+from bill_entries(:tenant, :begin, :until);
+
+-- name: bill_movements^
+-- From the ledger of a time to what Stripe was told for it.
+select ledger, forgotten, changed, outside, earlier, later, unsent, refused, told
+from bill_movements(:tenant, :unit, :event_name, :begin, :until);
+
+-- name: billed_subscriptions
+-- A tenant's subscriptions to plans, the latest first. Needs a tenant connection.
+select customer, plan, status, started_at, ended_at, period_start_at
+from subscriptions where tenant_id = current_tenant() and plan is not null order by started_at desc;
+
+-- name: reconciliations
+-- The last comparisons with Stripe, the latest month first. Needs a tenant connection.
+select month, customer, event_name, ledger, stripe, unsent, refused, difference, difference_micros, at
+from reconciliations where tenant_id = current_tenant() order by month desc, customer, event_name limit 24;

@@ -54,7 +54,8 @@ class HostParts:
 
 
 async def build_host(settings: Settings, number: int, embed: Embed, metrics: Metrics) -> HostParts:
-    """Host number `number`, its database pool open, its shards not taken yet."""
+    """Host number `number`, its database pool open, its shards not taken yet. Raises SettingsInvalid."""
+    Vault(settings.master_keys)  # before anything is open that would have to be closed
     database = Database(settings.database_url or "", settings.database_connections)
     await database.start()
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30))

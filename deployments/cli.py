@@ -18,6 +18,7 @@ from deployments.cli_members import members_app
 from deployments.cli_privacy import contact_app, tenant_app
 from deployments.cli_slack import slack_app
 from deployments.cli_subscription import subscription_app
+from deployments.cli_tokens import letters_app, tokens_app
 from konstruct.errors import KonstructError
 
 app = typer.Typer(
@@ -32,6 +33,8 @@ app.add_typer(scale_app, name="scale")
 app.add_typer(slack_app, name="slack")
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(contact_app, name="contact")
+app.add_typer(tokens_app, name="tokens")
+app.add_typer(letters_app, name="dead-letters")
 app.command("isolation-check")(isolation_check)
 app.add_typer(audit_app, name="audit")
 app.add_typer(bill_app, name="bill")

@@ -5,13 +5,8 @@ from uuid import UUID
 
 from rich.console import Console
 
-from deployments.installation.tenants import open_database
-from konstruct.database import amendments
+from deployments.installation.api import ApiClient, Refused, segment
 from konstruct.errors import KonstructError
-from konstruct.identity import tenant_id
-from konstruct.settings import Settings
-
-PAUSED_BY_COMMAND = "paused by an operator"
 
 
 class UnknownConversation(KonstructError):
@@ -20,32 +15,29 @@ class UnknownConversation(KonstructError):
 
 async def pause(environment: Mapping[str, str], tenant: str, conversation: str, minutes: int, console: Console) -> None:
     """Silence the employee for so many minutes; raises UnknownConversation."""
-    id_ = _id(conversation)
-    async with open_database(Settings.from_environment(environment)) as database:
-        found = await amendments.pause(database, tenant_id(tenant), id_, PAUSED_BY_COMMAND, minutes * 60.0)
-    _check_found(tenant, conversation, found=found)
+    await _post(environment, tenant, conversation, "pause", {"minutes": minutes})
     console.print(f"The employee is silent in {conversation} for {minutes} minutes, or until `konstruct resume`.")
 
 
 async def resume(environment: Mapping[str, str], tenant: str, conversation: str, console: Console) -> None:
     """Let the employee speak again; raises UnknownConversation."""
-    async with open_database(Settings.from_environment(environment)) as database:
-        found = await amendments.resume(database, tenant_id(tenant), _id(conversation))
-    _check_found(tenant, conversation, found=found)
+    await _post(environment, tenant, conversation, "resume", None)
     console.print(f"The employee answers in {conversation} again.")
 
 
-def _id(conversation: str) -> UUID:
+async def _post(environment: Mapping[str, str], tenant: str, conversation: str, what: str, body: object) -> None:
     try:
-        return UUID(conversation)
+        id_ = UUID(conversation)
     except ValueError:
         raise UnknownConversation(
             f"{conversation!r} is no conversation id; the notice to operators ends with one."
         ) from None
-
-
-def _check_found(tenant: str, conversation: str, *, found: bool) -> None:
-    if not found:
+    try:
+        place = f"/tenants/{segment(tenant)}/conversations/{id_}"
+        await ApiClient(environment).ask("POST", f"{place}/{what}", body)
+    except Refused as refused:
+        if refused.status != 404:
+            raise
         raise UnknownConversation(
             f"Tenant {tenant} has no conversation {conversation}; `konstruct status` lists tenants."
-        )
+        ) from None

@@ -13,6 +13,7 @@ from deployments.admin import (
     conversations,
     dead_letters,
     employees,
+    installation,
     login,
     members,
     models,
@@ -21,6 +22,7 @@ from deployments.admin import (
     tenants,
     tokens,
     usage,
+    web_links,
 )
 from deployments.admin.credentials import Credentials, installation_owner, tenant_tokens
 from deployments.admin.guard import Guard
@@ -40,6 +42,8 @@ ROUTERS = (
     usage.router,
     subscription.router,
     dead_letters.router,
+    web_links.router,
+    installation.router,
     tokens.router,
     members.router,
     sessions.router,

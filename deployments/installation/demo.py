@@ -9,6 +9,7 @@ from deployments.installation.layout import Layout
 from deployments.installation.tenants import apply_file
 
 DEMO_FILE = Path(__file__).resolve().parents[1] / "demo" / "acme.yaml"
+START_SECONDS = 20  # the proxy learns of new replicas a moment after they run
 
 
 def apply(layout: Layout, environment: Mapping[str, str]) -> bool:
@@ -23,4 +24,4 @@ def apply(layout: Layout, environment: Mapping[str, str]) -> bool:
         "WA_VERIFY_TOKEN": whatsapp["verify_token"],
         "WEB_SECRET": keys.demo_web_secret(layout).read_text(),
     }
-    return asyncio.run(apply_file(DEMO_FILE, {**environment, **filled}))[1]
+    return asyncio.run(apply_file(DEMO_FILE, {**environment, **filled}, patience=START_SECONDS))[1]

@@ -25,6 +25,8 @@ def greet(steps: Steps, running: Running) -> None:
     table.add_row("Slack webhooks", escape(f"{settings.public_url}/slack/events"))
     table.add_row("WhatsApp webhooks", escape(f"{settings.public_url}/whatsapp/webhook"))
     table.add_row("Health", escape(f"http://127.0.0.1:{running.http_port}/readyz"))
+    table.add_row("Operators' API", escape(f"{settings.public_url}/admin/v1"))
+    table.add_row("  its token", escape(f"cat {running.environment['KONSTRUCT_ADMIN_TOKEN_FILE']}"))
     table.add_row("Ray dashboard", escape(f"http://127.0.0.1:{running.dashboard_port}"))
     table.add_row("  its token", escape(f"cat {keys.ray_token(layout)}"))
     table.add_row("Slack API", escape(_slack(settings)))

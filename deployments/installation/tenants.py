@@ -1,28 +1,29 @@
-"""Tenant files of an installation, applied from its operator's command line."""
+"""Tenant files of an installation, applied from its operator's command line; and its database for other commands."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from deployments.installation.api import ApiClient
 from konstruct.database.pool import Database
-from konstruct.database.tenants import apply_tenant
 from konstruct.errors import SettingsInvalid, TenantFileInvalid
 from konstruct.settings import Settings
 from konstruct.tenant_file import parse
-from konstruct.vault import Vault
 
 
-async def apply_file(path: Path, environment: Mapping[str, str]) -> tuple[str, bool]:
-    """Apply a tenant file; answers the tenant's name and whether anything changed."""
+async def apply_file(path: Path, environment: Mapping[str, str], *, patience: float = 0) -> tuple[str, bool]:
+    """Apply a tenant file over the API; answers the tenant's name and whether anything changed.
+
+    `patience`: seconds to wait for an installation that starts.
+    """
     try:
         text = path.read_text()  # noqa: ASYNC240 - one small file, and nothing else runs
     except (OSError, UnicodeDecodeError) as error:
         raise TenantFileInvalid(f"The tenant file {path} cannot be read: {error}.") from error
-    tenant_file = parse(text, environment)
-    settings = Settings.from_environment(environment)
-    async with open_database(settings) as database:
-        changed = await apply_tenant(database, tenant_file, Vault(settings.master_keys))
-    return tenant_file.tenant, changed
+    wanted = parse(text, environment)
+    body = wanted.model_dump(mode="json", exclude_unset=True)
+    answer = await ApiClient(environment).ask("PUT", f"/tenants/{wanted.tenant}", body, patience=patience)
+    return wanted.tenant, bool(answer["changed"])
 
 
 @asynccontextmanager

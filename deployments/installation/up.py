@@ -127,9 +127,6 @@ def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: 
         applied = migrate.apply(database_url)
         tell(f"{len(applied)} migrations applied" if applied else "up to date")
     ours = konstruct_environment(settings, layout, given, database_url=database_url, version=version_hash())
-    if settings.local_model:
-        with steps.step("Demo tenant acme") as tell:
-            tell("applied" if demo.apply(layout, ours) else "unchanged")
     with steps.step("Model weights") as tell:
         weights.wait(preparing, tell)
     if head is not None:
@@ -154,6 +151,9 @@ def _deploy(layout: Layout, wanted: Running, steps: Steps, *, wait_for_model: bo
         _declare(serve, layout, wanted, steps, first=before is None)
     with steps.step("Webhooks"):
         _wait_for_webhooks(wanted.http_port)
+    if wanted.local_model:
+        with steps.step("Demo tenant acme") as tell:
+            tell("applied" if demo.apply(layout, wanted.environment) else "unchanged")
     steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
     if wanted.local_model:
         serve.ensure(_configuration(wanted), serve_apps.MODELS)

@@ -1,0 +1,91 @@
+"""The operators' API, as the `konstruct` command uses it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from deployments.installation import running
+from konstruct.errors import KonstructError, SettingsInvalid
+from konstruct.settings import Settings
+
+CALL_SECONDS = 30
+LOOK_SECONDS = 0.25
+# What a proxy says while what is behind it starts.
+STARTING = (404, 502, 503)
+
+
+class Refused(KonstructError):
+    """The installation refused this."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        """`detail`: what it said."""
+        super().__init__(detail)
+        self.status = status
+
+
+class NotReachable(KonstructError):
+    """The installation does not answer."""
+
+
+class ApiClient:
+    """Asks as whoever KONSTRUCT_ADMIN_TOKEN belongs to."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """`environment`: of the command, completed by what runs. Raises SettingsInvalid without a token."""
+        settings = Settings.from_environment(environment)
+        if settings.admin_token is None:
+            raise SettingsInvalid("No token is known yet; run `konstruct up`, or set KONSTRUCT_ADMIN_TOKEN.")
+        self._headers = {"Authorization": f"Bearer {settings.admin_token}"}
+        self._url = f"{_root(environment, settings)}/admin/v1"
+
+    async def ask(self, method: str, path: str, body: object = None, *, patience: float = 0) -> Any:
+        """The answer's content; waits up to `patience` seconds for an installation that starts.
+
+        Raises Refused with what the installation said, or NotReachable.
+        """
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                return await self._ask(method, path, body)
+            except (NotReachable, Refused) as error:
+                starting = getattr(error, "status", STARTING[0]) in STARTING
+                if not starting or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _ask(self, method: str, path: str, body: object) -> Any:
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as session:
+                async with session.request(method, self._url + path, json=body) as response:
+                    return _content(response.status, await response.text())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            raise NotReachable(
+                f"The installation does not answer at {self._url} ({why}); run `konstruct up` or `konstruct doctor`."
+            ) from error
+
+
+def segment(text: str) -> str:
+    """Text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _root(environment: Mapping[str, str], settings: Settings) -> str:
+    elsewhere = running.recall(running.layout_of(environment)) is None and "KONSTRUCT_PUBLIC_URL" in environment
+    return settings.public_url.rstrip("/") if elsewhere else f"http://127.0.0.1:{settings.http_port}"
+
+
+def _content(status: int, text: str) -> Any:
+    try:
+        content = json.loads(text) if text else None
+    except ValueError:
+        content = None
+    if status < 400:
+        return content
+    detail = content.get("detail") if isinstance(content, dict) else None
+    raise Refused(status, str(detail or f"The installation answered with status {status}."))

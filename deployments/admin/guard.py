@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -30,9 +30,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        request_id = str(uuid4())
-        marked = _marked(send, request_id)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request_id = _request_id(headers.get("x-request-id", ""))
+        marked = _marked(send, request_id)
         state: dict[str, Any] = {"request_id": request_id, "principal": None, "body": b""}
         try:
             if scope["path"] not in OPEN:
@@ -50,6 +50,14 @@ class Guard:
             return
         scope["state"] = {**scope.get("state", {}), **state}
         await self._inside(scope, _again(state["body"], receive), marked)
+
+
+def _request_id(given: str) -> str:
+    """Serve gives every request one, and tells it as well; of others nothing but a UUID gets into logs and audit."""
+    try:
+        return str(UUID(given))
+    except ValueError:
+        return str(uuid4())
 
 
 async def _body(scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:

@@ -17,7 +17,7 @@ IDS: dict[str, list[str]] = {
     "conversations": [str(CONVERSATION)],
     "dead-letters": ["message", "2"],
     "tokens": [str(EMPLOYEE)],
-    "members": [CANARY],
+    "members": [f"{CANARY}@example.com"],
 }
 # Operations that make what is not there yet, under a name of the caller's choice: nothing foreign about it.
 MAKING = {"save_hosted_model", "save_member"}

@@ -60,6 +60,12 @@ async def test_a_tenant_that_is_none_is_not_there(k: AdminRig, name: str) -> Non
     assert answer.headers["Content-Type"] == PROBLEM
 
 
+@pytest.mark.parametrize(("given", "kept"), [("00000000-0000-0000-0000-000000000007", True), ("a\tb", False)])
+async def test_a_request_keeps_the_id_that_it_came_with_if_it_is_one(k: AdminRig, given: str, kept: bool) -> None:
+    answer = await k.ask("/nothing", X_Request_Id=given)
+    assert (answer.body["request_id"] == given) is kept
+
+
 async def test_a_method_that_is_not_possible_is_said_to_be_so(k: AdminRig) -> None:
     answer = await k.ask("/tenants", "PATCH")
     assert (answer.status, answer.headers["Content-Type"]) == (405, PROBLEM)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -37,6 +38,8 @@ class Place(AdminRig):
 
 async def opened(url: str, home: Path) -> AsyncIterator[Place]:
     settle(url)
+    with psycopg.connect(url) as owner:
+        owner.execute("update members set email = email || '@example.com'")
     database = Database(url, 4)
     await database.start()
     nothing: Any = None
@@ -71,7 +74,7 @@ def told(answer: Answer, operation: Operation) -> list[str]:
     """Traces of acme in the answer that were not in the question."""
     text = answer.text
     for asked in operation.at("acme").split("/"):
-        text = text.replace(asked, "") if asked in TRACES else text
+        text = text.replace(asked, "") if any(trace in asked for trace in TRACES) else text
     return [trace for trace in (*TRACES, SAID) if trace in text]
 
 

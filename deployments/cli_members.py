@@ -1,5 +1,6 @@
 """`konstruct members`: people who may log in to a tenant, through the operators' API."""
 
+import asyncio
 import os
 from enum import StrEnum
 from typing import Annotated, Any
@@ -37,7 +38,7 @@ def list_(tenant: Tenant) -> None:
     """List who may log in."""
     table, cursor = Table.grid(padding=(0, 2)), ""
     while True:
-        page = _ask("GET", tenant, **({"cursor": cursor} if cursor else {}))
+        page = _ask("GET", tenant, cursor=cursor)
         for member in page["items"]:
             table.add_row(escape(member["email"]), member["role"], member["created_at"][:10])
         cursor = page["next_cursor"]
@@ -60,8 +61,10 @@ def log_out(email: Email, tenant: Tenant) -> None:
     console.print(escape(f"{email} is logged out of {tenant}."))
 
 
-def _ask(method: str, tenant: str, *path: str, **asked: Any) -> Any:
-    from deployments.api_client import ApiClient  # noqa: PLC0415 - each command loads only what it needs
+def _ask(method: str, tenant: str, *path: str, body: object = None, cursor: str = "") -> Any:
+    from deployments.installation.api import ApiClient, segment  # noqa: PLC0415 - each command loads only what it needs
     from deployments.installation.running import known_environment  # noqa: PLC0415
 
-    return ApiClient(known_environment(os.environ)).ask(method, "tenants", tenant, "members", *path, **asked)
+    place = "/".join(["/tenants", segment(tenant), "members", *map(segment, path)])
+    place += f"?cursor={segment(cursor)}" if cursor else ""
+    return asyncio.run(ApiClient(known_environment(os.environ)).ask(method, place, body))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from actors.embedder import Embedder
 from actors.wiring import failpoint_for
 from actors.wrap import EMBEDDER, RayHosts, RayMetrics
 from deployments.ingress import routes
+from deployments.night_watch import NightWatch
 from deployments.readiness import Readiness
 from deployments.router import Router
 from deployments.served_auditor import ServedAuditor
@@ -92,11 +94,12 @@ class ServedSupervisor:
         self._supervisor = Supervisor(
             self._database, RayHosts(settings.home), settings.version_hash, settings.conversation_hosts, RayMetrics()
         )
+        self._watch = NightWatch(self._database, _check_isolation, RayMetrics())
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         await self._database.start()
-        await self._supervisor.run()
+        await asyncio.gather(self._supervisor.run(), self._watch.run())
 
     async def health(self) -> list[dict[str, Any]]:
         """The hosts' health, for `konstruct status`."""
@@ -168,6 +171,14 @@ class ServedIngress:
         gc.collect()
         gc.freeze()
         return self._routes
+
+
+def _check_isolation() -> tuple[int, list[str]]:
+    from deployments.isolation.nightly import check_stored  # noqa: PLC0415 - once a night
+    from deployments.isolation.trial import holes  # noqa: PLC0415
+
+    trials = check_stored(os.environ)
+    return len(trials), holes(trials)
 
 
 def build(args: dict[str, Any]) -> serve.Application:

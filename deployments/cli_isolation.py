@@ -1,5 +1,6 @@
 """`konstruct isolation-check`: proves on the live system that no tenant sees another's."""
 
+import asyncio
 import json as encoder
 import os
 from dataclasses import asdict
@@ -12,10 +13,12 @@ from rich.console import Console
 def isolation_check(*, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Open everything of one tenant as another and as nobody; fails with a sentence per hole."""
     from deployments.installation.running import known_environment  # noqa: PLC0415 - loaded by this command only
-    from deployments.isolation.check import check, show  # noqa: PLC0415
+    from deployments.isolation.check import check, record, show  # noqa: PLC0415
     from deployments.isolation.trial import holes  # noqa: PLC0415
 
-    trials = check(known_environment(os.environ))
+    environment = known_environment(os.environ)
+    trials = check(environment)
+    asyncio.run(record(environment, trials))
     console = Console(highlight=False, soft_wrap=json)
     if json:
         console.print_json(encoder.dumps([asdict(trial) for trial in trials]))

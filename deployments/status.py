@@ -12,7 +12,7 @@ from rich.table import Table
 from deployments.installation import running
 from deployments.installation.layout import Layout
 from deployments.installation.tenants import open_database
-from konstruct.database import hosting, installation
+from konstruct.database import hosting, installation, isolation_checks
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings
 
@@ -47,6 +47,7 @@ async def _stored(settings: Settings) -> Picture:
                 "counts": asdict(await installation.status(database)),
                 "hosting": asdict(await hosting.read(database)),
                 "tenants": await installation.tenant_names(database),
+                "isolation": asdict(checked) if (checked := await isolation_checks.last(database)) else None,
                 "dead_letters": [asdict(letter) for letter in await installation.dead_letters(database)],
             }
     except KonstructError as error:
@@ -71,12 +72,21 @@ def _print(picture: Picture, console: Console) -> None:
     )
     tenants = ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`"
     table.add_row("Tenants", tenants)
+    table.add_row("Isolation", _isolation(picture["isolation"]))
     for name, count in picture["counts"].items():
         if name != "tenants":
             shown = f"{count:.1f}" if isinstance(count, float) else str(count)
             table.add_row(name.replace("_", " ").capitalize(), shown)
     console.print(table)
     _print_dead_letters(picture["dead_letters"], console)
+
+
+def _isolation(checked: Picture | None) -> str:
+    if checked is None:
+        return "not checked yet; it is every night, or by `konstruct isolation-check`"
+    found = "; ".join(map(escape, checked["holes"]))
+    said = f"[red]{found}[/]" if found else f"no hole in {checked['tried']} things tried"
+    return f"checked {checked['at']:%Y-%m-%d %H:%M}: {said}"
 
 
 def _print_dead_letters(letters: list[Picture], console: Console) -> None:

@@ -25,6 +25,7 @@ GAUGES = {
     "konstruct_inbox_oldest_seconds": "Age of the oldest message that waits.",
     "konstruct_outbox_waiting": "Replies that are not out yet.",
     "konstruct_dead_letters": "Messages and replies set aside.",
+    "konstruct_isolation_holes": "Holes between tenants that the last isolation check found.",
 }
 SECONDS_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
 

@@ -511,6 +511,13 @@ create table malformed_events (
   received_at timestamptz not null default now()
 );
 
+-- What the isolation check found, night by night: sentences, never a tenant's words.
+create table isolation_checks (
+  at timestamptz primary key default now(),
+  tried int not null,
+  holes text[] not null
+);
+
 -- Row-level security -----------------------------------------------------------------------------------------------
 
 do $$
@@ -544,6 +551,7 @@ grant select, insert, update on feedback to konstruct_app;
 grant select, insert, delete, update (role) on members to konstruct_app;
 grant select, insert, delete on sessions to konstruct_app;
 grant insert on malformed_events to konstruct_app;
+grant select, insert on isolation_checks to konstruct_app;
 grant select, insert, update, delete on tombstones to konstruct_app;
 grant delete on tenants, contacts, inbox, outbox, feedback, web_messages to konstruct_app; -- who is to be forgotten
 grant select, insert, delete, update (last_used_at) on api_tokens to konstruct_app;

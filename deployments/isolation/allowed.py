@@ -35,6 +35,7 @@ RELATIONS = {
     "shards": "which host owns which shard",
     "hosting": "how many hosts there are",
     "malformed_events": "of no tenant that can be read out of them; may be written only",
+    "isolation_checks": "how this check went before: sentences about tables, nothing of tenants",
     "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
     "meter_reports": "what Stripe found wrong with usage that it was told; ids of turns, of all tenants together",

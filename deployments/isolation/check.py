@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from deployments.installation import running
-from deployments.installation.layout import Layout
 from deployments.installation.running import Running
 from deployments.installation.tenants import open_database
-from deployments.isolation import cluster, live, stored, traces
+from deployments.isolation import cluster, live, traces
 from deployments.isolation.canary import Canary
+from deployments.isolation.nightly import check_stored, log_folders
 from deployments.isolation.trial import Trial, holes
-from konstruct.errors import SettingsInvalid
+from konstruct.database import isolation_checks
 from konstruct.settings import Settings
 
 
@@ -39,21 +38,10 @@ async def _live(settings: Settings, found: Running, canaries: tuple[Canary, Cana
         return await live.examine(settings, database, f"http://{found.http_host}:{found.http_port}", canaries)
 
 
-def check_stored(environment: Mapping[str, str]) -> list[Trial]:
-    """The database and the logs only: what may be done every night, for nobody sees any of it."""
-    settings = Settings.from_environment(environment)
-    if settings.database_url is None:
-        raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")
-    canaries = (Canary(), Canary())
-    trials = stored.examine(settings.database_url, canaries)
-    words = [trace for canary in canaries for trace in canary.traces]
-    return trials + traces.search(log_folders(Layout(settings.home)), words)
-
-
-def log_folders(layout: Layout) -> list[Path]:
-    """Where this installation writes what happened."""
-    places = [layout.log, layout.pgdata / "log", layout.ray / "session_latest" / "logs"]
-    return [place for place in places if place.exists()]
+async def record(environment: Mapping[str, str], trials: list[Trial]) -> None:
+    """Remember it, as of every night."""
+    async with open_database(Settings.from_environment(environment)) as database:
+        await isolation_checks.record(database, len(trials), holes(trials))
 
 
 def show(trials: list[Trial], console: Console) -> bool:

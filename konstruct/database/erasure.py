@@ -48,6 +48,12 @@ async def drop_tombstones(database: Database, tenant: UUID) -> None:
         await connection.run("drop_tombstones")
 
 
+async def forget_tombstones(database: Database, tenant: UUID) -> None:
+    """Those that nothing can come late for any more."""
+    async with database.tenant(tenant) as connection:
+        await connection.run("forget_tombstones")
+
+
 async def rows_of_person(database: Database, person: Person) -> dict[str, list[Any]]:
     """Everything about them, by table."""
     found: dict[str, list[Any]] = {}

@@ -16,6 +16,7 @@ from konstruct.errors import AlreadyTaken, DatabaseUnavailable, DatabaseUnfit, F
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 LOWEST_VERSION = 160010
+LEAKING_VERSIONS = range(170000, 170006)  # statistics tell of hidden rows: CVE-2025-8713
 CALL_SECONDS = 10.0
 STOP_SECONDS = 2.0
 SYSTEM = "system"
@@ -112,8 +113,8 @@ class Database:
                 f"The application would run as role {role['name']}, which can pass row-level security; "
                 "it must be konstruct_app, neither owner nor superuser nor bypassrls."
             )
-        if role["version"] < LOWEST_VERSION:
-            raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10 or later is needed.")
+        if role["version"] < LOWEST_VERSION or role["version"] in LEAKING_VERSIONS:
+            raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10, 17.6 or 18 is needed.")
         if role["unfenced"]:
             raise DatabaseUnfit(
                 f"Row-level security is not enabled and forced with a whole policy on: {', '.join(role['unfenced'])}."

@@ -31,3 +31,7 @@ select rows_of_tenant as content from rows_of_tenant(:tenant, :table_name);
 -- name: drop_tombstones!
 -- Of a tenant that was none but a canary. Needs a tenant connection.
 delete from tombstones where tenant_id = current_tenant();
+
+-- name: forget_tombstones!
+-- Nothing comes that late any more. Needs a tenant connection.
+delete from tombstones where tenant_id = current_tenant() and erased_at < now() - interval '8 days';

@@ -23,5 +23,15 @@ select current_user as name, r.rolsuper as superuser, r.rolbypassrls as bypass, 
           and (c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
           and not (c.relrowsecurity and c.relforcerowsecurity and exists (select from pg_policy p
             where p.polrelid = c.oid and p.polname = c.relname || '_by_tenant'
-              and p.polqual is not null and p.polwithcheck is not null))) as unfenced
+              and p.polpermissive and p.polcmd = '*' and pg_get_expr(p.polqual, p.polrelid) like '%current_tenant()%'
+              and pg_get_expr(p.polwithcheck, p.polrelid) like '%current_tenant()%'))) as unfenced
 from pg_roles r where r.rolname = current_user;
+
+-- name: last_isolation_check^
+-- What the isolation check found when it last ran.
+select at, tried, holes, extract(epoch from now() - at)::double precision as age_seconds from isolation_checks
+order by at desc limit 1;
+
+-- name: record_isolation_check!
+-- It has run again.
+insert into isolation_checks (tried, holes) values (:tried, :holes) on conflict do nothing;

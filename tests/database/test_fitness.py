@@ -29,6 +29,11 @@ HALF_A_POLICY = """drop policy models_by_tenant on models;
             "select 1",
             "models",
         ),
+        (
+            "alter policy usage_by_tenant on usage with check (true)",
+            "select 1",
+            "usage",
+        ),
     ],
     ids=[
         "superuser",
@@ -39,6 +44,7 @@ HALF_A_POLICY = """drop policy models_by_tenant on models;
         "not enabled",
         "no policy",
         "half a policy",
+        "a policy that checks nothing",
     ],
 )
 async def test_the_application_refuses_a_database_without_its_fences(
@@ -69,6 +75,8 @@ async def test_a_database_that_was_never_migrated_is_named_as_such(postgres_serv
 
 def test_an_old_server_is_refused() -> None:
     assert pool.LOWEST_VERSION == 160010
+    assert 170005 in pool.LEAKING_VERSIONS
+    assert 170006 not in pool.LEAKING_VERSIONS
 
 
 async def test_an_owner_without_superuser_rights_can_migrate_and_the_application_runs(

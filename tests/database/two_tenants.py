@@ -68,7 +68,7 @@ ARGUMENTS: dict[str, Any] = {
     "started_at": datetime.now(UTC), "status": "active", "subscription": f"sub_{CANARY}",
     "suspends_at": datetime(2020, 1, 1, tzinfo=UTC), "trial_ends_at": None, "type": "x", "unix_at": 1,
     "after_email": None, "email": CANARY, "lasts": timedelta(hours=1), "member": MEMBER, "token": b"t",
-    "contact_name": CANARY, "table_name": "messages",
+    "contact_name": CANARY, "tried": 1, "holes": [], "table_name": "messages",
     "floor": 0, "ceiling": 2**63 - 1, "earliest": datetime(2020, 1, 1, tzinfo=UTC), "action": "x.y",
     "latest": datetime(2100, 1, 1, tzinfo=UTC), "number": 1, "checkpoint": "{}", "signature": b"s", "first": 1,
     "times": [], "hashes": [], "anchor_place": 7, "mark": b"m", "marks": [b"m"], "anchor": "{}",

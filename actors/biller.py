@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -42,14 +42,16 @@ class Biller:
         *,
         now: Callable[[], float] = time.time,
         failpoint: Failpoint = disarmed,
+        remind: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """`now`: Unix seconds."""
+        """`now`: Unix seconds; `remind`: what else falls due with time, once a round."""
         self._database = database
         self._meters = meters
         self._reckoning = reckoning
         self._metrics = metrics
         self._now = now
         self._reach = failpoint
+        self._remind = remind
         self._derived_to: datetime | None = None
         self._failures = 0
         self._paused_until = 0.0
@@ -95,6 +97,8 @@ class Biller:
             more = False
             try:
                 more = await self.drain_once()
+                if self._remind is not None:
+                    await self._remind()
             except KonstructError as error:
                 log.warning("billing waits", reason=str(error))
             await asyncio.sleep(0 if more else ROUND_SECONDS)

@@ -20,6 +20,7 @@ from deployments.night_watch import NightWatch
 from deployments.readiness import Readiness
 from deployments.router import Router
 from deployments.served_auditor import ServedAuditor
+from deployments.served_biller import ServedBiller
 from deployments.socket_mode import socket_mode
 from deployments.supervisor import Supervisor
 from deployments.webhooks import Intake
@@ -199,10 +200,15 @@ def build(args: dict[str, Any]) -> serve.Application:
     auditor = serve.deployment(
         ServedAuditor, name="Auditor", num_replicas=1, ray_actor_options={"num_cpus": 0.05}, health_check_period_s=5,
     ).bind()  # fmt: skip
+    beside = [auditor]
+    if Settings.from_environment().stripe_secret_key is not None:
+        beside.append(serve.deployment(
+            ServedBiller, name="Biller", num_replicas=1, ray_actor_options={"num_cpus": 0.05}, health_check_period_s=5,
+        ).bind())  # fmt: skip
     if not asked.socket_mode:
-        return ingress.bind(supervisor, embedder, auditor)
+        return ingress.bind(supervisor, embedder, *beside)
     sockets = serve.deployment(
         ServedSocketMode, name="SocketMode", num_replicas=1, ray_actor_options={"num_cpus": 0.05},
         health_check_period_s=5,
     ).bind()  # fmt: skip
-    return ingress.bind(supervisor, embedder, auditor, sockets)
+    return ingress.bind(supervisor, embedder, *beside, sockets)

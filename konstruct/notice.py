@@ -41,6 +41,15 @@ def disconnected(reply: Reply, reason: str) -> str:
     return f"Nothing can be sent on {reply.channel} ({reply.address.team}): {reason}\n\n{wait}"
 
 
+def books_differ(month: str, ledger: int, stripe: int, refused: int, micros: int) -> str:
+    """The nightly comparison has found a difference between the ledger and Stripe."""
+    known = f" Of it, {refused:,} were refused by Stripe or are in doubt." if refused else ""
+    return (
+        f"Usage of {month}: the ledger has {ledger:,} units, Stripe has counted {stripe:,}; that is a difference of "
+        f"{micros:,} micro-USD at the plan's price.{known} `konstruct bill explain` shows what the ledger consists of."
+    )
+
+
 def link_to(channel: str, address: Address) -> str:
     """Where an operator finds the conversation."""
     match channel:

@@ -127,12 +127,14 @@ def simulate(
     whatsapp_port: Annotated[int, typer.Option(help="Where WhatsApp is served.")] = 8791,
     webhooks: Annotated[str | None, typer.Option(help="Root URL of the webhooks, if not this machine's.")] = None,
     speed: Annotated[float, typer.Option(min=0.001, help="60 turns a minute between redeliveries into a second.")] = 1,
+    *,
+    stripe_port: Annotated[int, typer.Option(help="Where Stripe is served.")] = 8792,
 ) -> None:
-    """Simulate Slack and WhatsApp on this machine until Ctrl-C."""
+    """Simulate Slack, WhatsApp and Stripe on this machine until Ctrl-C."""
     from deployments.simulate import Wanted  # noqa: PLC0415
     from deployments.simulate import simulate as serve  # noqa: PLC0415
 
-    serve(Wanted(tenant, slack_port, whatsapp_port, webhooks, speed), _environment(), console)
+    serve(Wanted(tenant, slack_port, whatsapp_port, webhooks, speed, stripe_port), _environment(), console)
 
 
 @app.command()

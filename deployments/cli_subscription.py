@@ -1,8 +1,8 @@
-"""`konstruct subscription`: what a tenant pays for, and Stripe's pages where it subscribes and changes its mind."""
+"""`konstruct subscription`: what a tenant pays for, and Stripe's pages; through the operators' API."""
 
 import asyncio
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,19 +17,17 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 @subscription_app.command()
 def show(tenant: Tenant) -> None:
     """Show the tenant's subscriptions, and until when it is served."""
-    from deployments.subscribing import standing  # noqa: PLC0415 - each command loads only what it needs
-
-    customer, found = asyncio.run(standing(_environment(), tenant))
-    if not found:
+    standing = _ask("GET", tenant)
+    if not standing["subscriptions"]:
         console.print(f"{escape(tenant)} has no subscription, and is served all the same.")
         return
     table = Table.grid(padding=(0, 2))
-    for one in found:
-        ends = f"until {one['period_end_at']:%Y-%m-%d}" if one["period_end_at"] else ""
+    for one in standing["subscriptions"]:
+        ends = f"until {one['period_end_at'][:10]}" if one["period_end_at"] else ""
         table.add_row(escape(one["id"]), escape(one["plan"] or "no plan of ours"), escape(one["status"]), ends)
     console.print(table)
-    if customer is not None and customer.suspends_at is not None:
-        console.print(f"Service ends (or ended) on {customer.suspends_at:%Y-%m-%d %H:%M} UTC.")
+    if standing["suspends_at"]:
+        console.print(f"Service ends, or ended, at {standing['suspends_at']}.")
 
 
 @subscription_app.command()
@@ -39,20 +37,18 @@ def checkout(
     trial_days: Annotated[int, typer.Option(min=0, max=90, help="Days before anything is charged.")] = 0,
 ) -> None:
     """Print the address of a page on which the tenant subscribes."""
-    from deployments.subscribing import open_checkout  # noqa: PLC0415
-
-    typer.echo(asyncio.run(open_checkout(_environment(), tenant, plan, trial_days)))
+    typer.echo(_ask("POST", tenant, "/checkout", {"plan": plan, "trial_days": trial_days})["url"])
 
 
 @subscription_app.command()
 def portal(tenant: Tenant) -> None:
     """Print the address of a page on which the tenant changes its card, plan or mind."""
-    from deployments.subscribing import open_portal  # noqa: PLC0415
-
-    typer.echo(asyncio.run(open_portal(_environment(), tenant)))
+    typer.echo(_ask("POST", tenant, "/portal")["url"])
 
 
-def _environment() -> dict[str, str]:
+def _ask(method: str, tenant: str, path: str = "", body: object = None) -> Any:
+    from deployments.installation.api import ApiClient, segment  # noqa: PLC0415 - each command loads only what it needs
     from deployments.installation.running import known_environment  # noqa: PLC0415
 
-    return known_environment(os.environ)
+    client = ApiClient(known_environment(os.environ))
+    return asyncio.run(client.ask(method, f"/tenants/{segment(tenant)}/subscription{path}", body))

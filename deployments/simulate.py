@@ -1,4 +1,4 @@
-"""`konstruct simulate`: Slack and WhatsApp on this machine until Ctrl-C, as the demo tenant knows them."""
+"""`konstruct simulate`: Slack, WhatsApp and Stripe on this machine until Ctrl-C, as the demo tenant knows them."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from deployments.installation import keys
 from deployments.installation.layout import Layout
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings
-from simulator import App, Number, SlackSimulator, WhatsAppSimulator
+from simulator import Account, App, Number, SlackSimulator, StripeSimulator, WhatsAppSimulator
 from simulator.serving import serve
 
 DEMO_TENANT = "acme"
@@ -34,18 +34,25 @@ class Wanted:
     whatsapp_port: int
     webhooks: str | None
     speed: float
+    stripe_port: int = 0
 
 
 def simulate(wanted: Wanted, environment: Mapping[str, str], console: Console) -> None:
     """Serve until interrupted; raises NotSimulated where a port is taken."""
     settings = Settings.from_environment(environment)
     slack, whatsapp = vendors(wanted, environment, settings)
+    stripe = billing(wanted, settings)
+
+    def tell() -> None:
+        _tell(slack, whatsapp, console)
+        _tell_billing(stripe, console)
+
     try:
-        serve([slack, whatsapp], lambda: _tell(slack, whatsapp, console))
+        serve([slack, whatsapp, stripe], tell)
     except OSError as error:
         raise NotSimulated(
-            f"Port {wanted.slack_port} or {wanted.whatsapp_port} cannot be used: {error.strerror}. End what holds "
-            "it, or choose others with --slack-port and --whatsapp-port."
+            f"Port {wanted.slack_port}, {wanted.whatsapp_port} or {wanted.stripe_port} cannot be used: "
+            f"{error.strerror}. End what holds it, or choose others with --slack-port, --whatsapp-port, --stripe-port."
         ) from error
 
 
@@ -69,6 +76,18 @@ def vendors(
         retry_scale=1 / wanted.speed,
     )
     return slack, whatsapp
+
+
+def billing(wanted: Wanted, settings: Settings) -> StripeSimulator:
+    """Stripe with this installation's key and webhook secret, or with its own where there are none yet."""
+    own = Account()
+    account = Account(
+        settings.stripe_secret_key or own.secret_key, settings.stripe_webhook_secrets or own.webhook_secrets
+    )
+    webhooks = (wanted.webhooks or f"http://127.0.0.1:{settings.http_port}").rstrip("/")
+    return StripeSimulator(
+        account, webhook=f"{webhooks}/stripe/webhook", port=wanted.stripe_port, retry_scale=1 / wanted.speed
+    )
 
 
 def _secrets(
@@ -96,4 +115,14 @@ def _tell(slack: SlackSimulator, whatsapp: WhatsAppSimulator, console: Console) 
         console.print(f"  tells    {escape(str(vendor.courier.webhook))}")
         console.print(f"  say      {escape(hello)}")
         console.print(f"  watch    curl -N {escape(vendor.address)}/_simulator/events")
+
+
+def _tell_billing(stripe: StripeSimulator, console: Console) -> None:
+    own = Account()
+    told = [f"KONSTRUCT_STRIPE_API_URL={stripe.url}"]
+    if stripe.account == own:
+        told += [f"KONSTRUCT_STRIPE_SECRET_KEY={own.secret_key}"]
+        told += [f"KONSTRUCT_STRIPE_WEBHOOK_SECRETS={own.webhook_secrets[0]}"]
+    console.print(f"[bold]Stripe[/] at {escape(stripe.url)} (for Konstruct: {escape(' '.join(told))})")
+    console.print(f"  tells    {escape(str(stripe.courier.webhook))}")
     console.print("docs/simulator.md names everything else one can do. Ctrl-C ends it.")

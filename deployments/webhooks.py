@@ -54,7 +54,7 @@ class Intake:
         """`wake` tells hosts about durable messages; it must not block or raise."""
         self._database = database
         self._wake = wake
-        self._metrics = metrics
+        self.metrics = metrics
         self.failpoint = failpoint
         self._inbox: GroupCommit[Inbound, None] = GroupCommit(
             self._hear, breath=BREATH_SECONDS, share=attrgetter("tenant")
@@ -64,7 +64,7 @@ class Intake:
         """C1: returns when all of them are durable; raises DatabaseUnavailable, TooManyAtOnce."""
         for message in messages[:1]:
             if self._inbox.queued(message.tenant) >= TENANT_QUEUE:
-                self._metrics.count("konstruct_limited_messages_total", "tenant", by=len(messages))
+                self.metrics.count("konstruct_limited_messages_total", "tenant", by=len(messages))
                 raise TooManyAtOnce
         for durable in [self._inbox.add(message) for message in messages]:
             await durable
@@ -88,8 +88,8 @@ class Intake:
             except (KonstructError, TimeoutError) as error:
                 log.warning("webhook not stored", channel=channel, reason=str(error))
                 answer = said(503, "The message could not be stored now; please deliver it again.")
-            self._metrics.count("konstruct_webhooks_total", str(answer.status))
-            self._metrics.observe("konstruct_ack_seconds", time.perf_counter() - begun)
+            self.metrics.count("konstruct_webhooks_total", str(answer.status))
+            self.metrics.observe("konstruct_ack_seconds", time.perf_counter() - begun)
             return answer
 
         return guarded

@@ -51,11 +51,16 @@ class StripeDoor:
             log.error("stripe event refused", reason="KONSTRUCT_STRIPE_WEBHOOK_SECRETS is not set")
             return said(503, "Billing is off here: KONSTRUCT_STRIPE_WEBHOOK_SECRETS is not set.")
         signature.verify(self._secrets, headers.get("stripe-signature", ""), body, time.time())
+        outcome = await self._follow(body)
+        self._intake.metrics.count("konstruct_stripe_events_total", outcome)
+        return HttpAnswer(200, b'{"outcome":"%b"}' % outcome.encode())
+
+    async def _follow(self, body: bytes) -> str:
         try:
             event = parse(body)
             outcome = await self._follower.follow(event)
         except EventUnreadable as unreadable:
             await self._intake.keep_malformed(KIND, str(unreadable), body)
-            return HttpAnswer(200, b'{"outcome":"unreadable"}')
+            return "unreadable"
         log.info("stripe event", stripe_event=event.id, type=event.type, outcome=outcome)
-        return HttpAnswer(200, b'{"outcome":"%b"}' % outcome.encode())
+        return outcome

@@ -96,14 +96,24 @@ class Follower:
     async def _tenant(self, customer: str, event: StripeEvent) -> UUID | None:
         if customer and (found := await subscriptions.tenant_of(self._database, customer)) is not None:
             return found
-        # The account's owner noted it: whose customer it is was not on record when the event was on its way.
         noted = _uuid(metadata_of(event.about).get(METADATA_TENANT))
-        if customer and noted is not None:
-            async with self._database.tenant(noted) as connection:
-                if await tenant_of(connection) is not None:
-                    return noted
+        if customer and noted is not None and await self._is_its(noted, customer):
+            return noted
         log.info("stripe event of nobody here", stripe_event=event.id, type=event.type, customer=customer)
         return None
+
+    async def _is_its(self, tenant: UUID, customer: str) -> bool:
+        """Whether a customer may be this tenant's: its first one, or one that it had before.
+
+        Another installation may use the same account, and have a tenant of the same name.
+        """
+        async with self._database.tenant(tenant) as connection:
+            if await tenant_of(connection) is None:
+                return False
+            own = await subscriptions.customer_within(connection)
+            if own is None or own.id == customer:  # just now, perhaps, by another event
+                return True
+            return any(one["customer"] == customer for one in await subscriptions.within(connection))
 
     async def _effect(self, event: StripeEvent, subscription: str | None, found: Known) -> Effect:
         if subscription is None:

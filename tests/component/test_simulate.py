@@ -17,7 +17,8 @@ SECONDS = 30
 @pytest.mark.asyncio
 async def test_both_vendors_are_served_until_ctrl_c(tmp_path: Path) -> None:
     environment = os.environ | {"KONSTRUCT_HOME": str(tmp_path), "PYTHONPATH": str(CHECKOUT)}
-    command = (sys.executable, "-m", "deployments.cli", "simulate", "--slack-port", "0", "--whatsapp-port", "0")
+    ports = ("--slack-port", "0", "--whatsapp-port", "0", "--stripe-port", "0")
+    command = (sys.executable, "-m", "deployments.cli", "simulate", *ports)
     process = await asyncio.create_subprocess_exec(
         *command, cwd=CHECKOUT, env=environment, stdout=asyncio.subprocess.PIPE
     )

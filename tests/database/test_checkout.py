@@ -1,12 +1,16 @@
 """An operator sells a plan through the API: Checkout and portal are Stripe's pages, the rest comes by webhook."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+from typer.testing import CliRunner
 
+from deployments.cli_subscription import subscription_app
 from konstruct.database import plans
 from konstruct.plans import Plan
 from simulator import Fault
@@ -16,6 +20,7 @@ from tests.billing_rig import BillingRig, billing_rig
 from tests.rig import apply
 
 PATH = "/tenants/acme/subscription"
+ADDRESS = re.compile(r"http://127.0.0.1:\d+/[cp]/\S+")
 
 
 @asynccontextmanager
@@ -49,6 +54,28 @@ async def test_a_tenant_subscribes_on_stripes_page_and_is_shown_as_subscribed(
         portal = await admin.ask(f"{PATH}/portal", "POST")
         async with admin.session.get(portal.body["url"]) as page:
             assert "trialing" in await page.text()
+
+
+async def test_the_command_line_shows_and_opens_the_same(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        environment = {
+            "KONSTRUCT_HOME": str(tmp_path),
+            "KONSTRUCT_HTTP_PORT": k.rig.url.rpartition(":")[2],
+            "KONSTRUCT_ADMIN_TOKEN": ADMIN_TOKEN,
+        }
+
+        async def run(*words: str) -> str:
+            done = await asyncio.to_thread(CliRunner().invoke, subscription_app, words, env=environment)
+            return done.output + str(done.exception or "")
+
+        assert "no subscription" in await run("show", "acme")
+        url = ADDRESS.findall(await run("checkout", "acme", "--plan", "team"))[0]  # among the ingress' own log
+        async with admin.session.post(url, data={"to": "ok"}, allow_redirects=False) as done:
+            assert done.status == 303
+        await k.stripe.settle()
+        assert "team" in await run("show", "acme")
+        assert ADDRESS.findall(await run("portal", "acme"))[0].startswith(k.stripe.url)
+        assert "portal changes or ends it" in await run("checkout", "acme", "--plan", "team")
 
 
 async def test_a_repeated_request_is_the_same_page_and_another_one_is_another(

@@ -180,6 +180,18 @@ async def test_unknown_events_and_strangers_are_acknowledged_and_change_nothing(
         assert k.rows("select channel, reason like '%JSON%' from malformed_events") == [("stripe", True)]
 
 
+async def test_another_installations_tenant_of_the_same_name_is_a_stranger(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        await k.subscribe()
+        before = k.state()
+        theirs = {"object": "subscription", "id": "sub_x", "customer": "cus_x", "status": "active", "created": 1,
+                  "metadata": {"konstruct_tenant": str(ACME)}}  # fmt: skip
+        event = {"type": "customer.subscription.updated", "data": {"object": theirs}}
+        sent = await k.stripe.admin.send_event(event)
+        assert (sent.status, "foreign" in sent.answer) == (200, True)
+        assert k.state() == before
+
+
 async def test_a_status_of_tomorrow_is_served_and_told_once(database_url: str, tmp_path: Path) -> None:
     async with billing_rig(database_url, tmp_path) as k:
         subscription = await k.subscribe()

@@ -11,7 +11,7 @@ from deployments.installation import keys
 from deployments.installation.demo import DEMO_FILE
 from deployments.installation.environment import WHATSAPP_SIMULATOR_URL
 from deployments.installation.layout import Layout
-from deployments.simulate import SLACK_SECRETS, WHATSAPP_SECRETS, Wanted, vendors
+from deployments.simulate import SLACK_SECRETS, WHATSAPP_SECRETS, Wanted, billing, vendors
 from konstruct.settings import Settings
 from konstruct.tenant_file import parse
 
@@ -38,13 +38,23 @@ def test_another_tenants_secrets_come_from_the_environment(tmp_path: Path) -> No
     assert whatsapp.courier.webhook == "https://globex.example/whatsapp/webhook"
 
 
+def test_stripe_has_the_installations_key_or_its_own(tmp_path: Path) -> None:
+    environment = {"KONSTRUCT_HOME": str(tmp_path), "KONSTRUCT_STRIPE_SECRET_KEY": "sk_test_ours"}
+    stripe = billing(WANTED, Settings.from_environment(environment))
+    assert stripe.account.secret_key == "sk_test_ours"
+    assert stripe.account.webhook_secrets == ("whsec_simulated",)
+    assert stripe.courier.webhook == "http://127.0.0.1:8000/stripe/webhook"
+
+
 def test_a_taken_port_is_said_in_one_line(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setenv("KONSTRUCT_HOME", str(tmp_path))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        monkeypatch.setattr(sys, "argv", ["konstruct", "simulate", "--slack-port", port, "--whatsapp-port", "0"])
+        monkeypatch.setattr(
+            sys, "argv", ["konstruct", "simulate", "--slack-port", port, "--whatsapp-port", "0", "--stripe-port", "0"]
+        )
         with pytest.raises(SystemExit) as stopped:
             cli.main()
     error = capsys.readouterr().err.strip()

@@ -1,7 +1,7 @@
 """A tenant's audit as lines of JSON that a third party can verify alone; docs/audit.md has the recipe."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,18 +13,14 @@ from konstruct.database import audit
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 
-ALWAYS = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
-
-
-class NothingToExport(KonstructError):
-    """No sealed rows of that time; the Auditor seals what happens within a minute."""
+ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
 class ExportImpossible(KonstructError):
     """The audit is not as it was sealed and cannot be exported; `konstruct audit verify` names what is wrong."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where a chain is."""
 
@@ -33,40 +29,39 @@ class _Place:
     number: int = 0
     previous: str = ""
 
+    def after(self, signed: Signed, checkpoint: Checkpoint) -> "_Place":
+        """At this checkpoint; one of rows that were dropped has lost its place in the chain."""
+        is_ahead = checkpoint.last >= self.seq
+        return _Place(
+            max(self.seq, checkpoint.last), checkpoint.hash if is_ahead else self.hash, checkpoint.number,
+            digest(signed.content),
+        )  # fmt: skip
+
 
 async def export(
     database: Database, signer: Signer, tenant: UUID, earliest: datetime, latest: datetime
 ) -> AsyncIterator[bytes]:
-    """Lines for all rows between two moments; whole checkpoints, and so there may be a few more rows.
+    """Lines for all sealed rows between two moments; whole checkpoints, and so there may be a few more rows.
 
-    Raises NothingToExport or, in the middle, ExportImpossible: what was written by then is of no use.
+    Raises ExportImpossible, also in the middle: what was written by then is of no use.
     """
-    dropped = await audit.latest_drop(database, tenant)
-    drop = Checkpoint.parse(dropped.content).dropped if dropped else {}
-    through = drop.get("through", 0)
-    span = await audit.span(database, tenant, earliest, latest, through)
-    if span is None:
-        raise NothingToExport
-    place, rows = _Place(through, drop.get("hash", beginning(tenant).hex())), 0
-    is_begun = False
-    async for signed, checkpoint in _checkpoints(database, tenant):
-        if checkpoint.last >= span[0]:
-            if not is_begun:
-                yield _line("header", format=FORMAT, tenant=str(tenant), **place.__dict__)
-                is_begun = True
-            async for page in audit.sealed(database, tenant, place.seq, checkpoint.last):
-                for found in page:
-                    yield _row(tenant, found)
-                    rows += 1
-            yield _signed("checkpoint", signed.content, signed.signature)
-        place = _Place(
-            max(place.seq, checkpoint.last),
-            checkpoint.hash if checkpoint.last > through else place.hash,
-            checkpoint.number,
-            digest(signed.content),
-        )
-        if checkpoint.last >= span[1]:
+    place, rows = await _beginning(database, tenant), 0
+    span = await audit.span(database, tenant, earliest, latest, place.seq)
+    first, last = span or (0, 0)
+    async for signed, checkpoint in _checkpoints(database, tenant, 0):
+        if checkpoint.last >= first:
             break
+        place = place.after(signed, checkpoint)
+    yield _line("header", format=FORMAT, tenant=str(tenant), **asdict(place))
+    async for signed, checkpoint in _checkpoints(database, tenant, place.number):
+        if place.seq >= last:
+            break
+        async for page in audit.sealed(database, tenant, place.seq, checkpoint.last):
+            for found in page:
+                yield _row(tenant, found)
+                rows += 1
+        yield _signed("checkpoint", signed.content, signed.signature)
+        place = place.after(signed, checkpoint)
     end = End(
         str(tenant), rows, place.number, place.hash, instant(earliest), instant(latest),
         instant(datetime.now(UTC)), signer.public_key,
@@ -74,8 +69,16 @@ async def export(
     yield _signed("end", end.content, signer.sign(end.content))
 
 
-async def _checkpoints(database: Database, tenant: UUID) -> AsyncIterator[tuple[Signed, Checkpoint]]:
-    async for page in audit.checkpoints(database, tenant):
+async def _beginning(database: Database, tenant: UUID) -> _Place:
+    dropped = await audit.latest_drop(database, tenant)
+    if dropped is None:
+        return _Place(0, beginning(tenant).hex())
+    drop = Checkpoint.parse(dropped.content).dropped
+    return _Place(drop["through"], drop["hash"])
+
+
+async def _checkpoints(database: Database, tenant: UUID, after: int) -> AsyncIterator[tuple[Signed, Checkpoint]]:
+    async for page in audit.checkpoints(database, tenant, after):
         for signed in page:
             try:
                 yield signed, Checkpoint.parse(signed.content)

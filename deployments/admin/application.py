@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from deployments.admin import (
+    audit,
     channels,
     conversations,
     dead_letters,
@@ -44,6 +45,7 @@ ROUTERS = (
     dead_letters.router,
     web_links.router,
     installation.router,
+    audit.router,
     tokens.router,
     members.router,
     sessions.router,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from konstruct import errors
+from konstruct.audit_export import ExportImpossible
 from konstruct.errors import KonstructError
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,6 +21,7 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.AlreadyTaken, 409),
     (errors.SecretUnreadable, 409),
     (errors.UnknownTenant, 404),
+    (ExportImpossible, 409),
     (errors.StripeUnavailable, 503),
     (errors.StripeRefused, 409),
     (errors.AlreadySubscribed, 409),

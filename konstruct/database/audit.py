@@ -160,6 +160,15 @@ async def span(
     return None if row["first"] is None else (row["first"], row["last"])
 
 
+async def listed(
+    connection: TenantConnection, action: str | None, before: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[Event, int | None]]:
+    """Rows before one, the latest first, each with its place in the chain."""
+    at, id_ = before or (None, None)
+    rows = await connection.run("audit_listed", action=action, before_at=at, before_id=id_, limit=limit)
+    return [(_event(row), row["seq"]) for row in rows]
+
+
 async def latest_drop(database: Database, tenant: UUID) -> Signed | None:
     """The checkpoint that says what of the chain is gone."""
     async with database.tenant(tenant, seconds=READ_SECONDS) as connection:

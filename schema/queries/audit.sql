@@ -87,3 +87,12 @@ insert into audit_events (tenant_id, action, subject, details) values (current_t
 -- The first and the last place in the chain that was written between two moments. Needs a tenant connection.
 select min(seq) as first, max(seq) as last from audit_seals
 where tenant_id = current_tenant() and event_at >= :earliest and event_at < :latest and seq > :after;
+
+-- name: audit_listed
+-- Rows before one, the latest first. Needs a tenant connection.
+select e.id, e.at, e.actor, e.action, e.subject, e.request_id, e.details,
+  (select s.seq from audit_seals s where s.tenant_id = e.tenant_id and s.event_at = e.at and s.event_id = e.id) as seq
+from audit_events e
+where e.tenant_id = current_tenant() and (:action::text is null or e.action = :action::text)
+  and (:before_at::timestamptz is null or (e.at, e.id) < (:before_at::timestamptz, :before_id::uuid))
+order by e.at desc, e.id desc limit :limit;

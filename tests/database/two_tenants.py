@@ -73,6 +73,7 @@ ARGUMENTS: dict[str, Any] = {
     "latest": datetime(2100, 1, 1, tzinfo=UTC), "number": 1, "checkpoint": "{}", "signature": b"s", "first": 1,
     "times": [], "hashes": [], "anchor_place": 7, "mark": b"m", "marks": [b"m"], "anchor": "{}",
     "anchor_signature": b"s", "through": 2**63 - 1, "subject": "x:1", "details": {}, "content": "{}",
+    "before_at": datetime(2100, 1, 1, tzinfo=UTC),
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.
@@ -104,6 +105,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "merge_contact": {"channel": "whatsapp"},
     "say_on_web": {"id": UUID(int=6)},  # else globex finds its own row under acme's id
     "web_feed": {"after": 0},
+    "audit_span": {"after": 0},
+    "audit_listed": {"action": None},
     "audit_anchors": {"after": 0},
     "audit_sealed": {"after": 0},
     "audit_checkpoints": {"after": 0},

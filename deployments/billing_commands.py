@@ -76,7 +76,8 @@ async def reconcile(environment: Mapping[str, str], console: Console, *, as_json
 async def resend(environment: Mapping[str, str], tenant: str, console: Console) -> None:
     """Tell Stripe anew what it has refused; raises UnknownTenant."""
     async with open_database(Settings.from_environment(environment)) as database:
-        count = await meter_events.resend(database, await _known(database, tenant), datetime.now(UTC))
+        async with database.tenant(await _known(database, tenant)) as connection:
+            count = await meter_events.resend(connection, datetime.now(UTC))
     console.print(f"{count} refused events of {tenant} will be told to Stripe anew.")
 
 

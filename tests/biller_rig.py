@@ -14,7 +14,7 @@ from actors.reckoning import Reckoning
 from konstruct import identity
 from konstruct.billing.meters import Meters
 from konstruct.billing.stripe_api import StripeApi
-from konstruct.database import plans
+from konstruct.database import meter_events, plans
 from konstruct.database.meter_events import Sums
 from konstruct.database.pool import Database
 from konstruct.failpoints import Failpoint, disarmed
@@ -95,6 +95,11 @@ class BillingRig:
             if not await self.biller.drain_once():
                 return
         raise AssertionError("the Biller does not come to an end")
+
+    async def resend(self, tenant: UUID) -> int:
+        """An operator has mended what was refused."""
+        async with self.database.tenant(tenant) as connection:
+            return await meter_events.resend(connection, self.now())
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.stripe.clock.now(), UTC)

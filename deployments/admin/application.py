@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from deployments.admin import (
     audit,
+    bill,
     channels,
     conversations,
     dead_letters,
@@ -42,6 +43,7 @@ ROUTERS = (
     conversations.router,
     usage.router,
     subscription.router,
+    bill.router,
     dead_letters.router,
     web_links.router,
     installation.router,

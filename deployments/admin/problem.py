@@ -22,6 +22,7 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.SecretUnreadable, 409),
     (errors.UnknownTenant, 404),
     (ExportImpossible, 409),
+    (errors.UnknownLine, 404),
     (errors.StripeUnavailable, 503),
     (errors.StripeRefused, 409),
     (errors.AlreadySubscribed, 409),

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.metering import IDENTIFIER_SECONDS, MeterErrors, MeterEvent
 
 # Longer than a batch takes when Stripe answers at its slowest.
@@ -139,6 +139,11 @@ async def subscribers(database: Database) -> list[UUID]:
     return [row["tenant_id"] for row in await database.run("subscribers")]
 
 
-async def resend(database: Database, tenant: UUID, now: datetime) -> int:
+async def refused(connection: TenantConnection) -> list[Mapping[str, Any]]:
+    """What Stripe refused or is in doubt, the latest first."""
+    return list(await connection.run("refused_meter_events"))
+
+
+async def resend(connection: TenantConnection, now: datetime) -> int:
     """What Stripe refused is told anew; how many."""
-    return int(await database.run("resend_meter_events", tenant=tenant, now=now))
+    return int(await connection.run("resend_meter_events", tenant=connection.tenant, now=now))

@@ -71,3 +71,8 @@ select tenant_id from subscribers();
 -- name: keep_meter_report$
 -- A thin event about meters, kept until the Biller has applied it; once, however often it comes.
 select keep_meter_report(:event, :type, :body);
+
+-- name: refused_meter_events
+-- What Stripe refused or is in doubt, the latest first. Needs a tenant connection.
+select id, source, event_name, value, at, state, error from meter_events
+where tenant_id = current_tenant() and state in ('refused', 'doubtful') order by at desc, id limit 100;

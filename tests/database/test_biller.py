@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from konstruct.database import meter_events
 from simulator import Fault
 from tests.biller_rig import ACME, GLOBEX, BillingRig, biller, billing_rig
 
@@ -161,7 +160,7 @@ async def test_what_is_refused_is_shown_and_told_anew_when_an_operator_says_so(k
     await k.drain()
     assert k.states() == {"refused": 2}
     assert "bad" in k.rows("select error from meter_events limit 1")[0][0]
-    assert await meter_events.resend(k.database, ACME, k.now()) == 2
+    assert await k.resend(ACME) == 2
     await k.drain()
     assert k.counted() == 99
     assert k.states() == {"sent": 2}

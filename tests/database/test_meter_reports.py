@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest_asyncio
 from psycopg.types.json import Jsonb
 
-from konstruct.database import meter_events
 from simulator.stripe import meters as simulated
 from simulator.stripe.call import Call
 from tests.biller_rig import ACME, GLOBEX, BillingRig, billing_rig
@@ -50,7 +49,7 @@ async def test_events_that_a_report_names_are_refused_and_told_anew_when_mended(
         (3, "There are 3 invalid events", True)
     ]
     k.stripe.world.store.get("customer", k.metered[ACME].customer)["deleted"] = False
-    assert await meter_events.resend(k.database, ACME, k.now()) == 3
+    assert await k.resend(ACME) == 3
     await k.drain()
     assert (k.counted(ACME), k.counted(GLOBEX)) == (111, 111)
 
@@ -72,7 +71,7 @@ async def test_events_that_a_report_only_counts_are_found_by_stripes_sums(k: Bil
     for _ in range(4):
         await k.biller.drain_once()
     assert k.states() == {"refused": 5, "sent": 19}
-    await meter_events.resend(k.database, ACME, k.now())
+    await k.resend(ACME)
     await k.drain()
     assert k.counted(ACME) == k.ledger(ACME) == sum(range(1, 13))
     assert k.counted(GLOBEX) == k.ledger(GLOBEX)
@@ -88,7 +87,7 @@ async def test_a_meter_that_is_not_there_is_reported_without_its_name_and_mended
     await k.drain()
     assert k.rows("select state, error from meter_events") == [("refused", "no_meter: no_meter.")]
     await ask(lambda: meter_sync(k))
-    await meter_events.resend(k.database, ACME, k.now())
+    await k.resend(ACME)
     await k.drain()
     assert k.counted() == 700
 

@@ -1,0 +1,177 @@
+"""`/bill`: what a month or an invoice's line is made of, how the books compare with Stripe, and what it refused."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from deployments.admin.access import Owning, Viewing
+from deployments.admin.once import once
+from deployments.admin.problem import Problem
+from konstruct import plans
+from konstruct.billing.explaining import explain_line, explain_month
+from konstruct.billing.stripe_api import StripeApi
+from konstruct.database import bills, meter_events
+from konstruct.database.pool import TenantConnection
+
+router = APIRouter(prefix="/tenants/{tenant}/bill", tags=["bill"])
+
+MONTH = r"^20[2-9][0-9]-(0[1-9]|1[0-2])$"
+Month = Annotated[str | None, Query(pattern=MONTH, description="A calendar month (UTC); without it, this one.")]
+Line = Annotated[
+    str | None, Query(pattern=r"^[A-Za-z0-9_]{1,255}$", description="Instead: Stripe's id of an invoice's line.")
+]
+
+
+class Entry(BaseModel):
+    """Turns of one model, or charged messages of one kind."""
+
+    source: str = Field(description="turn or message.")
+    kind: str = Field(description="The model; or WhatsApp's category and the country.")
+    count: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_micros: int
+    unpriced: int = Field(description="How many of them had no known price: they count as zero.")
+
+
+class Movements(BaseModel):
+    """In the plan's unit: ledger + forgotten + changed - outside + earlier - later - unsent - refused = told."""
+
+    ledger: int
+    forgotten: int = Field(description="Of conversations that were erased since.")
+    changed: int = Field(description="Told otherwise than the ledger says now.")
+    outside: int = Field(description="Outside the subscription: not charged.")
+    earlier: int = Field(description="Of an earlier period, told in this one.")
+    later: int = Field(description="Of this period, told in a later one.")
+    unsent: int
+    refused: int = Field(description="By Stripe, or in doubt.")
+    told: int = Field(description="What Stripe was told for this time.")
+
+
+class Cost(BaseModel):
+    """What was told, by the plan."""
+
+    used: int
+    included: int
+    over: int
+    over_micros: int
+    rounding_micros: int = Field(description="What rounding to the cent adds.")
+    invoiced_micros: int
+
+
+class InvoiceLine(BaseModel):
+    """A line of Stripe's invoice."""
+
+    id: str
+    invoice: str
+    price: str
+    quantity: int
+    cents: int
+    begin: datetime
+    end: datetime
+    description: str
+    asked: bool
+
+
+class Bill(BaseModel):
+    """Everything that a bill is made of; without a plan there are entries only."""
+
+    tenant: str
+    begin: datetime
+    end: datetime
+    entries: list[Entry]
+    cost_micros: int
+    plan: plans.Plan | None = None
+    movements: Movements | None = None
+    usage: Cost | None = None
+    lines: list[InvoiceLine] = []
+    difference_micros: int | None = Field(None, description="The invoice's usage less this; zero is as it must be.")
+    difference_units: int | None = None
+
+
+class Reconciliation(BaseModel):
+    """The last comparison of a month with Stripe, in the plan's unit; difference = ledger - stripe."""
+
+    month: date
+    customer: str
+    event_name: str
+    ledger: int
+    stripe: int
+    unsent: int
+    refused: int
+    difference: int
+    difference_micros: int = Field(description="At the plan's price.")
+    at: datetime
+
+
+class Refused(BaseModel):
+    """Usage that Stripe would not take, or of which nobody knows whether it has."""
+
+    id: UUID = Field(description="The turn's, or that of the message's charge.")
+    source: str
+    event_name: str
+    value: int
+    at: datetime
+    state: str = Field(description="refused: told anew when you ask for it; doubtful: looked at by itself.")
+    error: str | None
+
+
+class Reconciliations(BaseModel):
+    """The latest months first."""
+
+    items: list[Reconciliation]
+
+
+class RefusedList(BaseModel):
+    """The latest first, at most a hundred."""
+
+    items: list[Refused]
+
+
+class Resent(BaseModel):
+    """How many events will be told anew."""
+
+    count: int
+
+
+@router.get("", response_model=Bill)
+async def explain_bill(access: Viewing, *, month: Month = None, invoice_line: Line = None) -> Response:
+    """What a month, or a line of an invoice, is made of; it adds up to the last unit."""
+    database, settings = access.parts.database, access.parts.settings
+    if month and invoice_line:
+        raise Problem("Ask for a month or for an invoice's line, not for both.", status=422)
+    if invoice_line:
+        bill = await explain_line(database, StripeApi.of(settings), access.tenant, access.name, invoice_line)
+    else:
+        first = datetime.strptime(month or f"{datetime.now(UTC):%Y-%m}", "%Y-%m").replace(tzinfo=UTC)
+        bill = await explain_month(database, access.tenant, access.name, first)
+    return access.show(Bill.model_validate(bill.to_json()))
+
+
+@router.get("/reconciliations", response_model=Reconciliations)
+async def list_reconciliations(access: Viewing) -> Response:
+    """How the ledger compares with Stripe's sums; made each night."""
+    rows = await bills.reconciliations(access.parts.database, access.tenant)
+    return access.show(Reconciliations(items=[Reconciliation.model_validate(row) for row in rows]))
+
+
+@router.get("/refused", response_model=RefusedList)
+async def list_refused(access: Viewing) -> Response:
+    """What Stripe refused, and why."""
+    async with access.transaction() as connection:
+        rows = await meter_events.refused(connection)
+    return access.show(RefusedList(items=[Refused.model_validate(dict(row)) for row in rows]))
+
+
+@router.post("/resend", response_model=Resent)
+async def resend_refused(access: Owning) -> Response:
+    """Tell Stripe anew what it refused, after the reason was mended."""
+
+    async def effect(connection: TenantConnection) -> Resent:
+        return Resent(count=await meter_events.resend(connection, datetime.now(UTC)))
+
+    return await once(access, effect)

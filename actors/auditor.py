@@ -26,7 +26,7 @@ BATCH_ROWS = 5_000
 
 log = structlog.get_logger()
 
-Nightly = Callable[[], Awaitable[None]]
+Nightly = Callable[[], Awaitable[object]]
 
 
 class Auditor:

@@ -1,14 +1,16 @@
 """What `konstruct audit` does with the database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from actors.retention import state_drop
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
 from konstruct.audit_export import ALWAYS, export
-from konstruct.database import audit
+from konstruct.database import audit, audit_months
 from konstruct.database.installation import tenant_names
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError, UnknownTenant
@@ -55,6 +57,16 @@ async def export_tenant(
         finally:
             unfinished.unlink(missing_ok=True)
         return count
+
+
+async def retain_months(settings: Settings, months: int) -> tuple[datetime, list[str]]:
+    """From when on everything stays, and which partitions went."""
+    before = audit_months.months_before(datetime.now(UTC), months)
+    url = settings.database_url or ""
+    async with _opened(settings) as database:
+        if await asyncio.to_thread(audit_months.old_months, url, before):
+            await state_drop(database, Signer(settings.master_keys), AnchorFile(settings.home), before)
+        return before, await asyncio.to_thread(audit_months.drop_months, url, before)
 
 
 async def _write(file: Path, lines: AsyncIterator[bytes]) -> int:

@@ -52,6 +52,17 @@ def export(
 
 
 @audit_app.command()
+def retain(
+    months: Annotated[int, typer.Option(min=1, help="How many months before this one stay.")],
+) -> None:
+    """Let older months go, whole, after each tenant's chain has said so; what stays can be verified as before."""
+    from deployments.audit_office import retain_months  # noqa: PLC0415 - loaded by this command only
+
+    before, dropped = asyncio.run(retain_months(_settings(), months))
+    console.print(f"Gone: {', '.join(dropped)}." if dropped else f"Nothing is older than {before:%Y-%m-%d}.")
+
+
+@audit_app.command()
 def keys() -> None:
     """Print the public keys that sign the audit, newest first; give them to whoever verifies exports."""
     from konstruct.audit.signing import Signer  # noqa: PLC0415

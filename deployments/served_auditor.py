@@ -1,15 +1,21 @@
 """The Auditor as a Serve deployment of one replica; should there be two for a moment, the database lets one seal."""
 
 import asyncio
+from uuid import UUID
 
 from actors.auditor import Auditor
+from actors.nightwatch import Nightwatch
 from actors.wiring import failpoint_for
 from actors.wrap import RayMetrics
 from konstruct import logs
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
+from konstruct.billing.following import operators_place
+from konstruct.database import operators
 from konstruct.database.pool import Database
+from konstruct.evidence import Evidence
 from konstruct.settings import Settings
+from konstruct.vault import Vault
 
 
 class ServedAuditor:
@@ -20,18 +26,23 @@ class ServedAuditor:
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
         self._database = Database(settings.database_url or "", 2)
+        self._vault = Vault(settings.master_keys)
+        metrics, signer, anchor_file = RayMetrics(), Signer(settings.master_keys), AnchorFile(settings.home)
+        evidence = Evidence(self._database, signer, anchor_file)
+        nightwatch = Nightwatch(self._database, evidence, metrics, self._tell)
         self._auditor = Auditor(
-            self._database,
-            Signer(settings.master_keys),
-            RayMetrics(),
-            AnchorFile(settings.home),
-            failpoint=failpoint_for(settings),
+            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), nightly=nightwatch.look
         )
         self._task = asyncio.get_running_loop().create_task(self._start())
 
     async def _start(self) -> None:
         await self._database.start()
         await self._auditor.start()
+
+    async def _tell(self, tenant: UUID, key: str, text: str) -> None:
+        place = await operators_place(self._database, self._vault, tenant)
+        async with self._database.tenant(tenant) as connection:
+            await operators.tell(connection, key, text, place)
 
     def check_health(self) -> None:
         """Serve replaces the replica when nobody seals any more."""

@@ -19,6 +19,7 @@ HISTOGRAMS = {
     "konstruct_turn_seconds": "Stages of a turn: recall, model, commit, send, whole.",
 }
 GAUGES = {
+    "konstruct_audit_findings": "What the nightly verification of the audit found; 0 where all is as it was sealed.",
     "konstruct_billing_difference_micros": "What the ledger and Stripe differ by, of the tenant compared last.",
     "konstruct_active_conversations": "Conversations loaded in this host.",
     "konstruct_turns_waiting": "Turns of this host that wait for a slot, or for their tenant's limit.",

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from konstruct.channels import CHANNELS, Channel, Line
 from konstruct.channels.channel import Feed
+from konstruct.database.audit import record_keys
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, ModelRow, TenantRow, read_tenant
 from konstruct.errors import ChannelBusy, KonstructError
@@ -115,6 +116,7 @@ class Roster:
             opened = (row, self._open(row, kind, team))
             for model in opened[1].models:
                 await model.start()
+            await record_keys(self._database, tenant, _keys_of(opened[0], kind, team))
             # Of those who opened it at once the first stays: a channel paces its workspace for all conversations.
             others = self._opened.get((tenant, kind, team))
             opened = others if others is not None and others[0] is row else opened
@@ -184,6 +186,16 @@ class Roster:
     def _transcriber(self, row: TenantRow) -> Transcribing | None:
         names = sorted(name for name, model in row.models.items() if model.transcription)
         return self._open_transcriber(row.models[names[0]]) if names and self._open_transcriber else None
+
+
+def _keys_of(row: TenantRow, kind: str, team: str) -> list[str]:
+    """Subjects for the audit: whose secrets a host holds from now on."""
+    channel = _connected(row, kind, team)
+    employee = row.employees[channel.employee]
+    used = {employee["model"], employee["fallback_model"]} & {
+        name for name, model in row.models.items() if model.api_key
+    }
+    return [f"channel:{kind}/{channel.app}/{team}", *(f"model:{name}" for name in sorted(used))]
 
 
 def _connected(row: TenantRow, kind: str, team: str) -> ChannelRow:

@@ -54,6 +54,13 @@ async def record(connection: TenantConnection, action: str, subject: str, **deta
     await connection.run("record_audit", action=action, subject=subject, details=details)
 
 
+async def record_keys(database: Database, tenant: UUID, opened: Sequence[str]) -> None:
+    """Channels and models were opened with their secrets."""
+    async with database.tenant(tenant) as connection:
+        for subject in opened:
+            await record(connection, "key.used", subject)
+
+
 async def horizon(database: Database, floor: int | None) -> Horizon:
     """What can be sealed now, where everything below `floor` is; None = ask the database."""
     row = await database.run("audit_horizon")
@@ -88,7 +95,7 @@ async def unsealed(connection: TenantConnection, who: Waiting, span: Horizon, li
     rows = await connection.run(
         "audit_unsealed", earliest=who.earliest, latest=who.latest, floor=span.floor, ceiling=span.ceiling, limit=limit
     )
-    return [_event(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
 async def seal(
@@ -136,7 +143,7 @@ async def sealed(database: Database, tenant: UUID, after: int, through: int) -> 
     async def read(connection: TenantConnection, behind: int) -> list[Sealed]:
         rows = await connection.run("audit_sealed", after=behind, through=through, limit=PAGE_ROWS)
         return [
-            Sealed(row["seq"], row["hash"], row["event_id"], row["event_at"], _event(row) if row["id"] else None)
+            Sealed(row["seq"], row["hash"], row["event_id"], row["event_at"], event_of(row) if row["id"] else None)
             for row in rows
         ]
 
@@ -166,7 +173,7 @@ async def listed(
     """Rows before one, the latest first, each with its place in the chain."""
     at, id_ = before or (None, None)
     rows = await connection.run("audit_listed", action=action, before_at=at, before_id=id_, limit=limit)
-    return [(_event(row), row["seq"]) for row in rows]
+    return [(event_of(row), row["seq"]) for row in rows]
 
 
 async def latest_drop(database: Database, tenant: UUID) -> Signed | None:
@@ -233,5 +240,6 @@ async def _pages(
         after = page[-1].number
 
 
-def _event(row: Any) -> Event:
+def event_of(row: Any) -> Event:
+    """A row of any query that has an event's columns."""
     return Event(row["id"], row["at"], row["actor"], row["action"], row["subject"], row["request_id"], row["details"])

@@ -96,3 +96,18 @@ from audit_events e
 where e.tenant_id = current_tenant() and (:action::text is null or e.action = :action::text)
   and (:before_at::timestamptz is null or (e.at, e.id) < (:before_at::timestamptz, :before_id::uuid))
 order by e.at desc, e.id desc limit :limit;
+
+-- name: audit_drop_end^
+-- The last place in the chain of what was written before a moment, and whether any of that is not sealed. Needs a tenant
+-- connection.
+select s.seq, s.hash, (select floor from audit_anchors order by place desc limit 1) as floor,
+  exists (select from audit_events e where e.tenant_id = current_tenant() and e.at < :before_at and not exists (
+    select from audit_seals k where k.tenant_id = e.tenant_id and k.event_at = e.at and k.event_id = e.id)) as unsealed
+from audit_seals s where s.tenant_id = current_tenant() and s.event_at < :before_at order by s.seq desc limit 1;
+
+-- name: audit_kept
+-- Later rows that stand before that place in the chain, because their transactions were shorter. Needs a tenant
+-- connection.
+select s.seq, e.id, e.at, e.actor, e.action, e.subject, e.request_id, e.details
+from audit_seals s join audit_events e on e.tenant_id = s.tenant_id and e.at = s.event_at and e.id = s.event_id
+where s.tenant_id = current_tenant() and s.seq <= :through and s.event_at >= :before_at order by s.seq;

@@ -13,6 +13,7 @@ import uvloop
 
 from tests.bench import (
     bench_ack,
+    bench_audit,
     bench_crash,
     bench_flood,
     bench_idle,
@@ -32,7 +33,8 @@ from tests.bench.installed import installation
 
 TOGETHER: dict[str, Any] = {
     "idle": bench_idle.measure, "ack": bench_ack.measure, "overhead": bench_overhead.measure,
-    "turns": bench_turns.measure, "flood": bench_flood.measure, "warm": bench_warm.measure,
+    "turns": bench_turns.measure, "audit": bench_audit.measure,
+    "flood": bench_flood.measure, "warm": bench_warm.measure,
 }  # fmt: skip
 
 

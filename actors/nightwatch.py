@@ -1,0 +1,78 @@
+"""Once a night all audit is verified; who runs a tenant is told when it is not as it was sealed."""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+
+from konstruct.database import audit
+from konstruct.database.pool import Database
+from konstruct.evidence import Evidence
+from konstruct.metrics import Metrics
+
+NIGHTLY_HOUR = 3
+FINDINGS_TOLD = 5
+
+log = structlog.get_logger()
+
+Tell = Callable[[UUID, str, str], Awaitable[None]]
+
+
+class Nightwatch:
+    """Follows the clock; call `look` as often as you like."""
+
+    def __init__(
+        self,
+        database: Database,
+        evidence: Evidence,
+        metrics: Metrics,
+        tell: Tell,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`tell` brings a text (tenant, key, text) to operators; `now`: Unix seconds."""
+        self._database = database
+        self._evidence = evidence
+        self._metrics = metrics
+        self._tell = tell
+        self._now = now
+        self._looked_on = self._night()
+
+    async def look(self) -> int | None:
+        """What was found, None where this night was looked at already. Raises KonstructError."""
+        night = self._night()
+        if night == self._looked_on:
+            return None
+        found = await self._installation()
+        for tenant in await audit.tenants(self._database):
+            found += await self._tenant(tenant, night)
+        self._looked_on = night
+        self._metrics.gauge("konstruct_audit_findings", found)
+        return found
+
+    def _night(self) -> int:
+        """Days that ended at NIGHTLY_HOUR, UTC."""
+        return int((self._now() - NIGHTLY_HOUR * 3600) // 86_400)
+
+    async def _installation(self) -> int:
+        found = [str(finding) async for finding in self._evidence.of_installation()]
+        if found:
+            log.error("the chain of all tenants' audit is not as it was sealed", findings=found[:FINDINGS_TOLD])
+        return len(found)
+
+    async def _tenant(self, tenant: UUID, night: int) -> int:
+        found = [str(finding) async for finding in self._evidence.of_tenant(tenant)]
+        if found:
+            log.error("audit is not as it was sealed", tenant=str(tenant), findings=found[:FINDINGS_TOLD])
+            await self._tell(tenant, f"audit:{night}", told(found, datetime.fromtimestamp(self._now(), UTC)))
+        return len(found)
+
+
+def told(found: list[str], at: datetime) -> str:
+    """What operators read."""
+    named = "\n".join(f"- {finding}" for finding in found[:FINDINGS_TOLD])
+    more = f"\n- and {len(found) - FINDINGS_TOLD} more" if len(found) > FINDINGS_TOLD else ""
+    begin = f"The audit is not as it was sealed (verified on {at:%Y-%m-%d}). Somebody changed the database:"
+    return f"{begin}\n\n{named}{more}\n\nWhat each means, and what to do: docs/audit.md."

@@ -1,0 +1,73 @@
+"""Months of audit that go: by the owner's role, for nobody else can."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from konstruct.audit.chain import Event
+from konstruct.database.audit import event_of
+from konstruct.database.pool import TenantConnection
+from konstruct.errors import DatabaseUnavailable, DatabaseUnfit
+
+_OLD = r"""select c.oid::regclass::text from pg_class c
+           where c.relnamespace = 'audit_months'::regnamespace and c.relkind = 'r'
+             and c.relname ~ '^(events|seals)_\d{4}_\d\d$' and right(c.relname, 7) < %s order by 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class DropEnd:
+    """The last place of what is to go, the hash there, and whether something older is not sealed yet."""
+
+    through: int
+    hash: bytes
+    floor: int
+    unsealed: bool
+
+
+async def drop_end(connection: TenantConnection, before: datetime) -> DropEnd | None:
+    """None where nothing is that old."""
+    row = await connection.run("audit_drop_end", before_at=before)
+    return DropEnd(row["seq"], row["hash"], row["floor"], row["unsealed"]) if row else None
+
+
+async def kept(connection: TenantConnection, before: datetime, end: DropEnd) -> list[tuple[int, Event]]:
+    """Rows of later that stand before that place, and stay."""
+    rows = await connection.run("audit_kept", before_at=before, through=end.through)
+    return [(row["seq"], event_of(row)) for row in rows]
+
+
+def months_before(now: datetime, months: int) -> datetime:
+    """The beginning of the month `months` before this one, UTC."""
+    place = now.year * 12 + now.month - 1 - months
+    return datetime(place // 12, place % 12 + 1, 1, tzinfo=UTC)
+
+
+def old_months(url: str, before: datetime) -> list[str]:
+    """Partitions of months that ended by then."""
+    with _owner(url) as owner:
+        return [name for (name,) in owner.execute(_OLD.encode(), [f"{before:%Y_%m}"])]
+
+
+def drop_months(url: str, before: datetime) -> list[str]:
+    """Drop them; answers their names. Turns wait for milliseconds; where that would be seconds, nothing happens."""
+    dropped = old_months(url, before)
+    with _owner(url) as owner, owner.transaction():
+        owner.execute("set local lock_timeout = '5s'")
+        for name in dropped:
+            owner.execute(f"drop table {name}".encode())
+    return dropped
+
+
+@contextmanager
+def _owner(url: str) -> Iterator[Any]:
+    try:
+        with psycopg.connect(url, autocommit=True) as owner:
+            yield owner
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"PostgreSQL did not let old months go: {error}; try again.") from error
+    except psycopg.Error as error:
+        raise DatabaseUnfit(f"Old months go by the role that owns the schema, as migrations do: {error}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.admin_rig import AdminRig, admin_rig
+from tests.admin_rig import ADMIN_TOKEN, AdminRig, admin_rig
 
 PROBLEM = "application/problem+json"
 
@@ -89,3 +89,13 @@ async def test_the_description_is_open_and_names_every_route_with_its_problems(k
         for operation in operations.values():
             assert {"401", "404", "422"} <= set(operation["responses"])
             assert operation["security"]
+
+
+async def test_while_the_database_is_away_it_says_when_to_come_again(k: AdminRig) -> None:
+    token = await k.token("acme")
+    await k.rig.stop_host(k.rig.hosts[0])
+    await k.rig.database.stop()
+    for path, given in (("/tenants", ADMIN_TOKEN), ("/tenants/acme", ADMIN_TOKEN), ("/tenants/acme", token)):
+        answer = await k.ask(path, token=given)
+        assert (answer.status, answer.headers["Retry-After"], answer.headers["Content-Type"]) == (503, "2", PROBLEM)
+        assert "postgres" not in answer.text.lower()

@@ -1,5 +1,7 @@
 """The way to a door: whole bodies only, capped, and everything else to the framework."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -57,3 +59,11 @@ async def test_a_body_over_the_limit_is_refused_announced_or_not() -> None:
 async def test_other_methods_and_paths_go_to_the_framework() -> None:
     assert await ask(method="GET") == [{"type": "elsewhere"}]
     assert await ask(path="/other") == [{"type": "elsewhere"}]
+
+
+def test_the_operators_api_is_not_loaded_before_somebody_asks() -> None:
+    loaded = "print(*(name for name in sys.modules if name.startswith('deployments.admin')))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, deployments.ingress; {loaded}"], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == {"deployments.admin", "deployments.admin.door", "deployments.admin.parts"}

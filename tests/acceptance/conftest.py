@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from simulator import App, Number, SlackSimulator, WhatsAppSimulator
+from simulator.stripe.account import Account
 from tests.stub_model import StubModel
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,7 @@ class Installation:
     slack_port: int
     model_port: int
     whatsapp_port: int
+    stripe_port: int
 
     @property
     def home(self) -> Path:
@@ -89,17 +91,20 @@ class Installation:
 def installation() -> Iterator[Installation]:
     """`konstruct up` once, `konstruct down` at the end; nothing is left behind."""
     home = Path(tempfile.mkdtemp(prefix="ka"))
-    http, dashboard, slack, model, whatsapp = free_ports(5)
+    http, dashboard, slack, model, whatsapp, stripe = free_ports(6)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("KONSTRUCT_", "RAY_"))} | {
         "KONSTRUCT_HOME": str(home),
         "KONSTRUCT_HTTP_PORT": str(http),
         "KONSTRUCT_DASHBOARD_PORT": str(dashboard),
         "KONSTRUCT_SLACK_API_URL": f"http://127.0.0.1:{slack}/api/",
         "KONSTRUCT_WHATSAPP_API_URL": f"http://127.0.0.1:{whatsapp}/v26.0/",
+        "KONSTRUCT_STRIPE_API_URL": f"http://127.0.0.1:{stripe}",
+        "KONSTRUCT_STRIPE_SECRET_KEY": Account().secret_key,
+        "KONSTRUCT_STRIPE_WEBHOOK_SECRETS": ",".join(Account().webhook_secrets),
         "KONSTRUCT_FAILPOINTS": "on",
         "STUB_KEY": "sk-planted-model-key",
     }
-    running = Installation(environment, slack, model, whatsapp)
+    running = Installation(environment, slack, model, whatsapp, stripe)
     try:
         print(running.konstruct("up").stdout)
         tenant = home / "globex.yaml"

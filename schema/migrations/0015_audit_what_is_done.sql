@@ -123,7 +123,7 @@ alter table audit_months.events_rest enable row level security;
 alter table audit_months.seals_rest enable row level security;
 create trigger append_only_whole before truncate on audit_months.events_rest execute function refuse_to_change_audit();
 create trigger append_only_whole before truncate on audit_months.seals_rest execute function refuse_to_change_audit();
-select prepare_audit_months();
+do $$ begin perform prepare_audit_months(); end $$;
 
 -- Tenants with rows between two transactions that are not sealed, and when the rows were written.
 create function audit_waiting(p_floor bigint, p_ceiling bigint)

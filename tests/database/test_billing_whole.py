@@ -1,0 +1,93 @@
+"""Sold, used, told, invoiced, explained: through the API, Stripe's page, webhooks and turns; nothing put in by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from actors.biller import Biller
+from actors.reckoning import Reckoning
+from konstruct.billing.meters import Meters
+from konstruct.billing.stripe_api import StripeApi
+from konstruct.database import plans
+from konstruct.metrics import Unmeasured
+from konstruct.plans import Plan
+from tests.admin_rig import ADMIN_TOKEN, AdminRig
+from tests.billing import ask
+from tests.billing_rig import BillingRig, billing_rig
+from tests.metering import EVENT_NAME, meter, prices
+
+DAY = 86_400
+TURNS = 4
+
+
+async def offer(k: BillingRig) -> Plan:
+    fee, usage = await prices(k.client, await meter(k.client), included=20, cents="0.5")
+    plan = Plan(
+        name="team", monthly_fee_micros=49_000_000, unit="tokens", included=20, overage_micros=5_000, overage_per=1,
+        event_name=EVENT_NAME, fee_price=fee, usage_price=usage,
+    )  # fmt: skip
+    await plans.keep(k.rig.database, [plan])
+    return plan
+
+
+def biller(k: BillingRig) -> Biller:
+    meters = Meters(StripeApi.of(k.rig.settings))
+
+    async def tell(*difference: object) -> None:
+        raise AssertionError(f"the books differ: {difference}")
+
+    reckoning = Reckoning(k.rig.database, meters, Unmeasured(), tell)
+    return Biller(k.rig.database, meters, reckoning, Unmeasured(), now=k.stripe.clock.now)
+
+
+async def drained(k: BillingRig, one: Biller) -> None:
+    while await one.drain_once():
+        pass
+
+
+async def test_a_month_from_checkout_to_the_explained_invoice(database_url: str, tmp_path: Path) -> None:
+    async with (
+        billing_rig(database_url, tmp_path, hosts=1, chosen={"admin_token": ADMIN_TOKEN}) as k,
+        aiohttp.ClientSession() as session,
+    ):
+        admin, plan = AdminRig(k.rig, session), await offer(k)
+        opened = await admin.ask("/tenants/acme/subscription/checkout", "POST", body={"plan": "team"})
+        assert opened.status == 201, opened.text
+        k.stripe.admin.complete_checkout(k.stripe.objects("checkout.session")[-1]["id"])
+        await k.stripe.settle()
+        assert k.rows("select plan, status from subscriptions") == [("team", "active")]
+        for n in range(TURNS):
+            await k.rig.slack.say(f"question {n}")
+            await k.rig.replies(n + 1)
+        [(tokens,)] = k.rows("select sum(prompt_tokens + completion_tokens)::bigint from usage")
+        await drained(k, biller(k))
+        k.stripe.clock.advance(32 * DAY)
+        lines: list[dict[str, Any]] = [
+            line
+            for invoice in k.stripe.objects("invoice")
+            for line in invoice["lines"]["data"]
+            if line["pricing"]["price_details"]["price"] == plan.usage_price
+        ]
+        assert sum(line["quantity"] for line in lines) == tokens > 20
+        told = (await admin.ask(f"/tenants/acme/bill?invoice_line={lines[-1]['id']}")).body
+        assert (told["difference_units"], told["difference_micros"]) == (0, 0)
+        assert told["usage"]["invoiced_micros"] == sum(line["amount"] for line in lines) * 10_000
+        assert sum(entry["count"] for entry in told["entries"]) == TURNS
+
+
+async def test_a_report_of_errors_comes_through_the_signed_webhook(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        await offer(k)
+        asked: Any = {"event_name": EVENT_NAME, "payload": {"stripe_customer_id": "cus_nobody", "value": "1"}}
+        await ask(lambda: k.client.v1.billing.meter_events.create(asked))
+        [thin] = k.stripe.report_meter_errors()
+        await k.stripe.settle()
+        await k.stripe.notifier.send(thin)
+        assert k.rows("select event, type, handled_at from meter_reports") == [
+            (thin["id"], "billing.meter.error_report_triggered", None)
+        ]
+        await drained(k, biller(k))
+        assert k.rows("select errors, summary from meter_reports where handled_at is not null") == [
+            (1, "There are 1 invalid events")
+        ]

@@ -73,7 +73,17 @@ async def test_a_flood_of_a_hundred_is_passed_by_the_other_tenant_and_all_are_an
     assert sorted(asked(k)) == sorted([*(f"flood {n}" for n in range(FLOOD)), "a calm question"])
 
 
-async def test_a_hot_conversation_holds_one_slot_and_its_neighbours_are_answered(k: Rig) -> None:
+def order_of_arrival(url: str) -> list[int]:
+    """Inbox ids in the order in which history holds the messages."""
+    with psycopg.connect(url) as owner:
+        rows = owner.execute(
+            "select i.id from messages m join inbox i on i.tenant_id = m.tenant_id and i.turn_id = m.turn_id"
+            " and i.event like '%%' || m.source_id || '%%' where m.role = 'contact' order by m.conversation_id, m.id"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+async def test_a_hot_conversation_holds_one_slot_and_its_neighbours_are_answered(k: Rig, database_url: str) -> None:
     k.model.fault("delay", times=50, seconds=0.3)
     hot = [asyncio.create_task(k.slack.say(f"hot {n}", channel="D0HOT", user="U0HOT")) for n in range(50)]
     await until(lambda: k.model.running)
@@ -82,6 +92,18 @@ async def test_a_hot_conversation_holds_one_slot_and_its_neighbours_are_answered
     await asyncio.gather(*hot)
     await until(lambda: "hot 49" in "".join(asked(k)))
     assert sum("hot" in question for question in asked(k)) <= 10, "what came together is answered together"
+    await until(lambda: "waiting" not in states(database_url))
+    hot_ones = [id_ for id_ in order_of_arrival(database_url) if id_ in in_one_conversation(database_url, 50)]
+    assert len(hot_ones) == 50
+    assert hot_ones == sorted(hot_ones)
+
+
+def in_one_conversation(url: str, messages: int) -> set[int]:
+    with psycopg.connect(url) as owner:
+        [found] = owner.execute(
+            "select array_agg(id) from inbox group by conversation_id having count(*) = %s", [messages]
+        ).fetchall()
+    return set(found[0])
 
 
 async def test_a_contact_that_writes_too_fast_is_told_once_and_read_all_the_same(k: Rig, database_url: str) -> None:

@@ -31,6 +31,11 @@ ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT = 8, 6
 NOTICE_PART = 1000
 
 
+def turn_queue() -> FairQueue:
+    """Where the turns of a host wait for each other."""
+    return FairQueue(TURNS_AT_ONCE, TURNS_OF_A_TENANT)
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What all conversations of a host share."""
@@ -42,7 +47,7 @@ class Office:
     media: Reading
     metrics: Metrics
     failpoint: Failpoint
-    turns: FairQueue = field(default_factory=lambda: FairQueue(TURNS_AT_ONCE, TURNS_OF_A_TENANT))
+    turns: FairQueue
     activations: FairQueue = field(default_factory=lambda: FairQueue(ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT))
     isolation: FairQueue = field(default_factory=lambda: FairQueue(1))
     contacts: ContactLimit = field(default_factory=ContactLimit)

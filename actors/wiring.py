@@ -8,7 +8,7 @@ import aiohttp
 from actors.conversation import Conversation
 from actors.conversation_host import ConversationHost
 from actors.memory_job import Embed, MemoryJob
-from actors.office import Office
+from actors.office import Office, turn_queue
 from konstruct.channels.slack import Client
 from konstruct.database.outbox import Outbox
 from konstruct.database.pool import Database
@@ -16,6 +16,7 @@ from konstruct.database.tenants import ModelRow
 from konstruct.database.web_messages import WebMessages
 from konstruct.delivery import Delivery
 from konstruct.failpoints import Failpoint, armed, disarmed
+from konstruct.fair_queue import FairQueue
 from konstruct.limits import Limits
 from konstruct.media.reader import MediaReader
 from konstruct.media.store import open_store
@@ -53,7 +54,9 @@ class HostParts:
         await self.database.stop()
 
 
-async def build_host(settings: Settings, number: int, embed: Embed, metrics: Metrics) -> HostParts:
+async def build_host(
+    settings: Settings, number: int, embed: Embed, metrics: Metrics, turns: FairQueue | None = None
+) -> HostParts:
     """Host number `number`, its database pool open, its shards not taken yet. Raises SettingsInvalid."""
     Vault(settings.master_keys)  # before anything is open that would have to be closed
     database = Database(settings.database_url or "", settings.database_connections)
@@ -70,6 +73,7 @@ async def build_host(settings: Settings, number: int, embed: Embed, metrics: Met
         media=MediaReader(open_store(settings)),
         metrics=metrics,
         failpoint=failpoint,
+        turns=turns or turn_queue(),
     )
     host = ConversationHost(
         number,

@@ -3,7 +3,7 @@
 from math import inf
 
 # A step that takes longer than both is slow: so many seconds, and so many times what it took at its best of late.
-SLOW_SECONDS, SLOW_TIMES = 0.03, 3.0
+SLOW_SECONDS, SLOW_TIMES = 0.02, 3.0
 LEAST = 16
 SHRINKS_TO = 0.8
 SAMPLES = 16

@@ -8,7 +8,7 @@ from simulator import App
 from tests.bench import place, slot_cost
 from tests.bench.asked import Asked
 from tests.bench.child import Child, child
-from tests.bench.figure import Figure, at_most, ratio_at_most
+from tests.bench.figure import Figure, at_most, ratio_at_least, ratio_at_most
 from tests.bench.inbox import Inbox
 from tests.bench.installed import Installed
 from tests.bench.people import People, listening, question
@@ -65,7 +65,7 @@ async def measure(asked: Asked, _: Installed, inbox: Inbox) -> list[Figure]:
             await asyncio.sleep(LEAD_SECONDS)
             await _calm(people, place.SLOW, seconds, beside)
             await heating.result()
-    return [*_figures(alone, flooded, beside, flood), await _slots()]
+    return [*_figures(alone, flooded, beside, flood), *await _slots(asked)]
 
 
 async def _flooded(people: People, inbox: Inbox, flooding: Child, seconds: float, kept: tuple[Calm, Flood]) -> None:
@@ -114,6 +114,15 @@ def _figures(alone: Calm, flooded: Calm, beside: Calm, flood: Flood) -> list[Fig
     ]  # fmt: skip
 
 
-async def _slots() -> Figure:
+async def _slots(asked: Asked) -> list[Figure]:
     fair, bare = await slot_cost.measure()
-    return Figure("a slot of the fair queue, 60 tenants waiting", fair, "µs", "asyncio.Semaphore", bare)
+    async with child("slots_process", asked.rounds, asked.scaled(10, 4)) as process:
+        found = await process.result()
+    first = "slots for whoever comes first"
+    return [
+        Figure("turns with the fair queue, one process", median(found["fair"]), "turns/s", first,
+               median(found["first"]), ratio_at_least(0.97)),
+        Figure("CPU per turn there, without PostgreSQL", 1000 * median(found["fair_cpu"]), "ms", first,
+               1000 * median(found["first_cpu"])),
+        Figure("a slot of the fair queue, 60 tenants waiting", fair, "µs", "asyncio.Semaphore", bare),
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Tenants as operators configure them: applying a tenant file, and reading it back for a turn or a webhook."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -143,7 +144,12 @@ async def _readable(connection: TenantConnection, vault: Vault) -> TenantRow | N
     if row is None:
         return None
     channels = [channel for channel in row.channels if channel.installed_by == "file"]
-    return replace(row, channels=channels, suspended=False)
+    return replace(row, channels=_in_order(channels), suspended=False)
+
+
+def _in_order(channels: Sequence[ChannelRow]) -> list[ChannelRow]:
+    """A file names its channels in any order, and PostgreSQL has an order of its own."""
+    return sorted(channels, key=lambda channel: (channel.kind, channel.app, channel.team))
 
 
 async def save_employee(connection: TenantConnection, entry: EmployeeEntry) -> UUID:
@@ -178,7 +184,7 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
         operators=tenant_file.operators.model_dump(mode="json"),
         employees={employee: _employee(tenant_file.employee)},
         models={model.name: ModelRow(**model.row) for model in tenant_file.models},
-        channels=channels,
+        channels=_in_order(channels),
         limits=tenant_file.limits.stored,
     )
 

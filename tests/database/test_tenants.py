@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
 
+from deployments.installation.demo import DEMO_FILE
 from konstruct import tenant_file
 from konstruct.database import lookups, tenants
 from konstruct.database.pool import Database
@@ -69,6 +70,14 @@ async def test_applying_the_same_file_twice_changes_nothing(
     before = everything(database_url)
     assert await tenants.apply_tenant(database, described(quiet=quiet), vault) is False
     assert everything(database_url) == before
+
+
+async def test_the_demo_tenant_applied_again_is_unchanged_whatever_the_order_of_its_channels(
+    database: Database, vault: Vault
+) -> None:
+    names = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "WA_TOKEN", "WA_APP_SECRET", "WA_VERIFY_TOKEN", "WEB_SECRET")
+    demo = tenant_file.parse(DEMO_FILE.read_text(), {name: f"{name}-is-a-made-up-secret" for name in names})
+    assert [await tenants.apply_tenant(database, demo, vault) for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(

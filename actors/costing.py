@@ -6,9 +6,7 @@ from uuid import UUID
 
 from konstruct.metrics import Metrics
 from konstruct.models import Answer, Call, Usage
-from konstruct.pricing import FREE, Terms, micros
-
-_UNPRICED = Terms("", FREE, 0)
+from konstruct.pricing import UNPRICED, Terms, micros
 
 
 def usage_of(
@@ -19,8 +17,8 @@ def usage_of(
         return None
     last = calls[-1] if calls else Call("", Usage(0, 0))
     name, asked = (result.model_name, result.usage) if result else (last.model_name, last.usage)
-    answering = terms.get(name, _UNPRICED)
-    each = [_priced(call, terms.get(call.model_name, _UNPRICED)) for call in calls]
+    answering = terms.get(name, UNPRICED)
+    each = [_priced(call, terms.get(call.model_name, UNPRICED)) for call in calls]
     return {
         "employee": str(employee),
         "model": name,
@@ -48,8 +46,10 @@ def _priced(call: Call, terms: Terms) -> dict[str, Any]:
     }
 
 
-def measure(metrics: Metrics, usage: Mapping[str, Any]) -> None:
-    """Count what a turn took."""
+def measure(metrics: Metrics, usage: Mapping[str, Any], reached: Sequence[int]) -> None:
+    """Count what a turn took, and the shares of budgets that it reached."""
     metrics.count("konstruct_model_tokens_total", "prompt", usage["prompt_tokens"])
     metrics.count("konstruct_model_tokens_total", "completion", usage["completion_tokens"])
     metrics.count("konstruct_model_cost_micros_total", usage["provider"], usage["cost_micros"])
+    for percent in reached:
+        metrics.count("konstruct_budget_alerts_total", f"{percent} percent")

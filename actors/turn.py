@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from actors.allowance import Allowance
 from actors.costing import measure, usage_of
 from actors.enclosures import Opened, open_all
 from actors.minutes import Minutes
@@ -21,7 +22,6 @@ from konstruct.errors import ModelRefused, ModelUnavailable
 from konstruct.identity import reply_id, turn_id
 from konstruct.messages import Heard, Reply
 from konstruct.models import Answer, Usage
-from konstruct.models.policy import answer
 from konstruct.roster import Assignment
 from konstruct.triage import Decision
 
@@ -57,6 +57,7 @@ class Turn:
         begun = known.streaming.get(self._reply.id)
         if begun:
             self._reply = replace(self._reply, address=begun.address, source_id=begun.source_id)
+        self._allowance = Allowance(office, first, turn, known.calls_of(turn))
         self._claim = Claim(begun or self._reply, first.shard, epoch)
         self._showing = Showing(
             office.database, office.delivery, self._claim, known.version, continued=begun is not None
@@ -163,11 +164,10 @@ class Turn:
         self._office.failpoint("during_model")
         asked = any(disclosure.asked(heard.text) for heard in self._opened.said)
         with self._office.measure("model"):
-            result = await answer(
-                assignment.models,
+            result = await self._allowance.ask(
+                assignment,
                 messages,
                 deadline=TURN_SECONDS,
-                made=self._known.calls_of(self._reply.turn),
                 # What is checked before it is said must not be seen while it grows.
                 on_delta=_ignore if asked else lambda text: self._showing.show(text, assignment.channel),
             )
@@ -190,12 +190,13 @@ class Turn:
         if result:
             self.minutes.remember(text)
         replies = self._replies(assignment, decision, text)
-        usage = usage_of(assignment.employee, result, self._known.calls_of(self._reply.turn), assignment.terms)
+        usage = usage_of(assignment.employee, result, self._allowance.calls, assignment.terms)
         outcome = self.minutes.outcome(self._reply.turn, decision, replies, self._known.contacts, usage)
+        outcome = replace(outcome, budget=self._allowance.settlement(assignment, self._reply) if usage else None)
         self._office.failpoint("before_c2")
         begun = time.monotonic()
         with self._office.measure("commit"):
-            await turns.commit(
+            reached = await turns.commit(
                 self._office.database,
                 outcome,
                 epoch=self._epoch,
@@ -205,7 +206,7 @@ class Turn:
         self._office.failpoint("after_c2")
         self.decision = decision
         self.claims = [self._claimed(reply, begun) for reply in replies]
-        self._follow_up(usage)
+        self._follow_up(usage, reached)
 
     def _replies(self, assignment: Assignment, decision: Decision, text: str) -> list[Reply]:
         parts = assignment.channel.split(text) if text else []
@@ -224,13 +225,13 @@ class Turn:
         claim.uncertain = reply.part == 0 and self._showing.visible and reply.external_id is None
         return claim
 
-    def _follow_up(self, usage: dict[str, Any] | None) -> None:
+    def _follow_up(self, usage: dict[str, Any] | None, reached: Sequence[int]) -> None:
         self._known.album.keep(self.minutes.turn, self._opened.pictures)
         for contact, text in self.minutes.remembered:
             self._office.embedding.embed_later(memories.MemoryKey(self._reply.tenant, self._reply.turn, contact), text)
         self._office.metrics.count("konstruct_turns_total", "committed")
         if usage:
-            measure(self._office.metrics, usage)
+            measure(self._office.metrics, usage, reached)
 
 
 async def _ignore(_text: str) -> None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from deployments.cli_audit import audit_app
 from deployments.cli_bill import bill_app
+from deployments.cli_budget import budget_app
 from deployments.cli_isolation import isolation_check
 from deployments.cli_keys import keys_app
 from deployments.cli_members import members_app
@@ -38,6 +39,7 @@ app.add_typer(letters_app, name="dead-letters")
 app.command("isolation-check")(isolation_check)
 app.add_typer(audit_app, name="audit")
 app.add_typer(bill_app, name="bill")
+app.add_typer(budget_app, name="budget")
 app.add_typer(keys_app, name="keys")
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(members_app, name="members")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Of Stripe's webhook.
 STRIPE_NAMES = ("before_stripe_event", "after_stripe_event")
+# Only of turns with a budget.
+BUDGET_NAMES = ("before_reserve", "after_reserve")
 NAMES = ("before_c1", "after_c1", "during_model", "before_c2", "after_c2", "after_send", "before_c3")
 SEALING = ("seal_read", "seal_written", "seal_committed", "seal_remembered")
 BILLING_NAMES = ("meter_derived", "meter_claimed", "meter_sent", "meter_marked")

@@ -50,6 +50,19 @@ def books_differ(month: str, ledger: int, stripe: int, refused: int, micros: int
     )
 
 
+def of_budget(tenant: str, employee: str, link: str, instead: Sequence[str]) -> dict[str, str]:
+    """Words for SQL's format(): how far a budget is used up (`part`), that there is no room any more (`full`)."""
+    models = ", then ".join(instead).replace("%", "%%")
+    then = f"Answers come from {models} as long as there is room." if instead else ""
+    stop = "Contacts who cannot be answered are told so. `budgets` in the tenant file sets the limit."
+    words = {
+        "part": "%2$s %% of the month's budget of %1$s is used: %3$s of %4$s.",
+        "full": f"The month's budget of %1$s has no room for another answer: %3$s of %4$s is used. {then} {stop}",
+    }
+    subjects = {"tenant": tenant, "employee": employee, "conversation": f"one conversation ({link})"}
+    return subjects | words
+
+
 def link_to(channel: str, address: Address) -> str:
     """Where an operator finds the conversation."""
     match channel:

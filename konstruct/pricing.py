@@ -80,6 +80,9 @@ class Terms:
     answer_tokens: int  # at most, thinking included
 
 
+UNPRICED = Terms("", FREE, 0)
+
+
 def micros(picos: int) -> int:
     """Pico-USD as micro-USD, rounded up."""
     return -(-picos // PICOS_PER_MICRO)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+from konstruct.budget import Budget, limited
 from konstruct.channels import CHANNELS, Channel, Line
 from konstruct.channels.channel import Feed
 from konstruct.database.audit import record_keys
@@ -62,6 +63,12 @@ class Assignment:
     terms: dict[str, Terms] = field(default_factory=dict)  # by the name of the model
     limits: Limits = field(default_factory=Limits)
     suspended: bool = False  # the tenant's subscription does not pay for answers
+    budget: Budget | None = None
+
+    @property
+    def all_models(self) -> tuple[Model, ...]:
+        """Also those that answer only where a budget has no room for the others."""
+        return self.models + (self.budget.instead if self.budget else ())
 
 
 class Roster:
@@ -114,7 +121,7 @@ class Roster:
         # An unchanged row is the same object: models and their HTTP connections stay open.
         if opened is None or opened[0] is not row:
             opened = (row, self._open(row, kind, team))
-            for model in opened[1].models:
+            for model in opened[1].all_models:
                 await model.start()
             await record_keys(self._database, tenant, _keys_of(opened[0], kind, team))
             # Of those who opened it at once the first stays: a channel paces its workspace for all conversations.
@@ -150,7 +157,8 @@ class Roster:
         channel = _connected(row, kind, team)
         employee = row.employees[channel.employee]
         names = [name for name in (employee["model"], employee["fallback_model"]) if name]
-        models = {name: self._model(channel.tenant, row, name) for name in names}
+        at_limit = row.budgets.get("at_limit", ())
+        models = {name: self._model(channel.tenant, row, name) for name in dict.fromkeys([*names, *at_limit])}
         return Assignment(
             employee=channel.employee,
             name=employee["name"] or "",
@@ -162,6 +170,7 @@ class Roster:
             operators=row.operators_place,
             transcriber=self._transcriber(row),
             options=employee["options"],
+            budget=_budget(row, [models[name] for name in at_limit]),
             terms={model.name: self._terms(row, name) for name, model in models.items()},
             limits=self._limits.changed(row.limits),
             suspended=row.suspended,
@@ -192,10 +201,17 @@ def _keys_of(row: TenantRow, kind: str, team: str) -> list[str]:
     """Subjects for the audit: whose secrets a host holds from now on."""
     channel = _connected(row, kind, team)
     employee = row.employees[channel.employee]
-    used = {employee["model"], employee["fallback_model"]} & {
+    used = {employee["model"], employee["fallback_model"], *row.budgets.get("at_limit", ())} & {
         name for name, model in row.models.items() if model.api_key
     }
     return [f"channel:{kind}/{channel.app}/{team}", *(f"model:{name}" for name in sorted(used))]
+
+
+def _budget(row: TenantRow, instead: list[Model]) -> Budget | None:
+    stored = row.budgets
+    if not limited(stored, "micros", "tokens"):
+        return None
+    return Budget(row.name, bool(limited(stored, "micros")), tuple(instead), stored.get("message"))
 
 
 def _connected(row: TenantRow, kind: str, team: str) -> ChannelRow:

@@ -29,7 +29,8 @@ create table tenants (
   created_at timestamptz not null default now(),
   escalation jsonb not null default '{}',         -- rules, message, web_message, resume_after_minutes
   operators jsonb not null default '{}',          -- where operators are told: slack_channel
-  limits jsonb not null default '{}'              -- what the tenant file says: answers_per_minute, ...; null = no limit
+  limits jsonb not null default '{}',             -- what the tenant file says: answers_per_minute, ...; null = no limit
+  budgets jsonb not null default '{}'             -- a month's {micros, tokens} of tenant, employee, conversation; at_limit, message
 );
 
 create table employees (
@@ -293,10 +294,55 @@ create table usage (
   price_version text,                             -- the list and its micro-USD per million tokens
   cached_tokens int not null default 0,           -- of the prompt's
   each_call jsonb,                                -- where there were several: model, tokens, picos (USD), price_version
+  counted boolean not null default false,         -- in spending; not before the tenant has a budget
   primary key (tenant_id, turn_id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
 create index usage_by_time on usage (tenant_id, created_at);
+create index usage_uncounted on usage (tenant_id, created_at) where not counted; -- count_unreserved
+
+-- Budgets ------------------------------------------------------------------------------------------------------
+
+-- What a tenant, each employee and each conversation has spent this month (UTC), and what turns under way may still
+-- spend. Who changes a row of a tenant has locked the row of the tenant itself first.
+create table spending (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  subject_id uuid not null,                       -- the tenant itself, an employee or a conversation
+  scope text not null check (scope in ('tenant', 'employee', 'conversation')),
+  month date not null,                            -- in which it was spent; what was before is in usage
+  spent_micros bigint not null default 0,
+  spent_tokens bigint not null default 0,
+  reserved_micros bigint not null default 0 check (reserved_micros >= 0),
+  reserved_tokens bigint not null default 0 check (reserved_tokens >= 0),
+  primary key (tenant_id, subject_id)
+) with (fillfactor = 50);
+
+-- What one turn may spend at most; gone once it has committed, or has not for too long.
+create table reservations (
+  tenant_id uuid not null,
+  turn_id uuid not null,
+  conversation_id uuid not null,
+  employee_id uuid not null,
+  micros bigint not null,
+  tokens bigint not null,
+  expires_at timestamptz not null,
+  primary key (tenant_id, turn_id),
+  foreign key (tenant_id, conversation_id) references spending (tenant_id, subject_id) on delete cascade
+);
+
+-- Once for each budget, month and share of it; a limit that was changed is a new one.
+create table budget_alerts (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  subject_id uuid not null,
+  month date not null,
+  unit text not null check (unit in ('micros', 'tokens')),
+  percent int not null check (percent between 1 and 100), -- 100: also where another turn could cost more than is left
+  budget bigint not null,
+  scope text not null,
+  spent bigint not null,
+  raised_at timestamptz not null default now(),
+  primary key (tenant_id, subject_id, month, unit, percent, budget)
+);
 
 -- What WhatsApp charges for messages, one row for each, priced once. The id is made of Meta's, which would show a phone
 -- number: nothing here names a person, and it outlives the conversation.
@@ -525,7 +571,8 @@ declare v_table text;
 begin
   foreach v_table in array array['employees', 'models', 'channels', 'conversations', 'contacts', 'messages',
                                  'contact_aliases', 'memories', 'inbox', 'outbox', 'usage', 'install_states',
-                                 'feedback', 'web_messages', 'amended_early', 'tombstones', 'message_charges', 'api_tokens',
+                                 'feedback', 'web_messages', 'amended_early', 'spending', 'reservations', 'budget_alerts', 'tombstones',
+                                 'message_charges', 'api_tokens',
                                  'idempotency_keys', 'stripe_customers', 'subscriptions', 'stripe_events', 'members', 'sessions',
                                  'meter_events', 'reconciliations'] loop
     execute format('alter table %I enable row level security', v_table);
@@ -547,9 +594,11 @@ grant delete on memories to konstruct_app;
 grant select, update on shards to konstruct_app;
 grant select, insert, update, delete on amended_early to konstruct_app;
 grant select, insert, delete on install_states to konstruct_app;
-grant select, insert, update on feedback to konstruct_app;
+grant select, insert, update on feedback, spending to konstruct_app;
 grant select, insert, delete, update (role) on members to konstruct_app;
 grant select, insert, delete on sessions to konstruct_app;
+grant select, insert, update, delete on reservations to konstruct_app;
+grant select, insert on budget_alerts to konstruct_app;
 grant insert on malformed_events to konstruct_app;
 grant select, insert on isolation_checks to konstruct_app;
 grant select, insert, update, delete on tombstones to konstruct_app;
@@ -992,12 +1041,166 @@ begin
   end if;
 end $$;
 
--- C2: one turn, all or nothing. KF001 = fenced; KF002 = the conversation moved on, read it anew.
+-- Budgets: reserve and settle --------------------------------------------------------------------------------------
+
+-- The month that it is, UTC.
+create function this_month() returns date language sql stable parallel safe
+  return date_trunc('month', now() at time zone 'utc')::date;
+
+-- What was spent by turns that reserved nothing, because there was no budget yet, counts from now on.
+create function count_unreserved(p_tenant uuid) returns void language plpgsql as $$
+declare v_month date := this_month();
+begin
+  insert into spending (tenant_id, subject_id, scope, month) values (p_tenant, p_tenant, 'tenant', v_month)
+    on conflict do nothing;
+  perform 1 from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  with counted as (
+    update usage set counted = true
+      where tenant_id = p_tenant and not counted and created_at >= v_month::timestamp at time zone 'utc'
+      returning employee_id, conversation_id, cost_micros, prompt_tokens + completion_tokens as tokens)
+  insert into spending as s (tenant_id, subject_id, scope, month, spent_micros, spent_tokens)
+    select p_tenant, x.subject, x.scope, v_month, sum(c.cost_micros), sum(c.tokens)
+      from counted c cross join lateral (values ('tenant', p_tenant), ('employee', c.employee_id),
+        ('conversation', c.conversation_id)) x (scope, subject) group by x.subject, x.scope
+    on conflict (tenant_id, subject_id) do update set month = excluded.month,
+      spent_micros = case when s.month = excluded.month then s.spent_micros else 0 end + excluded.spent_micros,
+      spent_tokens = case when s.month = excluded.month then s.spent_tokens else 0 end + excluded.spent_tokens;
+end $$;
+
+-- What turns had reserved that never ended is free again.
+create function release_expired(p_tenant uuid, p_but_of uuid) returns void language sql as $$
+  with gone as (
+    delete from reservations
+      where tenant_id = p_tenant and turn_id <> p_but_of and expires_at <= clock_timestamp() returning *)
+  update spending s set reserved_micros = s.reserved_micros - f.micros, reserved_tokens = s.reserved_tokens - f.tokens
+    from (select x.subject, sum(g.micros)::bigint as micros, sum(g.tokens)::bigint as tokens
+          from gone g cross join lateral (values (p_tenant), (g.employee_id), (g.conversation_id)) x (subject)
+          group by x.subject) f
+    where s.tenant_id = p_tenant and s.subject_id = f.subject;
+$$;
+
+-- The budget that has no room for what a turn may cost ({micros, tokens}) instead of what it holds already.
+create function full_budget(p_held reservations, p_cost jsonb, p_month date)
+  returns table (scope text, unit text) language sql stable as $$
+  select s.scope, u.unit
+    from tenants t join spending s on s.tenant_id = t.id cross join lateral (values
+      ('micros', (p_cost ->> 'micros')::bigint, p_held.micros, s.spent_micros, s.reserved_micros),
+      ('tokens', (p_cost ->> 'tokens')::bigint, p_held.tokens, s.spent_tokens, s.reserved_tokens))
+      u (unit, cost, held, spent, reserved)
+    where t.id = p_held.tenant_id and s.subject_id in (t.id, p_held.employee_id, p_held.conversation_id)
+      and u.cost > u.held and (t.budgets -> s.scope ->> u.unit)::bigint
+        < case when s.month >= p_month then u.spent else 0 end + u.reserved - u.held + u.cost
+    order by array_position(array['tenant', 'employee', 'conversation'], s.scope), u.unit limit 1;
+$$;
+
+-- Before a model is asked: hold the first of the options that fits into every budget. `chosen` counts from 0, -1: none
+-- fits; `scope` and `unit` name the budget that has no room for the first; `held`: whether the turn holds anything. A
+-- turn that is repeated holds once. Nothing waits for the disk: what PostgreSQL loses in a crash, settle_budget misses.
+create function reserve_budget(p_tenant uuid, p_conversation uuid, p_employee uuid, p_turn uuid, p_options jsonb,
+                               p_hold interval, out chosen int, out scope text, out unit text, out held boolean)
+  language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_month date := this_month();
+  v_held reservations;
+  v_cost jsonb;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true), set_config('synchronous_commit', 'off', true);
+  perform 1 from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  if not found or exists (select from usage where tenant_id = p_tenant and not counted
+                            and created_at >= v_month::timestamp at time zone 'utc') then
+    perform count_unreserved(p_tenant);
+  end if;
+  perform release_expired(p_tenant, p_turn);
+  if exists (select from usage where tenant_id = p_tenant and turn_id = p_turn) then
+    raise exception 'turn % has been committed before', p_turn using errcode = 'KF002';
+  end if;
+  select * into v_held from reservations where tenant_id = p_tenant and turn_id = p_turn;
+  held := found;
+  if not held then
+    v_held := row (p_tenant, p_turn, p_conversation, p_employee, 0, 0, now());
+    insert into spending (tenant_id, subject_id, scope, month)
+      values (p_tenant, p_employee, 'employee', v_month), (p_tenant, p_conversation, 'conversation', v_month)
+      on conflict do nothing;
+  end if;
+  select f.scope, f.unit into scope, unit from full_budget(v_held, p_options -> 0, v_month) f;
+  chosen := case when not found then 0 else coalesce((
+    select min(o.n) - 1 from jsonb_array_elements(p_options) with ordinality o (cost, n)
+      where o.n > 1 and not exists (select from full_budget(v_held, o.cost, v_month))), -1) end;
+  if chosen >= 0 then
+    v_cost := p_options -> chosen;
+    insert into reservations (tenant_id, turn_id, conversation_id, employee_id, micros, tokens, expires_at)
+      values (p_tenant, p_turn, v_held.conversation_id, v_held.employee_id, (v_cost ->> 'micros')::bigint,
+              (v_cost ->> 'tokens')::bigint, clock_timestamp() + p_hold)
+      on conflict (tenant_id, turn_id) do update
+        set micros = excluded.micros, tokens = excluded.tokens, expires_at = excluded.expires_at;
+    update spending set reserved_micros = reserved_micros - v_held.micros + (v_cost ->> 'micros')::bigint,
+        reserved_tokens = reserved_tokens - v_held.tokens + (v_cost ->> 'tokens')::bigint
+      where tenant_id = p_tenant and subject_id in (p_tenant, v_held.employee_id, v_held.conversation_id);
+    held := true;
+  end if;
+end $$;
+
+-- A turn commits: what it cost takes the place of what it held, and operators are told of a budget that is half, four
+-- fifths or wholly used. Answers the percentages that were reached just now. KF002 = what it held is gone.
+create function settle_budget(p_tenant uuid, p_conversation uuid, p_shard int, p_turn uuid, p_usage jsonb, p_budget jsonb)
+  returns int[] language plpgsql as $$
+declare
+  v_month date := this_month();
+  v_held reservations;
+  v_raised int[];
+begin
+  perform 1 from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  if (p_budget ->> 'held')::boolean then
+    delete from reservations where tenant_id = p_tenant and turn_id = p_turn returning * into v_held;
+    if not found then
+      raise exception 'what turn % had reserved has expired', p_turn using errcode = 'KF002';
+    end if;
+    update spending set reserved_micros = reserved_micros - v_held.micros, reserved_tokens = reserved_tokens - v_held.tokens,
+        spent_micros = case when month < v_month then 0 else spent_micros end
+          + case when month > v_month then 0 else (p_usage ->> 'cost_micros')::bigint end,
+        spent_tokens = case when month < v_month then 0 else spent_tokens end + case when month > v_month then 0
+          else (p_usage ->> 'prompt_tokens')::bigint + (p_usage ->> 'completion_tokens')::bigint end,
+        month = greatest(month, v_month)
+      where tenant_id = p_tenant and subject_id in (p_tenant, v_held.employee_id, v_held.conversation_id);
+  end if;
+  with due as (
+    select s.subject_id, s.scope, s.month, u.unit, p.percent, u.spent, u.budget
+      from tenants t join spending s on s.tenant_id = t.id cross join lateral (values
+        ('micros', s.spent_micros, (t.budgets -> s.scope ->> 'micros')::bigint),
+        ('tokens', s.spent_tokens, (t.budgets -> s.scope ->> 'tokens')::bigint)) u (unit, spent, budget)
+        cross join unnest(array[50, 80, 100]) p (percent)
+      where t.id = p_tenant and s.month = v_month
+        and s.subject_id in (p_tenant, (p_usage ->> 'employee')::uuid, p_conversation)
+        and u.budget is not null and (u.spent * 100 >= u.budget * p.percent or (p.percent = 100
+          and s.scope = p_budget -> 'full' ->> 'scope' and u.unit = p_budget -> 'full' ->> 'unit'))),
+  raised as (
+    insert into budget_alerts (tenant_id, subject_id, month, unit, percent, budget, scope, spent)
+      select p_tenant, subject_id, month, unit, percent, budget, scope, spent from due on conflict do nothing returning *),
+  told as (
+    insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch, claimed_until,
+                        channel, address)
+      select p_tenant, md5(concat_ws('|', r.tenant_id, r.subject_id, r.month, r.unit, r.percent, r.budget))::uuid,
+             p_conversation, p_shard, p_turn, 1500 + row_number() over (order by r.percent),
+             format(p_budget -> 'tell' ->> case r.percent when 100 then 'full' else 'part' end,
+               p_budget -> 'tell' ->> r.scope, r.percent, shown_amount(r.spent, r.unit), shown_amount(r.budget, r.unit)),
+             'pending', 0, now(), 'slack', p_budget -> 'tell' -> 'address'
+        from raised r where jsonb_typeof(p_budget -> 'tell' -> 'address') = 'object')
+  select array_agg(percent) into v_raised from raised;
+  return v_raised;
+end $$;
+
+create function shown_amount(p_amount bigint, p_unit text) returns text language sql immutable
+  return case p_unit when 'micros' then to_char(p_amount / 1000000.0, 'FM999999999990.00') || ' USD'
+              else p_amount || ' tokens' end;
+
+-- C2: one turn, all or nothing. KF001 = fenced; KF002 = the conversation moved on, read it anew. Answers what
+-- settle_budget does; `p_budget` is null where the turn reserved nothing.
 create function commit_turn(
   p_tenant uuid, p_conversation uuid, p_shard int, p_epoch bigint, p_version bigint, p_turn uuid, p_inbox bigint[],
   p_outcome text, p_channel text, p_address jsonb, p_counters jsonb, p_pause jsonb, p_contacts jsonb, p_said jsonb,
-  p_memories jsonb, p_replies jsonb, p_usage jsonb, p_claim_seconds double precision)
-  returns void language plpgsql as $$
+  p_memories jsonb, p_replies jsonb, p_usage jsonb, p_claim_seconds double precision, p_budget jsonb)
+  returns int[] language plpgsql as $$
 declare
   v_consumed int;
   v_paused_until timestamptz := now() + make_interval(secs => (p_pause ->> 'seconds')::double precision);
@@ -1041,11 +1244,12 @@ begin
   end if;
   if p_usage is not null then
     insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens,
-                       cost_micros, provider, channel, price_version, cached_tokens, each_call)
+                       cost_micros, provider, channel, price_version, cached_tokens, each_call, counted)
       select p_tenant, p_turn, p_conversation, (p_usage ->> 'employee')::uuid, p_usage ->> 'model',
              (p_usage ->> 'calls')::int, (p_usage ->> 'prompt_tokens')::int, (p_usage ->> 'completion_tokens')::int,
              coalesce((p_usage ->> 'cost_micros')::bigint, 0), p_usage ->> 'provider', p_channel,
-             p_usage ->> 'price_version', coalesce((p_usage ->> 'cached_tokens')::int, 0), p_usage -> 'each_call';
+             p_usage ->> 'price_version', coalesce((p_usage ->> 'cached_tokens')::int, 0), p_usage -> 'each_call',
+             coalesce((p_budget ->> 'held')::boolean, false);
   end if;
   insert into outbox as o (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,
                            claimed_until, channel, address, source_id)
@@ -1054,6 +1258,8 @@ begin
            e ->> 'source_id' from jsonb_array_elements(p_replies) e
     on conflict (tenant_id, id) do update set text = excluded.text, state = 'pending', claim_epoch = excluded.claim_epoch,
       claimed_until = excluded.claimed_until where o.state = 'streaming';
+  -- Last, because it locks what all turns of a tenant share.
+  return case when p_budget is not null then settle_budget(p_tenant, p_conversation, p_shard, p_turn, p_usage, p_budget) end;
 end $$;
 
 -- A message was edited, or deleted where p_text is null: the inbox, the history and the memory say so from now on.

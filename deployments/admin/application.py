@@ -11,6 +11,7 @@ from starlette.responses import Response
 from deployments.admin import (
     audit,
     bill,
+    budgets,
     channels,
     conversations,
     dead_letters,
@@ -42,6 +43,7 @@ ROUTERS = (
     models.router,
     conversations.router,
     usage.router,
+    budgets.router,
     subscription.router,
     bill.router,
     dead_letters.router,

@@ -14,12 +14,14 @@ from deployments.admin.models import HostedModel, models
 from deployments.admin.once import once
 from deployments.admin.page import INSTALLATION, After, Limit, Page, opened, seal
 from deployments.admin.problem import NotHere, Problem
+from konstruct.budget import check_priced
 from konstruct.database import configuration
 from konstruct.database.installation import tenant_names
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import apply_within, taken, tenant_of
-from konstruct.errors import AlreadyTaken
+from konstruct.errors import AlreadyTaken, TenantFileInvalid
 from konstruct.identity import tenant_id
+from konstruct.price_list import PriceList
 from konstruct.tenant_file import TenantFile, check
 
 router = APIRouter(prefix="/tenants", tags=["tenants"])
@@ -39,6 +41,7 @@ class Tenant(TenantSummary):
     escalation: dict[str, Any]
     operators: dict[str, Any]
     limits: dict[str, Any]
+    budgets: dict[str, Any] = Field(description="What may be spent, see /budgets.")
     suspended: bool = Field(description="Nobody answers, for the subscription is not paid.")
     employees: list[Employee]
     models: list[HostedModel]
@@ -87,6 +90,10 @@ async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
     if wanted.tenant != access.name:
         raise Problem(f"The file is about {wanted.tenant}, the address about {access.name}.", status=422)
     check(wanted)
+    try:
+        check_priced(wanted, PriceList.read(access.parts.settings.prices_file))
+    except TenantFileInvalid as invalid:
+        raise Problem(str(invalid), status=422) from None
     try:
         return await once(access, effect)
     except AlreadyTaken:

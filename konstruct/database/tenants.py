@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from konstruct.database import budgets
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import AlreadyTaken, SecretUnreadable, TenantFileInvalid
 from konstruct.identity import employee_id, tenant_id
@@ -58,6 +59,7 @@ class TenantRow:
     channels: list[ChannelRow]
     limits: dict[str, Any] = field(default_factory=dict)
     suspended: bool = False  # its subscription does not pay for answers; nothing of the tenant's own file
+    budgets: dict[str, Any] = field(default_factory=dict)
 
     @property
     def operators_place(self) -> Address | None:
@@ -94,6 +96,7 @@ async def apply_within(connection: TenantConnection, tenant_file: TenantFile, va
         operators=wanted.operators,
     )  # fmt: skip
     await connection.run("save_limits", limits=wanted.limits)
+    await budgets.save(connection, wanted.budgets)
     employee = await save_employee(connection, tenant_file.employee)
     for model in tenant_file.models:
         await save_model(connection, model, vault)
@@ -183,6 +186,7 @@ def _wanted(tenant: UUID, tenant_file: TenantFile) -> TenantRow:
         escalation=tenant_file.escalation.model_dump(mode="json"),
         operators=tenant_file.operators.model_dump(mode="json"),
         employees={employee: _employee(tenant_file.employee)},
+        budgets=tenant_file.budgets.stored,
         models={model.name: ModelRow(**model.row) for model in tenant_file.models},
         channels=_in_order(channels),
         limits=tenant_file.limits.stored,
@@ -208,6 +212,7 @@ async def _read(connection: TenantConnection, vault: Vault) -> TenantRow | None:
         quiet_seconds=tenant["quiet_seconds"],
         escalation=tenant["escalation"],
         operators=tenant["operators"],
+        budgets=tenant["budgets"],
         employees=await employees_of(connection),
         models=models,
         channels=[channel_of(row, connection.tenant, vault) for row in await channels_of(connection)],

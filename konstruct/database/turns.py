@@ -42,6 +42,7 @@ class Outcome:
     outcome: str = "answered"
     counters: dict[str, Any] = field(default_factory=dict)
     pause: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None  # what was held and what operators are told, where there is a budget
 
 
 async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None]:
@@ -83,10 +84,10 @@ async def activate(database: Database, tenant: UUID, conversation: UUID, shard: 
     )
 
 
-async def commit(database: Database, outcome: Outcome, *, epoch: int, version: int, claim_seconds: float) -> None:
-    """C2. Raises Fenced or StaleTurn, and then nothing at all was written."""
+async def commit(database: Database, outcome: Outcome, *, epoch: int, version: int, claim_seconds: float) -> list[int]:
+    """C2; answers the shares of budgets reached. Raises Fenced or StaleTurn, and then nothing at all was written."""
     first = outcome.heard[0]
-    await database.run(
+    reached = await database.run(
         "commit_turn",
         tenant=first.tenant,
         conversation=first.conversation,
@@ -106,7 +107,9 @@ async def commit(database: Database, outcome: Outcome, *, epoch: int, version: i
         replies=[_stored(reply) for reply in outcome.replies],
         usage=outcome.usage,
         claim_seconds=claim_seconds,
+        budget=outcome.budget,
     )
+    return list(reached or ())
 
 
 async def open_reply(

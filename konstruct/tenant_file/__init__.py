@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from konstruct import escalation
 from konstruct.errors import RuleInvalid, TenantFileInvalid
+from konstruct.tenant_file.budgets import BudgetEntries, BudgetEntry
 from konstruct.tenant_file.channel_entries import ChannelEntries, SlackEntry, TemplateEntry, WebEntry, WhatsAppEntry
 from konstruct.tenant_file.employee import EmployeeEntry, PromptEntry
 from konstruct.tenant_file.environment import filled
@@ -17,6 +18,8 @@ from konstruct.tenant_file.takeover import EscalationEntry, OperatorEntry
 
 __all__ = [
     "LOCAL",
+    "BudgetEntries",
+    "BudgetEntry",
     "ChannelEntries",
     "EmployeeEntry",
     "EscalationEntry",
@@ -46,6 +49,7 @@ class TenantFile(Strict):
     escalation: EscalationEntry = EscalationEntry()
     operators: OperatorEntry = OperatorEntry()
     limits: LimitsEntry = LimitsEntry()
+    budgets: BudgetEntries = BudgetEntries()
 
 
 def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
@@ -76,13 +80,16 @@ def _check_models(tenant_file: TenantFile) -> None:
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise TenantFileInvalid(f"models: the name {doubled[0]} is given twice; names must differ.")
     scribes = {model.name for model in tenant_file.models if model.transcription}
-    for field in ("model", "fallback_model"):
-        wanted = getattr(tenant_file.employee, field)
+    asked = [(f"employee.{field}", getattr(tenant_file.employee, field)) for field in ("model", "fallback_model")]
+    asked += [(f"budgets.at_limit.{place}", name) for place, name in enumerate(tenant_file.budgets.at_limit)]
+    for field, wanted in asked:
         if wanted in scribes:
-            raise TenantFileInvalid(f"employee.{field} is {wanted}, which only transcribes; name one that answers.")
+            raise TenantFileInvalid(f"{field} is {wanted}, which only transcribes; name one that answers.")
         if wanted and not wanted.startswith(LOCAL) and wanted not in names:
             known = ", ".join([*names, "local/smollm2"])
-            raise TenantFileInvalid(f"employee.{field} is {wanted}, which is not among the models: {known}.")
+            raise TenantFileInvalid(f"{field} is {wanted}, which is not among the models: {known}.")
+        if wanted and wanted.startswith(LOCAL) and wanted.removeprefix(LOCAL) in names:
+            raise TenantFileInvalid(f"{field} is {wanted}, and a model is named so, too; call that one something else.")
 
 
 def _check_rules(tenant_file: TenantFile) -> None:

@@ -63,7 +63,7 @@ delete from employees where tenant_id = current_tenant() and id <> all (:ids);
 
 -- name: tenant^
 -- Needs a tenant connection.
-select name, quiet_seconds, escalation, operators, limits,
+select name, quiet_seconds, escalation, operators, limits, budgets,
   coalesce((select c.suspends_at <= now() from stripe_customers c where c.tenant_id = t.id), false) as suspended
 from tenants t where t.id = current_tenant();
 

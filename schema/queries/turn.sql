@@ -8,9 +8,9 @@ select version, counters, paused_seconds, said, contacts, waiting, replies
 from activate(:tenant, :conversation, :window);
 
 -- name: commit_turn$
--- C2: one turn, all or nothing, under the fence.
+-- C2: one turn, all or nothing, under the fence; answers the shares of budgets that it reached.
 select commit_turn(:tenant, :conversation, :shard, :epoch, :version, :turn, :inbox, :outcome, :channel, :address,
-                   :counters, :pause, :contacts, :said, :memories, :replies, :usage, :claim_seconds);
+                   :counters, :pause, :contacts, :said, :memories, :replies, :usage, :claim_seconds, :budget);
 
 -- name: amend_message$
 -- An edit or a deletion: inbox, history and memory say so from now on; answers where the message was found.

@@ -54,7 +54,7 @@ def at(row: dict[str, Any], asked: int, answered: int) -> int:
 async def test_a_turn_costs_its_tokens_at_the_price_of_its_model(town: Rig, spare: StubModel) -> None:
     await employ(town, spare)
     await town.slack.say("hello")
-    await town.replies(1)
+    await town.replies(1, timeout=60)
     (row,) = ledger(town)
     assert row["cost_micros"] == at(row, 2, 8) > 0
     assert (row["model"], row["provider"], row["channel"], row["calls"]) == ("gpt", "openai", "slack", 1)
@@ -70,7 +70,7 @@ async def test_calls_that_failed_on_the_way_and_the_fallback_are_priced_by_whom_
     town.model.fault("cut", times=2)
     town.model.fault("401")
     await town.slack.say("hello again and again")
-    await town.replies(1, timeout=30)
+    await town.replies(1, timeout=60)
     (row,) = ledger(town)
     assert [(call["model"], call["estimated"]) for call in row["each_call"]] == [
         ("gpt", True), ("gpt", True), ("gpt", False), ("spare", False),
@@ -91,7 +91,7 @@ async def test_what_came_of_models_that_gave_no_answer_is_on_the_bill_of_the_apo
     town.model.fault("blank", times=3)
     spare.fault("401")
     await town.slack.say("hello")
-    assert "not responding" in (await town.replies(1, timeout=30))[0]
+    assert "not responding" in (await town.replies(1, timeout=60))[0]
     (row,) = ledger(town)
     assert row["calls"] == 4
     assert row["cost_micros"] > 0
@@ -104,7 +104,7 @@ async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: 
     while not town.model.calls:
         await asyncio.sleep(0.01)
     await town.slack.say("are you there?")
-    await town.replies(1)
+    await town.replies(1, timeout=60)
     (row,) = ledger(town)
     assert row["calls"] == 2
     given_up, answered = row["each_call"]
@@ -118,7 +118,7 @@ async def test_a_local_model_costs_nothing_unless_the_installation_says_so(datab
     chosen: dict[str, object] = {"prices_file": str(tmp_path / "prices.yaml")}
     async with rig(database_url, tmp_path, chosen=chosen) as town:
         await town.slack.say("hello")
-        await town.replies(1)
+        await town.replies(1, timeout=60)
         (row,) = ledger(town)
         assert row["cost_micros"] == at(row, 1, 3) > 0
         assert row["provider"] == "local"

@@ -48,6 +48,7 @@ ARGUMENTS: dict[str, Any] = {
     "lease": timedelta(seconds=60), "left": timedelta(hours=2), "place": CANARY, "positive": False, "seconds": 600.0,
     "state": b"s", "said_at": datetime.now(UTC), "moved_at": datetime.now(UTC), "after": ["x"],
     "old_name": CANARY, "old_contact": CONTACT, "old_conversation": CONVERSATION, "digest": "x",
+    "budget": None, "budgets": {}, "choices": [], "hold": timedelta(minutes=5),
     "max_answer_tokens": 4096, "price": None,
     "final": True, "role": "employee", "transcription": False, "vision": False,
     "ats": [datetime.now(UTC)], "billable": [True], "categories": ["service"], "charges": [UUID(int=0xACE3)],

@@ -1,0 +1,112 @@
+"""What a turn may spend: it holds its worst case before a model is asked; C2 settles what it cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from actors.office import Office
+from konstruct import notice
+from konstruct.budget import Budget
+from konstruct.database import budgets
+from konstruct.database.budgets import Cost, Room
+from konstruct.messages import Heard, Reply
+from konstruct.models import Answer, Call, Model, Prompt, Usage
+from konstruct.models.policy import ATTEMPTS, OnDelta, answer
+from konstruct.models.size import tokens_at_most
+from konstruct.pricing import UNPRICED, micros
+from konstruct.roster import Assignment
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Models to ask, and how often the first of them. `own`: those that the employee works with."""
+
+    models: Sequence[Model]
+    attempts: int
+    own: bool = False
+
+
+class Allowance:
+    """One turn's. Nothing is asked of PostgreSQL where no budget is configured."""
+
+    def __init__(self, office: Office, first: Heard, turn: UUID, calls: list[Call]) -> None:
+        """`calls`: what earlier runs of this turn asked; what it asks itself is added to them."""
+        self.calls = calls
+        self._office = office
+        self._first = first
+        self._turn = turn
+        self._room: Room | None = None
+        self._chosen: Choice | None = None
+
+    async def ask(self, assignment: Assignment, prompt: Prompt, *, deadline: float, on_delta: OnDelta) -> Answer:
+        """The answer of the best models that there is room for; without any, what to say instead, with no call."""
+        chosen, budget = Choice(assignment.models, ATTEMPTS), assignment.budget
+        if budget is not None:
+            held = await self._hold(assignment, budget, prompt)
+            if held is None:
+                text = budget.stopped(told=assignment.operators is not None)
+                return Answer(text, assignment.models[0].name, Usage(0, 0), 0)
+            chosen = held
+        return await answer(
+            chosen.models, prompt, deadline=deadline, on_delta=on_delta, attempts=chosen.attempts, made=self.calls
+        )
+
+    def settlement(self, assignment: Assignment, reply: Reply) -> dict[str, Any] | None:
+        """For C2: whether something is held, which budget is full, and how operators are told; None: no budget."""
+        if self._room is None or assignment.budget is None:
+            return None
+        full = self._room.full if self._chosen is None or not self._chosen.own else None
+        return {"held": self._room.held, "full": full, "tell": self._words(assignment, assignment.budget, reply)}
+
+    async def _hold(self, assignment: Assignment, budget: Budget, prompt: Prompt) -> Choice | None:
+        self._office.failpoint("before_reserve")
+        choices = [choice for choice in _choices(assignment, budget) if _priced(choice, assignment, budget)]
+        costs = [self._cost(choice, assignment, prompt) for choice in choices]
+        first = self._first
+        if choices:
+            self._room = await budgets.reserve(
+                self._office.database, first.tenant, first.conversation,
+                employee=assignment.employee, turn=self._turn, choices=costs,
+            )  # fmt: skip
+        self._chosen = choices[self._room.chosen] if self._room and self._room.chosen is not None else None
+        self._office.failpoint("after_reserve")
+        if self._chosen is None or not self._chosen.own:
+            what = "stopped" if self._chosen is None else "reduced"
+            log.warning("budget used up", turn_is=what, full=self._room and self._room.full)
+            self._office.metrics.count("konstruct_budget_limited_turns_total", what)
+        return self._chosen
+
+    def _cost(self, choice: Choice, assignment: Assignment, prompt: Prompt) -> Cost:
+        spent = [(call, assignment.terms.get(call.model_name, UNPRICED)) for call in self.calls]
+        picos = sum(terms.price.picos(call.usage) for call, terms in spent)
+        tokens = sum(call.usage.prompt_tokens + call.usage.completion_tokens for call, _ in spent)
+        for place, model in enumerate(choice.models):
+            calls, terms = (1 if place else choice.attempts), assignment.terms[model.name]
+            asked = tokens_at_most(prompt, sees=model.sees)
+            picos += calls * terms.price.picos_at_most(asked, terms.answer_tokens)
+            tokens += calls * (asked + terms.answer_tokens)
+        return Cost(micros(picos), tokens)
+
+    def _words(self, assignment: Assignment, budget: Budget, reply: Reply) -> dict[str, Any] | None:
+        if assignment.operators is None:
+            return None
+        link = notice.link_to(reply.channel, reply.address)
+        words = notice.of_budget(budget.tenant, assignment.name, link, [model.name for model in budget.instead])
+        return {"address": assignment.operators, **words}
+
+
+def _choices(assignment: Assignment, budget: Budget) -> list[Choice]:
+    own = [Choice(assignment.models, ATTEMPTS, own=True), Choice(assignment.models, 1, own=True)]
+    return own + [Choice((model,), 1) for model in budget.instead]
+
+
+def _priced(choice: Choice, assignment: Assignment, budget: Budget) -> bool:
+    unknown = [model.name for model in choice.models if not assignment.terms[model.name].price.known]
+    if unknown and budget.in_money:
+        log.error("no price known, so that no budget in USD could hold", models=unknown)
+    return not (unknown and budget.in_money)

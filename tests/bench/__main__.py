@@ -19,6 +19,7 @@ from tests.bench import (
     bench_idle,
     bench_overhead,
     bench_parse,
+    bench_rls,
     bench_turns,
     bench_up,
     bench_warm,
@@ -46,6 +47,8 @@ async def main(asked: Asked) -> int:
     results = Results()
     if "parse" in asked.parts:
         await results.gather("parse", bench_parse.measure(asked))
+    if "rls" in asked.parts:
+        await results.gather("rls", bench_rls.measure(asked))
     async with child("stub_process", place.MODEL_PORT):
         if "up" in asked.parts:
             await results.gather("up", bench_up.measure(asked))

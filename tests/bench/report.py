@@ -14,6 +14,9 @@ METHOD = """\
   each). Medians of {rounds} rounds, references interleaved.
 - *Verify and parse*: CPU time of one process for a signed callback as the vendor documents it, from raw bytes to
   typed records.
+- *RLS*: the statements of a turn through the product's own pool, one after the other, on two databases with
+  equal rows (10 tenants, 1,000 conversations, 40,000 messages and memories), interleaved; in one of them row-level
+  security is switched off.
 - *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through
   HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does. The
   echo gets the same requests.

@@ -61,10 +61,15 @@ class AdminRig:
             return cursor.fetchall() if cursor.description else []
 
 
+def asking() -> aiohttp.ClientSession:
+    """A session that leaves no connection open: on a busy machine the server may close it as the next request comes."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+
+
 @asynccontextmanager
 async def admin_rig(database_url: str, home: Path, **chosen: object) -> AsyncIterator[AdminRig]:
     """Both tenants applied, nobody has a token but the installation's owner."""
     async with rig(database_url, home, chosen={"admin_token": ADMIN_TOKEN, **chosen}) as under_test:
         await apply(under_test, "globex", GLOBEX_APP)
-        async with aiohttp.ClientSession() as session:
+        async with asking() as session:
             yield AdminRig(under_test, session)

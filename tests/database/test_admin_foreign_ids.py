@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import psycopg
 import pytest
 import pytest_asyncio
 
 from konstruct.database import api_tokens
 from konstruct.database.pool import Database
-from tests.admin_rig import ADMIN_TOKEN, AdminRig, Answer
+from tests.admin_rig import ADMIN_TOKEN, AdminRig, Answer, asking
 from tests.database.admin_operations import MAKING, Operation, operations
 from tests.database.rows_of_acme import ACME, CANARY, GLOBEX, SAID, TRACES
 from tests.database.two_tenants import Town, settle
@@ -44,7 +43,7 @@ async def opened(url: str, home: Path) -> AsyncIterator[Place]:
     await database.start()
     nothing: Any = None
     rig = Rig(settings_for(url, home, admin_token=ADMIN_TOKEN), database, nothing, nothing)
-    async with ingress(rig) as rig.url, aiohttp.ClientSession() as session:
+    async with ingress(rig) as rig.url, asking() as session:
         place = Place(rig, session)
         place.town, place.tokens = Town(url, database), {}
         for tenant, name in ((ACME, "acme"), (GLOBEX, "globex")):

@@ -60,7 +60,9 @@ async def test_a_turn_leaves_one_row_for_its_model_call_and_one_for_its_send(
         ]
     assert sorted(subject for _, subject, *_ in found) == sorted(effects)
     called = next(details for action, _, details, *_ in found if action == "model.called")
-    assert called.keys() == {"model", "calls", "prompt_tokens", "completion_tokens", "employee", "conversation"}
+    assert called.keys() == {
+        "model", "provider", "calls", "prompt_tokens", "completion_tokens", "cost_micros", "employee", "conversation",
+    }  # fmt: skip
 
 
 async def test_configuration_names_the_fields_that_changed_and_never_a_value(
@@ -100,6 +102,24 @@ async def test_escalations_takeovers_and_their_end_are_told_apart(database: Data
     assert [action for action in actions(database_url) if action.startswith("conversation.")] == [
         "conversation.taken_over", "conversation.escalated", "conversation.resumed",
     ]  # fmt: skip
+
+
+def test_who_logs_in_and_out_is_named_by_id_only(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("insert into tenants (id, name) values (%s, 'acme')", [ACME])
+        owner.execute("insert into members values (%s, %s, 'betty@acme.example', 'viewer')", [ACME, ACME])
+        for token, left in (("a", "1 hour"), ("b", "-1 hour")):
+            owner.execute(
+                "insert into sessions values (%s, %s, %s, 'Betty', now(), now() + %s::interval)",
+                [ACME, token.encode(), ACME, left],
+            )
+        owner.execute("delete from sessions")
+    found = [row for row in rows(database_url) if "logged" in row[0]]
+    assert [(action, subject) for action, subject, *_ in found] == [
+        ("member.logged_in", f"member:{ACME}"), ("member.logged_in", f"member:{ACME}"),
+        ("member.logged_out", f"member:{ACME}"),
+    ]  # fmt: skip
+    assert "etty" not in repr(rows(database_url))
 
 
 async def test_what_is_rolled_back_leaves_no_row(database: Database, database_url: str) -> None:

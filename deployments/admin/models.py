@@ -13,7 +13,7 @@ from deployments.admin.page import Page
 from deployments.admin.problem import NotHere, Problem
 from konstruct.database import configuration
 from konstruct.database.pool import TenantConnection
-from konstruct.database.tenants import models_of, save_model
+from konstruct.database.tenants import models_of, save_model, tenant_of
 from konstruct.tenant_file import ModelEntry
 
 router = APIRouter(prefix="/tenants/{tenant}/models", tags=["models"])
@@ -83,6 +83,8 @@ async def remove_model(name: ModelName, access: Owning) -> Response:
         for employee in await employees(connection):
             if name in {employee.model, employee.fallback_model}:
                 raise Problem(f"{employee.name} answers with this model; give another one first.", status=409)
+        if name in (await tenant_of(connection))["budgets"].get("at_limit", ()):
+            raise Problem("The budgets go on with this model at their limit; name another one first.", status=409)
         if not await configuration.drop_model(connection, name):
             raise NotHere
 

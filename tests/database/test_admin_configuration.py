@@ -102,6 +102,14 @@ async def test_a_model_that_nobody_uses_can_go(k: AdminRig) -> None:
     assert (await k.ask(place)).status == 404
 
 
+async def test_a_model_that_budgets_go_on_with_stays(k: AdminRig) -> None:
+    spare = {"name": "spare", "litellm": "openai/gpt-5-nano"}
+    budgets = {"tenant": {"usd": "1.5"}, "at_limit": ["spare"]}
+    file = {**FILE, "models": [*FILE["models"], spare], "budgets": budgets}
+    assert (await k.ask("/tenants/initech", "PUT", body=file)).status == 200
+    assert (await k.ask("/tenants/initech/models/spare", "DELETE")).status == 409
+
+
 async def test_two_who_decided_on_the_same_state_do_not_overwrite_each_other(k: AdminRig) -> None:
     await made(k)
     whole = await k.ask("/tenants/initech")

@@ -1,6 +1,7 @@
 """A bill, as a person reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +15,7 @@ SOURCES = {"turn": "Turns", "message": "WhatsApp"}
 MOVEMENTS = (
     ("forgotten", "+", "of conversations that were erased since"),
     ("changed", "+", "told otherwise than the ledger says now"),
-    ("outside", "-", "outside the subscription: not charged"),
+    ("outside", "-", "outside the subscription, or not looked at yet"),
     ("earlier", "+", "from an earlier period, told late"),
     ("later", "-", "told late: in a later period's invoice"),
     ("unsent", "-", "on its way to Stripe"),
@@ -37,6 +38,20 @@ def show(bill: Bill, console: Console) -> None:
     if bill.lines:
         console.print(_invoice(bill))
         _judge(bill, console)
+
+
+def show_each(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print each turn and message, if there are any to print."""
+    if not rows:
+        return
+    table = _table("at (UTC)", "turn or charge", "what", "tokens in", "tokens out", "cost", "price list", "at Stripe")
+    for row in rows:
+        table.add_row(
+            f"{row['at']:%Y-%m-%d %H:%M:%S}", str(row["id"]), escape(row["kind"]), f"{row['prompt_tokens']:,}",
+            f"{row['completion_tokens']:,}", usd(row["cost_micros"]), escape(row["price_version"] or "none"),
+            row["state"] or "not charged",
+        )  # fmt: skip
+    console.print(table)
 
 
 def usd(micros: int) -> str:

@@ -10,12 +10,12 @@ from uuid import UUID
 from rich.console import Console
 
 from actors.reckoning import Reckoning
-from deployments.bill_table import show, usd
+from deployments.bill_table import show, show_each, usd
 from deployments.installation.tenants import open_database
 from konstruct.billing.explaining import explain_line, explain_month
 from konstruct.billing.meters import Meters
 from konstruct.billing.stripe_api import StripeApi
-from konstruct.database import meter_events
+from konstruct.database import bills, meter_events
 from konstruct.database.installation import tenant_names
 from konstruct.database.meter_events import Sums
 from konstruct.database.pool import Database
@@ -24,11 +24,21 @@ from konstruct.identity import tenant_id
 from konstruct.metrics import Unmeasured
 from konstruct.settings import Settings
 
+# More are for a program that asks for shorter times.
+MOST_ROWS = 100_000
+
 
 async def explain(
-    environment: Mapping[str, str], tenant: str, month: str | None, line: str | None, console: Console, *, as_json: bool
+    environment: Mapping[str, str],
+    tenant: str,
+    month: str | None,
+    line: str | None,
+    console: Console,
+    *,
+    as_json: bool,
+    each: bool = False,
 ) -> None:
-    """Print a bill; raises KonstructError."""
+    """Print a bill, with each turn and message if asked; raises KonstructError."""
     if (month is None) == (line is None):
         raise KonstructError("Say what to explain: either --month 2026-11, or --invoice-line il_….")
     settings = Settings.from_environment(environment)
@@ -38,10 +48,13 @@ async def explain(
             bill = await explain_line(database, StripeApi.of(settings), id_, tenant, line)
         else:
             bill = await explain_month(database, id_, tenant, _month(month or ""))
+        rows = await bills.rows(database, id_, bill.begin, bill.end, MOST_ROWS) if each else []
     if as_json:
-        console.print_json(json_format.dumps(bill.to_json()))
+        told = bill.to_json() | ({"each": rows} if each else {})
+        console.print_json(json_format.dumps(told, default=str))
     else:
         show(bill, console)
+        show_each(rows, console)
 
 
 async def reconcile(environment: Mapping[str, str], console: Console, *, as_json: bool) -> bool:

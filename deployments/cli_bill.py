@@ -35,12 +35,13 @@ def explain(
     month: Annotated[str | None, typer.Option(help="A calendar month (UTC), as 2026-11.")] = None,
     invoice_line: Annotated[str | None, typer.Option(help="Stripe's id of a line of an invoice, il_….")] = None,
     *,
+    each: Annotated[bool, typer.Option("--each", help="Also each turn and each charged message.")] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show what a month or an invoice's line is made of: turns, tokens, messages, what is included, what is beyond."""
     from deployments.billing_commands import explain as show  # noqa: PLC0415
 
-    asyncio.run(show(_environment(), tenant, month, invoice_line, _console(), as_json=json))
+    asyncio.run(show(_environment(), tenant, month, invoice_line, _console(), as_json=json, each=each))
 
 
 @bill_app.command()

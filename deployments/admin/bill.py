@@ -44,7 +44,7 @@ class Movements(BaseModel):
     ledger: int
     forgotten: int = Field(description="Of conversations that were erased since.")
     changed: int = Field(description="Told otherwise than the ledger says now.")
-    outside: int = Field(description="Outside the subscription: not charged.")
+    outside: int = Field(description="Outside the subscription, or not looked at yet.")
     earlier: int = Field(description="Of an earlier period, told in this one.")
     later: int = Field(description="Of this period, told in a later one.")
     unsent: int

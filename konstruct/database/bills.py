@@ -23,6 +23,13 @@ async def movements(database: Database, tenant: UUID, plan: Plan, begin: datetim
     return Movements(**row)
 
 
+async def rows(database: Database, tenant: UUID, begin: datetime, end: datetime, limit: int) -> list[dict[str, Any]]:
+    """Each turn and each charged message of a time, the first `limit` of them."""
+    async with database.tenant(tenant) as connection:
+        found = await connection.run("bill_rows", begin=begin, until=end, limit=limit)
+    return [dict(row) for row in found]
+
+
 async def subscriptions(database: Database, tenant: UUID) -> list[Mapping[str, Any]]:
     """A tenant's subscriptions to plans, the latest first."""
     async with database.tenant(tenant) as connection:

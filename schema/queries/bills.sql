@@ -17,3 +17,11 @@ from subscriptions where tenant_id = current_tenant() and plan is not null order
 -- The last comparisons with Stripe, the latest month first. Needs a tenant connection.
 select month, customer, event_name, ledger, stripe, unsent, refused, difference, difference_micros, at
 from reconciliations where tenant_id = current_tenant() order by month desc, customer, event_name limit 24;
+
+-- name: bill_rows
+-- Each turn and each charged message of a time, and what became of it towards Stripe. Needs a tenant connection.
+select l.id, l.source, l.kind, l.at, l.prompt_tokens, l.completion_tokens, l.cost_micros, l.price_version, m.state,
+  m.stamped_at
+from ledger_entries(current_tenant(), :begin, :until) l
+left join meter_events m on m.tenant_id = current_tenant() and m.id = l.id
+order by l.at, l.id limit :limit;

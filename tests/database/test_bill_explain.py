@@ -168,6 +168,11 @@ async def test_the_commands_say_it_to_people_and_to_programs(k: BillingRig) -> N
     assert told["difference_micros"] == told["difference_units"] == 0
     _, text = await said(explain, settings, "acme", f"{month_of(k):%Y-%m}", None, as_json=False)
     assert "acme" in text
+    _, text = await said(explain, settings, "acme", None, lines[0]["id"], as_json=True, each=True)
+    [each] = json.loads(text)["each"]
+    assert (each["kind"], each["cost_micros"], each["state"]) == ("gpt", 1_400_000, "sent")
+    _, text = await said(explain, settings, "acme", None, lines[0]["id"], as_json=False, each=True)
+    assert each["id"] in text
     equal, text = await said(reconcile, settings, as_json=False)
     assert equal, text
     _, text = await said(resend, settings, "acme")

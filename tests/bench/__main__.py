@@ -14,6 +14,7 @@ import uvloop
 from tests.bench import (
     bench_ack,
     bench_audit,
+    bench_budget,
     bench_crash,
     bench_flood,
     bench_idle,
@@ -35,7 +36,7 @@ from tests.bench.installed import installation
 TOGETHER: dict[str, Any] = {
     "idle": bench_idle.measure, "ack": bench_ack.measure, "overhead": bench_overhead.measure,
     "turns": bench_turns.measure, "audit": bench_audit.measure,
-    "flood": bench_flood.measure, "warm": bench_warm.measure,
+    "budget": bench_budget.measure, "flood": bench_flood.measure, "warm": bench_warm.measure,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("parse", "rls", "up", "idle", "ack", "overhead", "turns", "audit", "flood", "warm", "crash")
+PARTS = ("parse", "rls", "up", "idle", "ack", "overhead", "turns", "budget", "audit", "flood", "warm", "crash")
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,13 +60,14 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
             await people.converse(app, CONVERSATIONS, asked.scaled(10, 3), "A")
         await bolt_people.converse(place.QUICK, CONVERSATIONS, asked.scaled(5, 1), "A")
         for _ in range(asked.rounds):
-            await _ours(asked, installed, inbox, people, local)
+            await ours(asked, installed, inbox, people, local)
             await _bolt(asked, bolt_people, bot, bolt)
-            await _ours(asked, installed, inbox, people, hosted)
+            await ours(asked, installed, inbox, people, hosted)
     return _figures(local, bolt, hosted)
 
 
-async def _ours(asked: Asked, installed: Installed, inbox: Inbox, people: People, runs: Runs) -> None:
+async def ours(asked: Asked, installed: Installed, inbox: Inbox, people: People, runs: Runs) -> None:
+    """One round of people who talk with an employee of ours."""
     await inbox.settled()
     commits, used = await inbox.commits(), meter(installed)
     used.start()

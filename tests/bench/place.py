@@ -22,11 +22,19 @@ def _app(name: str) -> App:
 
 
 # The stub answers QUICK at once, SLOW after a second, FLOOD after half a second to one and a half, DRIP word by word;
-# HOSTED goes through LiteLLM.
-QUICK, SLOW, DRIP, HOSTED, FLOOD = APPS = tuple(_app(name) for name in ("quick", "slow", "drip", "hosted", "flood"))
+# HOSTED goes through LiteLLM;
+# BUDGETED is QUICK with budgets.
+QUICK, SLOW, DRIP, HOSTED, FLOOD, BUDGETED = APPS = tuple(
+    _app(name) for name in ("quick", "slow", "drip", "hosted", "flood", "budgeted")
+)
 _MODELS = {
     "quick": "local/stub", "slow": "local/slow", "drip": "local/drip", "hosted": "stub", "flood": "local/varied",
+    "budgeted": "local/stub",
 }  # fmt: skip
+
+
+_BUDGET = "{usd: 1000000, tokens: 1000000000}"
+BUDGETS = f"budgets: {{tenant: {_BUDGET}, employee: {_BUDGET}, conversation: {_BUDGET}}}\n"
 
 
 def tenant_file(app: App) -> str:
@@ -36,6 +44,7 @@ def tenant_file(app: App) -> str:
         f"tenant: {app.tenant}\n"
         f'employee: {{name: {app.name}, instructions: "{INSTRUCTIONS}", model: {_MODELS[app.tenant]}}}\n'
         f"{hosted if app is HOSTED else ''}"
+        f"{BUDGETS if app is BUDGETED else ''}"
         "channels:\n"
         f"  slack: {{team_id: {app.team}, app_id: {app.app}, bot_user_id: {app.bot_user},\n"
         f'          bot_token: "{app.bot_token}", signing_secret: "{app.signing_secret}"}}\n'

@@ -32,6 +32,8 @@ METHOD = """\
   tenant's 200 conversations get 100 times as many, from a process of its own. The stub answers the calm tenant
   after a second, the other after half a second to one and a half. Latency counts from when
   the message was due until the answer is visible. Alone, flooded, beside a hot conversation in turns.
+- *Budgets*: the same people with a tenant that has budgets of every kind, which are never reached, and with one
+  that has none, round by round. Reserving is a statement and a commit; settling is part of C2.
 - *CPU, idle*: all processes of the installation: Ray with its dashboard, Serve, HAProxy, ours, PostgreSQL.
 - *Kills*: `kill -9` by the product's own failpoints and from outside at random moments, while 15 people
   talk; a delivery without a 2xx is repeated as Slack does, only sooner. tests/checker.py sees what was

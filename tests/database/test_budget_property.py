@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +28,8 @@ async def play(town: BudgetTown, plan: list[Planned], caps: dict[str, int | None
     watching = asyncio.create_task(watch(town, caps))
     await asyncio.gather(*(town.take(number, planned, abandon=abandon) for number, planned in enumerate(plan)))
     watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
     within(town, caps)
     seen = town.look()
     assert seen["ledger"][0] == town.settled
@@ -91,7 +93,7 @@ def test_the_property_fails_where_two_turns_may_look_at_the_same_room(
     body = postgres_server.execute("select pg_get_functiondef('reserve_budget'::regproc)", name)[0][0]
     assert "for update;" in body
     slow = body.replace("for update;", ";").replace(
-        "  if chosen >= 0 then", "  perform pg_sleep(0.02);\n  if chosen >= 0 then"
+        "  if chosen >= 0 then", "  perform pg_sleep(0.3);\n  if chosen >= 0 then"
     )
     postgres_server.execute(slow, name)
     plan = [Planned(number, 400, 100, "never") for number in range(12)]

@@ -27,9 +27,9 @@ def test_a_site_that_signs_as_documented_is_believed() -> None:
 def test_tenant_files_in_documents_are_accepted() -> None:
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", (ROOT / "README.md").read_text()), "0123456789abcdef")
     tenant_file.parse(blocks("README.md", "yaml")[0], environment | {"WEB_SECRET": "0123456789abcdef"})
-    for document in ("docs/web-chat.md", "docs/escalation.md"):
+    for document in ("docs/web-chat.md", "docs/escalation.md", "docs/budgets.md"):
         read = tenant_file.parse(EMPLOYEE + blocks(document, "yaml")[0], {"WEB_SECRET": "0123456789abcdef"})
-        assert read.escalation.rules or read.channels.web
+        assert read.escalation.rules or read.channels.web or read.budgets.limited
 
 
 def test_the_slack_entry_that_is_documented_is_accepted_with_all_its_options() -> None:

@@ -26,7 +26,7 @@ class StripeEvent:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     thin: bool = False
     snapshot_event: str = ""  # of a thin event: the whole one
-    related: str = ""  # of a thin event: the id of what it is about
+    related: str = ""  # of a thin event: the address of what it is about
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -48,7 +48,7 @@ def event_of(found: Any) -> StripeEvent:
         raise EventUnreadable("it has no id or no type")
     if found.get("object") == "v2.core.event":
         related = found.get("related_object")
-        named = _text(related.get("id")) if isinstance(related, dict) else ""
+        named = _text(related.get("url")) if isinstance(related, dict) else ""
         return StripeEvent(
             id_, type_.removeprefix("v1."), _iso(found.get("created")), thin=True,
             snapshot_event=_text(found.get("snapshot_event")), related=named, body=found,

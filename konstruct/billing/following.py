@@ -88,10 +88,11 @@ class Follower:
             except StripeRefused as refused:
                 if refused.code != "resource_missing":
                     raise
-        if event.type.startswith(STATES) and event.related:
-            about = await self._api.subscription(event.related)
-            return replace(event, about=about, thin=False)
-        return event
+        if not event.related:
+            raise EventUnreadable("it is thin, and does not say what it is about")
+        # As it is now, not as it was then: of what it shows only its names count, its status is asked for in its turn.
+        about = await self._api.related(event.related)
+        return replace(event, about={name: value for name, value in about.items() if name != "status"}, thin=False)
 
     async def _tenant(self, customer: str, event: StripeEvent) -> UUID | None:
         if customer and (found := await subscriptions.tenant_of(self._database, customer)) is not None:

@@ -41,6 +41,13 @@ class StripeApi:
         """A subscription as it is now."""
         return await self.call(lambda client: client.v1.subscriptions.retrieve(id_).to_dict())
 
+    async def related(self, url: str) -> dict[str, Any]:
+        """What a thin event is about, as it is now; `url`: as the event names it."""
+        if not url.startswith("/v1/"):
+            raise StripeRefused(f"The event is about {url!r}, which is nothing of Stripe's API v1.")
+        found: dict[str, Any] = await self.call(lambda client: dict(client.raw_request("get", url).data))
+        return found
+
     async def event(self, id_: str) -> dict[str, Any]:
         """A whole event; Stripe keeps them for 30 days."""
         return await self.call(lambda client: client.v1.events.retrieve(id_).to_dict())

@@ -38,7 +38,10 @@ class Notifier:
     async def send(self, event: Thing, *, secret: str | None = None, age_seconds: float = 0.0) -> Said:
         """Send one event now; returns after the first attempt. `secret`: another than the account's."""
         thin = self._options.payload == "thin" and event["object"] == "event"
-        sent = await self.raw(orjson.dumps(thinned(event) if thin else event), event["id"], secret, age_seconds)
+        told = thinned(event) if thin else event
+        if thin and not self._options.names_snapshots:
+            told["snapshot_event"] = None
+        sent = await self.raw(orjson.dumps(told), event["id"], secret, age_seconds)
         if sent.status is not None and 200 <= sent.status < 300:
             event["pending_webhooks"] = 0
         return sent

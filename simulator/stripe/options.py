@@ -10,6 +10,8 @@ class Options:
 
     # What the webhook is sent: whole objects, or thin notifications that say what to fetch.
     payload: Literal["snapshot", "thin"] = "snapshot"
+    # Whether thin notifications name the whole event that belongs to them.
+    names_snapshots: bool = True
     # Events wait until `release` sends them, in any order and number.
     hold_events: bool = False
     # Every event is sent so many times.

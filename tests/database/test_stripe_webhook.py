@@ -131,6 +131,20 @@ async def test_thin_events_are_fetched_and_count_as_their_snapshots(database_url
         assert k.rows(OF_SUBSCRIPTIONS) == count
 
 
+async def test_thin_events_that_name_no_snapshot_are_understood_by_what_they_are_about(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with billing_rig(database_url, tmp_path, payload="thin", names_snapshots=False) as k:
+        subscription = await k.subscribe()
+        assert k.statuses() == ["active"]
+        k.stripe.clock.advance(DAY)
+        k.stripe.world.cards[k.stripe.objects("customer")[0]["id"]] = "declined"
+        k.stripe.admin.renew(subscription)
+        await k.stripe.settle()
+        await until(lambda: k.statuses() == ["past_due"], 10)
+        assert len([text for text in k.notices() if text.startswith("A payment of")]) == 1
+
+
 async def test_what_cannot_be_fetched_now_is_refused_and_comes_again(database_url: str, tmp_path: Path) -> None:
     async with billing_rig(database_url, tmp_path, payload="thin") as k:
         k.stripe.faults.rules.append(Fault("server_error", "events.retrieve", times=None))

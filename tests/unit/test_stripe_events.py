@@ -88,7 +88,7 @@ def test_a_thin_event_names_what_to_ask_for() -> None:
     raw = next(event for event in recorded() if event["type"] == "customer.subscription.updated")
     event = event_of(thinned(raw))
     assert (event.thin, event.type, event.snapshot_event) == (True, raw["type"], raw["id"])
-    assert event.related == raw["data"]["object"]["id"]
+    assert event.related == f"/v1/subscriptions/{raw['data']['object']['id']}"
     assert event.at == raw["created"]
 
 

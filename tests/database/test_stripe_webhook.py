@@ -9,13 +9,10 @@ import orjson
 import psycopg
 import pytest
 
-from simulator import Account, Fault
+from simulator import Account
 from tests.billing import DAY
 from tests.billing_rig import ACME, BillingRig, billing_rig
-from tests.hook import until
 from tests.stripe_history import live
-
-OF_SUBSCRIPTIONS = "select count(*) from stripe_events where type like 'customer.subscription%'"
 
 
 async def post(k: BillingRig, body: bytes, headers: dict[str, str]) -> int:
@@ -120,42 +117,6 @@ async def test_fifty_copies_at_once_take_effect_once(database_url: str, tmp_path
         assert k.rows("select version from stripe_customers") == [(1,)]
 
 
-async def test_thin_events_are_fetched_and_count_as_their_snapshots(database_url: str, tmp_path: Path) -> None:
-    async with billing_rig(database_url, tmp_path, payload="thin") as k:
-        await k.subscribe()
-        assert k.statuses() == ["active"]
-        count = k.rows(OF_SUBSCRIPTIONS)
-        k.stripe.options.payload = "snapshot"
-        for event in k.stripe.objects("event"):
-            assert (await k.stripe.admin.send_event(event["id"])).status == 200
-        assert k.rows(OF_SUBSCRIPTIONS) == count
-
-
-async def test_thin_events_that_name_no_snapshot_are_understood_by_what_they_are_about(
-    database_url: str, tmp_path: Path
-) -> None:
-    async with billing_rig(database_url, tmp_path, payload="thin", names_snapshots=False) as k:
-        subscription = await k.subscribe()
-        assert k.statuses() == ["active"]
-        k.stripe.clock.advance(DAY)
-        k.stripe.world.cards[k.stripe.objects("customer")[0]["id"]] = "declined"
-        k.stripe.admin.renew(subscription)
-        await k.stripe.settle()
-        await until(lambda: k.statuses() == ["past_due"], 10)
-        assert len([text for text in k.notices() if text.startswith("A payment of")]) == 1
-
-
-async def test_what_cannot_be_fetched_now_is_refused_and_comes_again(database_url: str, tmp_path: Path) -> None:
-    async with billing_rig(database_url, tmp_path, payload="thin") as k:
-        k.stripe.faults.rules.append(Fault("server_error", "events.retrieve", times=None))
-        await k.subscribe()
-        tried = [attempt.status for delivery in k.stripe.deliveries for attempt in delivery.attempts]
-        assert 503 in tried
-        assert k.statuses() == []
-        k.stripe.faults.rules.clear()
-        await until(lambda: k.statuses() == ["active"], 15)
-
-
 async def test_both_secrets_of_a_rotation_work_and_a_wrong_one_is_refused(database_url: str, tmp_path: Path) -> None:
     secrets = {"stripe_webhook_secrets": ("whsec_new", "whsec_old")}
     account = Account(webhook_secrets=("whsec_old",))
@@ -228,19 +189,6 @@ async def test_events_of_a_newer_api_version_are_understood(database_url: str, t
         event["data"]["object"]["novelty"] = [{"deep": [None]}]
         assert (await k.stripe.admin.send_event(event)).status == 200
         assert k.statuses() == ["active"]
-
-
-async def test_what_two_events_of_one_second_leave_open_stripe_is_asked(database_url: str, tmp_path: Path) -> None:
-    async with billing_rig(database_url, tmp_path, hold_events=True) as k:
-        subscription = await k.subscribe()
-        k.stripe.clock.advance(DAY)
-        k.stripe.admin.set_status(subscription, "past_due")
-        k.stripe.admin.set_status(subscription, "active")
-        tied = [e["id"] for e in k.stripe.objects("event") if e["type"] == "customer.subscription.updated"][-2:]
-        for event in tied[::-1]:
-            await k.stripe.admin.send_event(event)
-        assert k.statuses() == ["active"]
-        assert k.stripe.api.calls["subscriptions.retrieve", "ok"] >= 1
 
 
 async def test_the_end_of_a_trial_is_told_three_days_before(database_url: str, tmp_path: Path) -> None:

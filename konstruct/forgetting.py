@@ -6,7 +6,7 @@ from uuid import UUID
 
 from konstruct.database import erasure
 from konstruct.database.erasure import Person
-from konstruct.database.pool import Database
+from konstruct.database.pool import SYSTEM, Database
 from konstruct.errors import KonstructError
 from konstruct.media.store import MediaStore
 
@@ -17,12 +17,14 @@ class NoSuchTenant(KonstructError):
     """There is no such tenant."""
 
 
-async def forget_person(database: Database, store: MediaStore, person: Person, pause: Pause = asyncio.sleep) -> bool:
+async def forget_person(
+    database: Database, store: MediaStore, person: Person, pause: Pause = asyncio.sleep, *, actor: str = SYSTEM
+) -> bool:
     """Safe to repeat; answers whether anything was known of them. Returns when nothing can be on its way any more."""
     known = bool(await erasure.rows_of_person(database, person))
     # First the files: what is interrupted here is repeated, and finds them by their rows.
     await _delete(database, store, person)
-    left = await erasure.erase_person(database, person)
+    left = await erasure.erase_person(database, person, actor)
     if left:
         await pause(left)
         await erasure.forget_unsent(database, person.tenant)

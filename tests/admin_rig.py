@@ -1,5 +1,7 @@
 """The operators' API over HTTP: acme with its owner, globex as the stranger, real routes and PostgreSQL."""
 
+import io
+import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +30,12 @@ class Answer:
     text: str
 
 
+def unzipped(content: bytes) -> str:
+    """All that is in a ZIP file."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return "\n".join(archive.read(name).decode() for name in archive.namelist())
+
+
 @dataclass
 class AdminRig:
     """One installation with two tenants, and whoever asks."""
@@ -44,7 +52,8 @@ class AdminRig:
             sent["Authorization"] = f"Bearer {token}"
         url = self.rig.url + (path if path.startswith("/admin") else f"/admin/v1{path}")
         async with self.session.request(method, url, json=body, headers=sent) as response:
-            text = await response.text()
+            zipped = response.content_type == "application/zip"
+            text = unzipped(await response.read()) if zipped else await response.text()
             parsed = await response.json(content_type=None) if "json" in response.content_type else None
             return Answer(response.status, response.headers, parsed, text)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import SYSTEM, Database
 
 # Of a tenant with a long history; nothing waits for it.
 WHOLE_SECONDS = 600.0
@@ -25,9 +25,10 @@ async def files_of(database: Database, person: Person) -> list[str]:
     return [row["digest"] for row in rows]
 
 
-async def erase_person(database: Database, person: Person) -> float:
+async def erase_person(database: Database, person: Person, actor: str = SYSTEM) -> float:
     """Every row about them; answers for how many seconds a reply may still be on its way."""
-    return float(await database.run("erase_contact", seconds=WHOLE_SECONDS, **_named(person)))
+    async with database.tenant(person.tenant, seconds=WHOLE_SECONDS, actor=actor) as connection:
+        return float(await connection.run("erase_contact", **_named(person)))
 
 
 async def forget_unsent(database: Database, tenant: UUID) -> None:

@@ -15,6 +15,7 @@ IDS: dict[str, list[str]] = {
     "channels": [str(uuid5(ACME, f"channel:slack/{CANARY}/{CANARY}"))],
     "models": [CANARY],
     "conversations": [str(CONVERSATION)],
+    "contacts": ["slack", CANARY],
     "dead-letters": ["message", "2"],
     "tokens": [str(EMPLOYEE)],
     "members": [f"{CANARY}@example.com"],

@@ -53,6 +53,7 @@ def export(
 
 @audit_app.command()
 def retain(
+    *,
     months: Annotated[int, typer.Option(min=1, help="How many months before this one stay.")],
 ) -> None:
     """Let older months go, whole, after each tenant's chain has said so; what stays can be verified as before."""

@@ -34,6 +34,9 @@ METHOD = """\
   the message was due until the answer is visible. Alone, flooded, beside a hot conversation in turns.
 - *Budgets*: the same people with a tenant that has budgets of every kind, which are never reached, and with one
   that has none, round by round. Reserving is a statement and a commit; settling is part of C2.
+- *Audit*: in a database of its own on the installation's server. Cost: CPU time of the server's processes in turns
+  without model and channel (heard, committed, claimed, marked), with and without the triggers, interleaved. Sealing:
+  one Auditor, rows of one tenant as turns write them; against turns end to end a moment before.
 - *CPU, idle*: all processes of the installation: Ray with its dashboard, Serve, HAProxy, ours, PostgreSQL.
 - *Kills*: `kill -9` by the product's own failpoints and from outside at random moments, while 15 people
   talk; a delivery without a 2xx is repeated as Slack does, only sooner. tests/checker.py sees what was

@@ -1,9 +1,11 @@
 """Follows Stripe: whose event is it, does Stripe have to be asked, and what follows?"""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -51,6 +53,7 @@ class Follower:
         self._api = api
         self._grace = grace
         self._failpoint = failpoint
+        self._lines: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def follow(self, event: StripeEvent) -> Outcome:
         """Let an event take effect, once; raises what passes by itself (deliver it again) or EventUnreadable."""
@@ -66,6 +69,12 @@ class Follower:
         tenant = await self._tenant(customer, event)
         if tenant is None:
             return "foreign"
+        # In line here, since each would make the others of its tenant look again; processes meet at the version.
+        line = self._lines.setdefault(tenant, asyncio.Lock())
+        async with line:
+            return await self._take_effect(event, tenant, customer)
+
+    async def _take_effect(self, event: StripeEvent, tenant: UUID, customer: str) -> Outcome:
         subscription = subscription_of(event.about) or None
         terms = await self._terms(tenant)
         for _ in range(ATTEMPTS):

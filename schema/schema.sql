@@ -1111,7 +1111,10 @@ begin
                             and created_at >= v_month::timestamp at time zone 'utc') then
     perform count_unreserved(p_tenant);
   end if;
-  perform release_expired(p_tenant, p_turn);
+  if exists (select from reservations where tenant_id = p_tenant and turn_id <> p_turn
+               and expires_at <= clock_timestamp()) then
+    perform release_expired(p_tenant, p_turn);
+  end if;
   if exists (select from usage where tenant_id = p_tenant and turn_id = p_turn) then
     raise exception 'turn % has been committed before', p_turn using errcode = 'KF002';
   end if;
@@ -1163,6 +1166,14 @@ begin
           else (p_usage ->> 'prompt_tokens')::bigint + (p_usage ->> 'completion_tokens')::bigint end,
         month = greatest(month, v_month)
       where tenant_id = p_tenant and subject_id in (p_tenant, v_held.employee_id, v_held.conversation_id);
+  end if;
+  -- Mostly there is nothing to tell, and it is found out for less than it takes to tell it.
+  if jsonb_typeof(p_budget -> 'full') is distinct from 'object' and not exists (
+      select from tenants t join spending s on s.tenant_id = t.id
+        where t.id = p_tenant and s.subject_id in (p_tenant, (p_usage ->> 'employee')::uuid, p_conversation)
+          and (s.spent_micros * 2 >= (t.budgets -> s.scope ->> 'micros')::bigint
+            or s.spent_tokens * 2 >= (t.budgets -> s.scope ->> 'tokens')::bigint)) then
+    return null;
   end if;
   with due as (
     select s.subject_id, s.scope, s.month, u.unit, p.percent, u.spent, u.budget

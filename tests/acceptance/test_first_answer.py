@@ -82,3 +82,14 @@ async def _scrape(discovery: str) -> str:
             async with session.get(f"http://{address}/metrics") as answer:
                 text += await answer.text()
     return text
+
+
+async def test_no_tenant_sees_another_on_the_running_system(installation: Installation) -> None:
+    checked = await asyncio.to_thread(installation.konstruct, "isolation-check", "--json", check=False)
+    trials = json.loads(checked.stdout)
+    assert [trial["hole"] for trial in trials if trial["hole"]] == []
+    assert checked.returncode == 0
+    assert {"catalogue", "table", "query", "sequence", "chat", "door", "cache", "actor", "log", "erasure"} <= {
+        trial["area"] for trial in trials
+    }
+    assert "canary" not in installation.konstruct("status").stdout

@@ -14,6 +14,7 @@ import aiohttp
 
 from deployments.installation import running
 from deployments.installation.layout import Layout
+from konstruct.settings import Settings
 from simulator import App, SlackSimulator, StripeSimulator
 from tests.acceptance.conftest import CHECKOUT, Installation
 from tests.billing import sdk
@@ -204,7 +205,7 @@ async def forget_petra(k: Month) -> None:
     """Nothing of her is anywhere: not in the database, not in a log."""
     runs = running.recall(Layout(k.installation.home))
     assert runs is not None
-    url = runs.environment["KONSTRUCT_DATABASE_URL"]
+    url = Settings.from_environment(runs.environment).database_url or ""
     assert PHRASE in await asyncio.to_thread(dump, url)
     await erase(k)
     left = await asyncio.to_thread(dump, url)
@@ -218,7 +219,7 @@ async def forget_petra(k: Month) -> None:
 
 
 async def erase(k: Month) -> None:
-    await asyncio.to_thread(k.installation.konstruct, "contact", "erase", "initech", "slack", PETRA, "--yes")
+    await k.ask(f"/contacts/slack/{PETRA}", "DELETE", status=204)
 
 
 async def until(so: Callable[[], bool], seconds: float = 60) -> None:

@@ -1,5 +1,5 @@
 -- A model call's audit row says what it cost.
--- depends: 0015_audit_what_is_done 0015_price_model_calls
+-- depends: 0015_audit_what_is_done 0016_price_model_calls
 
 create or replace function audit_model_call() returns trigger language plpgsql as $$
 begin

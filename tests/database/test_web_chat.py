@@ -140,6 +140,7 @@ async def test_another_host_takes_over_without_loss_or_doubles(anna: Visitor, un
         sign(SECRET, "other", "anna", int(time.time()) + 3000),
         sign(SECRET, "shop", "anna", int(time.time()) - 1),
     ],
+    ids=["none", "nonsense", "another secret", "another site", "too late"],
 )
 async def test_a_bad_token_is_401_and_nothing_is_stored(token: str, anna: Visitor, under_test: Rig) -> None:
     anna.token = token or "x"

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deployments import known
 from deployments.cli_audit import audit_app
 from deployments.cli_bill import bill_app
 from deployments.cli_budget import budget_app
@@ -95,7 +96,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="For programs.")
     """Show what runs and what waits: applications, inbox, outbox, dead letters."""
     from deployments.status import show  # noqa: PLC0415
 
-    raise typer.Exit(0 if asyncio.run(show(_environment(), console, as_json=json)) else 1)
+    raise typer.Exit(0 if asyncio.run(show(known.environment(), console, as_json=json)) else 1)
 
 
 @app.command()
@@ -103,7 +104,7 @@ def apply(file: Annotated[Path, typer.Option("--file", "-f", help="The tenant fi
     """Make a tenant what its file says; applying it twice changes nothing."""
     from deployments.installation.tenants import apply_file  # noqa: PLC0415
 
-    tenant, changed = asyncio.run(apply_file(file, _environment()))
+    tenant, changed = asyncio.run(apply_file(file, known.environment()))
     console.print(f"Tenant {escape(tenant)} {'is as the file says now' if changed else 'was already so'}.")
 
 
@@ -118,7 +119,7 @@ def chat(
     """Talk to an employee in the terminal, over the real signed webhook path."""
     from deployments.chat import chat as converse  # noqa: PLC0415
 
-    os.environ |= _environment()
+    os.environ |= known.environment()
     converse(tenant, user, channel, once, timeout)
 
 
@@ -136,7 +137,7 @@ def simulate(
     from deployments.simulate import Wanted  # noqa: PLC0415
     from deployments.simulate import simulate as serve  # noqa: PLC0415
 
-    serve(Wanted(tenant, slack_port, whatsapp_port, webhooks, speed, stripe_port), _environment(), console)
+    serve(Wanted(tenant, slack_port, whatsapp_port, webhooks, speed, stripe_port), known.environment(), console)
 
 
 @app.command()
@@ -146,7 +147,7 @@ def migrate() -> None:
     from konstruct.errors import SettingsInvalid  # noqa: PLC0415
     from konstruct.settings import Settings  # noqa: PLC0415
 
-    url = Settings.from_environment(_environment()).database_url
+    url = Settings.from_environment(known.environment()).database_url
     if url is None:
         raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")
     applied = apply_migrations(url)
@@ -158,7 +159,7 @@ def doctor() -> None:
     """Check this installation, and say how to mend what is wrong."""
     from deployments.doctor import examine  # noqa: PLC0415
 
-    raise typer.Exit(0 if examine(_environment(), console) else 1)
+    raise typer.Exit(0 if examine(known.environment(), console) else 1)
 
 
 @app.command()
@@ -170,7 +171,7 @@ def pause(
     """Silence the employee in one conversation: an operator speaks there."""
     from deployments.handover import pause as silence  # noqa: PLC0415
 
-    asyncio.run(silence(_environment(), tenant, conversation, minutes, console))
+    asyncio.run(silence(known.environment(), tenant, conversation, minutes, console))
 
 
 @app.command()
@@ -181,7 +182,7 @@ def resume(
     """Let the employee speak again in one conversation."""
     from deployments.handover import resume as speak_again  # noqa: PLC0415
 
-    asyncio.run(speak_again(_environment(), tenant, conversation, console))
+    asyncio.run(speak_again(known.environment(), tenant, conversation, console))
 
 
 @scale_app.command("hosts")
@@ -192,7 +193,7 @@ def scale_hosts(
     """Run this many conversation hosts; conversations move while messages flow."""
     from deployments.scaling import scale_hosts as scale  # noqa: PLC0415
 
-    asyncio.run(scale(_environment(), number, timeout, console))
+    asyncio.run(scale(known.environment(), number, timeout, console))
 
 
 @app.command("web-token")
@@ -204,7 +205,7 @@ def web_token(
     """Make a link to the web chat of a site, to try it out."""
     from deployments.web_link import link  # noqa: PLC0415
 
-    console.print(asyncio.run(link(_environment(), site, visitor, hours)))
+    console.print(asyncio.run(link(known.environment(), site, visitor, hours)))
 
 
 @app.command()
@@ -214,12 +215,6 @@ def version() -> None:
 
     for name, number in versions().items():
         console.print(f"{name:<20} {number}")
-
-
-def _environment() -> dict[str, str]:
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    return known_environment(os.environ)
 
 
 def _fail(sentence: str, code: int = 1) -> NoReturn:

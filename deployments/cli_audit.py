@@ -1,7 +1,6 @@
 """`konstruct audit`: verify what was sealed, and hand it to others."""
 
 import asyncio
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deployments import known
 from konstruct.errors import KonstructError
-from konstruct.settings import Settings
 
 audit_app = typer.Typer(help="Who did what, sealed: verify it, export it, let old months go.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -27,7 +26,7 @@ def verify(
 
     if (tenant is None) != everything:
         raise KonstructError("Name one tenant, or say --all.")
-    verified = verify_all(_settings()) if tenant is None else verify_tenant(_settings(), tenant)
+    verified = verify_all(known.settings()) if tenant is None else verify_tenant(known.settings(), tenant)
     count, findings = asyncio.run(verified)
     for finding in findings:
         console.print(finding, markup=False)
@@ -47,7 +46,7 @@ def export(
     """Write a tenant's audit for somebody who verifies it alone; docs/audit.md has the recipe for that."""
     from deployments.audit_office import export_tenant  # noqa: PLC0415 - loaded by this command only
 
-    count = asyncio.run(export_tenant(_settings(), tenant, file, (earliest, latest)))
+    count = asyncio.run(export_tenant(known.settings(), tenant, file, (earliest, latest)))
     console.print(f"{file}: {count} lines. Whoever verifies it needs your keys: konstruct audit keys", markup=False)
 
 
@@ -59,7 +58,7 @@ def retain(
     """Let older months go, whole, after each tenant's chain has said so; what stays can be verified as before."""
     from deployments.audit_office import retain_months  # noqa: PLC0415 - loaded by this command only
 
-    before, dropped = asyncio.run(retain_months(_settings(), months))
+    before, dropped = asyncio.run(retain_months(known.settings(), months))
     console.print(f"Gone: {', '.join(dropped)}." if dropped else f"Nothing is older than {before:%Y-%m-%d}.")
 
 
@@ -68,11 +67,5 @@ def keys() -> None:
     """Print the public keys that sign the audit, newest first; give them to whoever verifies exports."""
     from konstruct.audit.signing import Signer  # noqa: PLC0415
 
-    for key in Signer(_settings().master_keys).known:
+    for key in Signer(known.settings().master_keys).known:
         typer.echo(key)
-
-
-def _settings() -> Settings:
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    return Settings.from_environment(known_environment(os.environ))

@@ -1,11 +1,12 @@
 """`konstruct bill`: what is charged, and why."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from deployments import known
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,7 @@ def prices(file: Annotated[Path, typer.Option("--file", "-f", help="The price li
     """Add a version of the message prices; versions never change, so doing it twice changes nothing."""
     from deployments.price_files import keep_prices  # noqa: PLC0415 - each command loads only what it needs
 
-    typer.echo(asyncio.run(keep_prices(_environment(), file)))
+    typer.echo(asyncio.run(keep_prices(known.environment(), file)))
 
 
 @bill_app.command()
@@ -26,7 +27,7 @@ def plans(file: Annotated[Path, typer.Option("--file", "-f", help="The plans, se
     """Add plans; a plan never changes, so doing it twice changes nothing."""
     from deployments.price_files import keep_plans  # noqa: PLC0415
 
-    typer.echo(asyncio.run(keep_plans(_environment(), file)))
+    typer.echo(asyncio.run(keep_plans(known.environment(), file)))
 
 
 @bill_app.command()
@@ -41,7 +42,7 @@ def explain(
     """Show what a month or an invoice's line is made of: turns, tokens, messages, what is included, what is beyond."""
     from deployments.billing_commands import explain as show  # noqa: PLC0415
 
-    asyncio.run(show(_environment(), tenant, month, invoice_line, _console(), as_json=json, each=each))
+    asyncio.run(show(known.environment(), tenant, month, invoice_line, _console(), as_json=json, each=each))
 
 
 @bill_app.command()
@@ -49,7 +50,7 @@ def reconcile(*, json: Annotated[bool, typer.Option("--json", help="For programs
     """Compare the ledger with Stripe's sums, to the micro; fails where they differ. Runs each night by itself."""
     from deployments.billing_commands import reconcile as compare  # noqa: PLC0415
 
-    raise typer.Exit(0 if asyncio.run(compare(_environment(), _console(), as_json=json)) else 1)
+    raise typer.Exit(0 if asyncio.run(compare(known.environment(), _console(), as_json=json)) else 1)
 
 
 @bill_app.command()
@@ -57,16 +58,10 @@ def resend(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) ->
     """Tell Stripe anew what it has refused, after the reason was mended."""
     from deployments.billing_commands import resend as again  # noqa: PLC0415
 
-    asyncio.run(again(_environment(), tenant, _console()))
+    asyncio.run(again(known.environment(), tenant, _console()))
 
 
 def _console() -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
     return Console(highlight=False, soft_wrap=True)
-
-
-def _environment() -> dict[str, str]:
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    return known_environment(os.environ)

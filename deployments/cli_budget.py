@@ -1,13 +1,13 @@
 """`konstruct budget`: what may be spent this month, and what was, through the operators' API."""
 
-import asyncio
-import os
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from deployments.known import ask
 
 budget_app = typer.Typer(help="What may be spent in a month.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -21,11 +21,11 @@ def budget() -> None:
 @budget_app.command()
 def show(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) -> None:
     """Show the limits, what is used of them, and of what operators were told."""
-    found = _ask(tenant)
+    found = ask("GET", "tenants", tenant, "budgets")
     console.print(_table(found))
     if found["limits"]["at_limit"]:
         console.print(escape(f"At the limit: {', then '.join(found['limits']['at_limit'])}; then a polite stop."))
-    for alert in _ask(tenant, "/alerts")["items"]:
+    for alert in ask("GET", "tenants", tenant, "budgets", "alerts")["items"]:
         console.print(escape(f"{alert['raised_at'][:16]}  {alert['percent']} % of {alert['scope']} ({alert['unit']})"))
 
 
@@ -46,11 +46,3 @@ def _shown(amount: int | None, unit: str) -> str:
     if amount is None:
         return "no limit"
     return f"{amount / 1_000_000:.2f} USD" if unit == "micros" else f"{amount} tokens"
-
-
-def _ask(tenant: str, path: str = "") -> Any:
-    from deployments.installation.api import ApiClient, segment  # noqa: PLC0415 - each command loads only what it needs
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    place = f"/tenants/{segment(tenant)}/budgets{path}"
-    return asyncio.run(ApiClient(known_environment(os.environ)).ask("GET", place))

@@ -2,21 +2,21 @@
 
 import asyncio
 import json as encoder
-import os
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from deployments import known
+
 
 def isolation_check(*, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Open everything of one tenant as another and as nobody; fails with a sentence per hole."""
-    from deployments.installation.running import known_environment  # noqa: PLC0415 - loaded by this command only
-    from deployments.isolation.check import check, record, show  # noqa: PLC0415
+    from deployments.isolation.check import check, record, show  # noqa: PLC0415 - loaded by this command only
     from deployments.isolation.trial import holes  # noqa: PLC0415
 
-    environment = known_environment(os.environ)
+    environment = known.environment()
     trials = check(environment)
     asyncio.run(record(environment, trials))
     console = Console(highlight=False, soft_wrap=json)

@@ -1,13 +1,13 @@
 """`konstruct keys`: which secrets are kept under which master key, and moving them to the newest."""
 
 import asyncio
-import os
-from collections.abc import Mapping
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from deployments import known
 
 keys_app = typer.Typer(help="Master keys, and the secrets that they encrypt.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -19,7 +19,7 @@ def list_() -> None:
     from deployments.installation.master_keys import survey  # noqa: PLC0415 - each command loads only what it needs
     from konstruct.vault import fingerprint  # noqa: PLC0415
 
-    master_keys, kept = asyncio.run(survey(_environment()))
+    master_keys, kept = asyncio.run(survey(known.environment()))
     names = [fingerprint(key) for key in master_keys]
     for place, name in enumerate(names):
         console.print(f"master key {name}{' (encrypts)' if place == 0 else ''}")
@@ -36,7 +36,7 @@ def rotate() -> None:
     """Encrypt every secret anew with the first key in KONSTRUCT_MASTER_KEYS, while messages flow."""
     from deployments.installation.master_keys import rotate as rotate_all  # noqa: PLC0415
 
-    rotated = asyncio.run(rotate_all(_environment()))
+    rotated = asyncio.run(rotate_all(known.environment()))
     console.print(
         f"{rotated.renewed} of {rotated.total} secrets encrypted anew; all {rotated.total} need the first key only. "
         "The others may be taken out of KONSTRUCT_MASTER_KEYS; then run `konstruct up`."
@@ -49,9 +49,3 @@ def generate() -> None:
     from cryptography.fernet import Fernet  # noqa: PLC0415
 
     typer.echo(Fernet.generate_key().decode())
-
-
-def _environment() -> Mapping[str, str]:
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    return known_environment(os.environ)

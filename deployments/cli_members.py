@@ -1,14 +1,14 @@
 """`konstruct members`: people who may log in to a tenant, through the operators' API."""
 
-import asyncio
-import os
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from deployments.known import ask
 
 members_app = typer.Typer(help="People who may log in, by e-mail address.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -29,7 +29,7 @@ def add(
     email: Email, tenant: Tenant, role: Annotated[Role, typer.Option(help="What they may do.")] = Role.viewer
 ) -> None:
     """Let somebody log in, or change what they may do."""
-    saved = _ask("PUT", tenant, email, body={"role": role})
+    saved = ask("PUT", "tenants", tenant, "members", email, body={"role": role})
     console.print(escape(f"{saved['email']} may log in to {tenant} as {saved['role']}."))
 
 
@@ -38,7 +38,7 @@ def list_(tenant: Tenant) -> None:
     """List who may log in."""
     table, cursor = Table.grid(padding=(0, 2)), ""
     while True:
-        page = _ask("GET", tenant, cursor=cursor)
+        page = ask("GET", "tenants", tenant, "members", cursor=cursor)
         for member in page["items"]:
             table.add_row(escape(member["email"]), member["role"], member["created_at"][:10])
         cursor = page["next_cursor"]
@@ -50,21 +50,12 @@ def list_(tenant: Tenant) -> None:
 @members_app.command()
 def remove(email: Email, tenant: Tenant) -> None:
     """Let somebody in no more, from their next click on."""
-    _ask("DELETE", tenant, email)
+    ask("DELETE", "tenants", tenant, "members", email)
     console.print(escape(f"{email} may not log in to {tenant} any more."))
 
 
 @members_app.command("log-out")
 def log_out(email: Email, tenant: Tenant) -> None:
     """Log somebody out everywhere; they may log in again."""
-    _ask("DELETE", tenant, email, "sessions")
+    ask("DELETE", "tenants", tenant, "members", email, "sessions")
     console.print(escape(f"{email} is logged out of {tenant}."))
-
-
-def _ask(method: str, tenant: str, *path: str, body: object = None, cursor: str = "") -> Any:
-    from deployments.installation.api import ApiClient, segment  # noqa: PLC0415 - each command loads only what it needs
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    place = "/".join(["/tenants", segment(tenant), "members", *map(segment, path)])
-    place += f"?cursor={segment(cursor)}" if cursor else ""
-    return asyncio.run(ApiClient(known_environment(os.environ)).ask(method, place, body))

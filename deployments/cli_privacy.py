@@ -1,18 +1,19 @@
 """`konstruct tenant` and `konstruct contact`: what is stored about them, taken along or forgotten."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from konstruct.database.erasure import Person
-from konstruct.database.pool import Database
+from deployments import known
 from konstruct.errors import KonstructError
 from konstruct.identity import tenant_id
-from konstruct.media.store import MediaStore
+
+if TYPE_CHECKING:
+    from konstruct.database.pool import Database
+    from konstruct.media.store import MediaStore
 
 tenant_app = typer.Typer(help="A tenant: what is stored, taken along or forgotten.", no_args_is_help=True)
 contact_app = typer.Typer(help="A person: what is stored, taken along or forgotten.", no_args_is_help=True)
@@ -22,14 +23,14 @@ Channel = Annotated[str, typer.Argument(help="slack, whatsapp or web.")]
 Contact = Annotated[str, typer.Argument(help="Slack user id, phone number or WhatsApp user id, or web visitor.")]
 To = Annotated[Path, typer.Option("--to", help="The ZIP file to write.")]
 Sure = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Work = Callable[[Database, MediaStore], Awaitable[str]]
+Work = Callable[["Database", "MediaStore"], Awaitable[str]]
 
 
 @tenant_app.command("export")
 def export_tenant(name: Name, file: To) -> None:
     """Write everything of a tenant into a ZIP file: JSON lines and kept files, no secrets."""
 
-    async def work(database: Database, store: MediaStore) -> str:
+    async def work(database: "Database", store: "MediaStore") -> str:
         from konstruct.takeout import take_tenant  # noqa: PLC0415 - each command loads only what it needs
 
         await _check_known(database, name)
@@ -42,7 +43,7 @@ def export_tenant(name: Name, file: To) -> None:
 def erase_tenant(name: Name, *, yes: Sure = False) -> None:
     """Forget a tenant: every row and every kept file."""
 
-    async def work(database: Database, store: MediaStore) -> str:
+    async def work(database: "Database", store: "MediaStore") -> str:
         from konstruct.forgetting import forget_tenant  # noqa: PLC0415
 
         await forget_tenant(database, store, tenant_id(name))
@@ -56,7 +57,8 @@ def erase_tenant(name: Name, *, yes: Sure = False) -> None:
 def export_contact(tenant: Name, channel: Channel, contact: Contact, file: To) -> None:
     """Write everything about a person into a ZIP file."""
 
-    async def work(database: Database, store: MediaStore) -> str:
+    async def work(database: "Database", store: "MediaStore") -> str:
+        from konstruct.database.erasure import Person  # noqa: PLC0415
         from konstruct.takeout import take_person  # noqa: PLC0415
 
         await _check_known(database, tenant)
@@ -70,7 +72,8 @@ def export_contact(tenant: Name, channel: Channel, contact: Contact, file: To) -
 def erase_contact(tenant: Name, channel: Channel, contact: Contact, *, yes: Sure = False) -> None:
     """Forget a person: every row about them and every file of theirs; what was to be sent is not."""
 
-    async def work(database: Database, store: MediaStore) -> str:
+    async def work(database: "Database", store: "MediaStore") -> str:
+        from konstruct.database.erasure import Person  # noqa: PLC0415
         from konstruct.forgetting import forget_person  # noqa: PLC0415
 
         await _check_known(database, tenant)
@@ -84,19 +87,17 @@ def erase_contact(tenant: Name, channel: Channel, contact: Contact, *, yes: Sure
 
 def _run(work: Work) -> None:
     async def run() -> str:
-        from deployments.installation.running import known_environment  # noqa: PLC0415
         from deployments.installation.tenants import open_database  # noqa: PLC0415
         from konstruct.media.store import open_store  # noqa: PLC0415
-        from konstruct.settings import Settings  # noqa: PLC0415
 
-        settings = Settings.from_environment(known_environment(os.environ))
+        settings = known.settings()
         async with open_database(settings) as database:
             return await work(database, open_store(settings))
 
     typer.echo(asyncio.run(run()))
 
 
-async def _check_known(database: Database, tenant: str) -> None:
+async def _check_known(database: "Database", tenant: str) -> None:
     from konstruct.database.installation import tenant_names  # noqa: PLC0415
 
     if tenant not in await tenant_names(database):

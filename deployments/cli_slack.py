@@ -1,12 +1,11 @@
 """`konstruct slack`: the app's manifest, and links to install it."""
 
-import os
 import time
 from typing import Annotated
 
 import typer
 
-from konstruct.settings import Settings
+from deployments import known
 
 slack_app = typer.Typer(help="The Slack app: its manifest, and links to install it.", no_args_is_help=True)
 
@@ -26,7 +25,7 @@ def manifest(
 
     from konstruct.channels.slack.manifest import manifest as written  # noqa: PLC0415
 
-    asked = written(_settings().public_url, name, description, socket_mode=socket_mode, rotating=rotate_tokens)
+    asked = written(known.settings().public_url, name, description, socket_mode=socket_mode, rotating=rotate_tokens)
     typer.echo(yaml.safe_dump(asked, sort_keys=False, allow_unicode=True), nl=False)
 
 
@@ -36,7 +35,7 @@ def install_link(tenant: Annotated[str, typer.Argument(help="The tenant that the
     from konstruct.errors import SettingsInvalid  # noqa: PLC0415
     from konstruct.install_link import install_link as link  # noqa: PLC0415
 
-    settings = _settings()
+    settings = known.settings()
     for variable, value in (
         ("SLACK_CLIENT_ID", settings.slack_client_id),
         ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
@@ -45,9 +44,3 @@ def install_link(tenant: Annotated[str, typer.Argument(help="The tenant that the
         if not value:
             raise SettingsInvalid(f"KONSTRUCT_{variable} is not set; Slack shows it under Basic Information.")
     typer.echo(link(settings.public_url, settings.master_keys, tenant, time.time()))
-
-
-def _settings() -> Settings:
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    return Settings.from_environment(known_environment(os.environ))

@@ -1,13 +1,13 @@
 """`konstruct subscription`: what a tenant pays for, and Stripe's pages; through the operators' API."""
 
-import asyncio
-import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from deployments.known import ask
 
 subscription_app = typer.Typer(help="What a tenant pays for; Checkout and the portal.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -17,7 +17,7 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 @subscription_app.command()
 def show(tenant: Tenant) -> None:
     """Show the tenant's subscriptions, and until when it is served."""
-    standing = _ask("GET", tenant)
+    standing = ask("GET", "tenants", tenant, "subscription")
     if not standing["subscriptions"]:
         console.print(f"{escape(tenant)} has no subscription, and is served all the same.")
         return
@@ -37,18 +37,12 @@ def checkout(
     trial_days: Annotated[int, typer.Option(min=0, max=90, help="Days before anything is charged.")] = 0,
 ) -> None:
     """Print the address of a page on which the tenant subscribes."""
-    typer.echo(_ask("POST", tenant, "/checkout", {"plan": plan, "trial_days": trial_days})["url"])
+    typer.echo(
+        ask("POST", "tenants", tenant, "subscription", "checkout", body={"plan": plan, "trial_days": trial_days})["url"]
+    )
 
 
 @subscription_app.command()
 def portal(tenant: Tenant) -> None:
     """Print the address of a page on which the tenant changes its card, plan or mind."""
-    typer.echo(_ask("POST", tenant, "/portal")["url"])
-
-
-def _ask(method: str, tenant: str, path: str = "", body: object = None) -> Any:
-    from deployments.installation.api import ApiClient, segment  # noqa: PLC0415 - each command loads only what it needs
-    from deployments.installation.running import known_environment  # noqa: PLC0415
-
-    client = ApiClient(known_environment(os.environ))
-    return asyncio.run(client.ask(method, f"/tenants/{segment(tenant)}/subscription{path}", body))
+    typer.echo(ask("POST", "tenants", tenant, "subscription", "portal")["url"])

@@ -1,12 +1,10 @@
 """`konstruct tokens` and `konstruct dead-letters`, over the operators' API."""
 
-import asyncio
-import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from deployments.installation.api import ApiClient, segment
+from deployments.known import ask
 
 Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 
@@ -23,13 +21,13 @@ def make_token(
 ) -> None:
     """Make a token and print it: it is not shown again."""
     body = {"name": name, "role": role, "expires_in_days": days}
-    typer.echo(_ask("POST", f"/tenants/{segment(tenant)}/tokens", body)["token"])
+    typer.echo(ask("POST", "tenants", tenant, "tokens", body=body)["token"])
 
 
 @tokens_app.command("list")
 def list_tokens(tenant: Tenant) -> None:
     """List a tenant's tokens."""
-    for token in _ask("GET", f"/tenants/{segment(tenant)}/tokens")["items"]:
+    for token in ask("GET", "tenants", tenant, "tokens")["items"]:
         used = token["last_used_at"] or "never"
         typer.echo(f"{token['id']}  {token['role']:<8}  until {token['expires_at'][:10]}  used {used}  {token['name']}")
 
@@ -37,14 +35,14 @@ def list_tokens(tenant: Tenant) -> None:
 @tokens_app.command("revoke")
 def revoke_token(tenant: Tenant, token: Annotated[str, typer.Argument(help="Its id, from the list.")]) -> None:
     """End a token: its next request is refused."""
-    _ask("DELETE", f"/tenants/{segment(tenant)}/tokens/{segment(token)}")
+    ask("DELETE", "tenants", tenant, "tokens", token)
     typer.echo("It is good for nothing any more.")
 
 
 @letters_app.command("list")
 def list_letters(tenant: Tenant) -> None:
     """List what was set aside, newest first."""
-    for letter in _ask("GET", f"/tenants/{segment(tenant)}/dead-letters?limit=200")["items"]:
+    for letter in ask("GET", "tenants", tenant, "dead-letters", limit="200")["items"]:
         typer.echo(
             f"{letter['kind']}/{letter['id']}  {letter['at'][:19]}  {letter['channel']}  {letter['error'] or ''}"
         )
@@ -53,23 +51,17 @@ def list_letters(tenant: Tenant) -> None:
 @letters_app.command("retry")
 def retry_letter(tenant: Tenant, letter: Annotated[str, typer.Argument(help="From the list: kind/id.")]) -> None:
     """Try it again."""
-    _ask("POST", f"/tenants/{segment(tenant)}/dead-letters/{_letter(letter)}/retry")
+    ask("POST", "tenants", tenant, "dead-letters", *_letter(letter), "retry")
     typer.echo("It is tried again.")
 
 
 @letters_app.command("discard")
 def discard_letter(tenant: Tenant, letter: Annotated[str, typer.Argument(help="From the list: kind/id.")]) -> None:
     """Give it up."""
-    _ask("POST", f"/tenants/{segment(tenant)}/dead-letters/{_letter(letter)}/discard")
+    ask("POST", "tenants", tenant, "dead-letters", *_letter(letter), "discard")
     typer.echo("It is given up.")
 
 
-def _letter(letter: str) -> str:
+def _letter(letter: str) -> tuple[str, str]:
     kind, _, id_ = letter.partition("/")
-    return f"{segment(kind)}/{segment(id_)}"
-
-
-def _ask(method: str, path: str, body: object = None) -> Any:
-    from deployments.installation.running import known_environment  # noqa: PLC0415 - only what a command needs
-
-    return asyncio.run(ApiClient(known_environment(os.environ)).ask(method, path, body))
+    return kind, id_

@@ -1,6 +1,6 @@
 """What a turn may spend: it holds its worst case before a model is asked; C2 settles what it cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -66,7 +66,9 @@ class Allowance:
     async def _hold(self, assignment: Assignment, budget: Budget, prompt: Prompt) -> Choice | None:
         self._office.failpoint("before_reserve")
         choices = [choice for choice in _choices(assignment, budget) if _priced(choice, assignment, budget)]
-        costs = [self._cost(choice, assignment, prompt) for choice in choices]
+        seeing = {model.sees for choice in choices for model in choice.models}
+        sizes = {sees: tokens_at_most(prompt, sees=sees) for sees in seeing}
+        costs = [self._cost(choice, assignment, sizes) for choice in choices]
         first = self._first
         if choices:
             self._room = await budgets.reserve(
@@ -81,13 +83,14 @@ class Allowance:
             self._office.metrics.count("konstruct_budget_limited_turns_total", what)
         return self._chosen
 
-    def _cost(self, choice: Choice, assignment: Assignment, prompt: Prompt) -> Cost:
+    def _cost(self, choice: Choice, assignment: Assignment, sizes: Mapping[bool, int]) -> Cost:
+        """`sizes`: tokens of the prompt at most, by whether the model sees pictures."""
         spent = [(call, assignment.terms.get(call.model_name, UNPRICED)) for call in self.calls]
         picos = sum(terms.price.picos(call.usage) for call, terms in spent)
         tokens = sum(call.usage.prompt_tokens + call.usage.completion_tokens for call, _ in spent)
         for place, model in enumerate(choice.models):
             calls, terms = (1 if place else choice.attempts), assignment.terms[model.name]
-            asked = tokens_at_most(prompt, sees=model.sees)
+            asked = sizes[model.sees]
             picos += calls * terms.price.picos_at_most(asked, terms.answer_tokens)
             tokens += calls * (asked + terms.answer_tokens)
         return Cost(micros(picos), tokens)

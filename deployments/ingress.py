@@ -51,15 +51,16 @@ def routes(
     app.add_route("/slack/install", _page(install.begin), methods=["GET"])
     app.add_route("/stripe/return", _page(welcome_back), methods=["GET"])
     app.add_route("/slack/oauth/callback", _page(install.finish), methods=["GET"])
-    slack = SlackDoor(intake, directory, database, reach, settings)
+    slack = SlackDoor(intake, directory, database, reach, settings, vault=vault)
     whatsapp = WhatsAppDoor(intake, directory, database)
+    stripe = StripeDoor(intake, database, settings, vault)
     app.add_route("/whatsapp/webhook", _page(whatsapp.subscribe), methods=["GET"])
     doors = {
         "/slack/events": intake.guarded("slack", slack.events),
         "/slack/interactivity": intake.guarded("slack", slack.interactivity),
         "/slack/commands": intake.guarded("slack", slack.commands),
         "/whatsapp/webhook": intake.guarded("whatsapp", whatsapp.webhook),
-        "/stripe/webhook": intake.guarded("stripe", StripeDoor(intake, database, settings).webhook, STRIPE_SECONDS),
+        "/stripe/webhook": intake.guarded("stripe", stripe.webhook, STRIPE_SECONDS),
     }
     return Ingress(doors, AdminDoor(app, Parts(settings, database, vault)), reach)
 

@@ -32,7 +32,7 @@ def socket_mode(settings: Settings, database: Database, intake: Intake) -> "Sock
     """Socket Mode with a door of its own."""
     vault = Vault(settings.master_keys)
     reach = SlackReach(settings, database, vault)
-    door = SlackDoor(intake, Directory(database, vault), database, reach, settings)
+    door = SlackDoor(intake, Directory(database, vault), database, reach, settings, vault=vault)
     return SocketMode(database, vault, door, settings.slack_api_url)
 
 

@@ -28,8 +28,9 @@ class SlackDoor:
     """Takes Slack's signed requests."""
 
     def __init__(
-        self, intake: Intake, directory: Directory, database: Database, reach: SlackReach, settings: Settings
-    ) -> None:
+        self, intake: Intake, directory: Directory, database: Database, reach: SlackReach, settings: Settings,
+        *, vault: Vault,
+    ) -> None:  # fmt: skip
         """Nothing is opened here."""
         self._intake = intake
         self._directory = directory
@@ -37,7 +38,7 @@ class SlackDoor:
         self._reach = reach
         self._settings = settings
         self._buttons = SlackButtons(intake, database, reach)
-        self._commands = SlackCommands(intake, database, Vault(settings.master_keys))
+        self._commands = SlackCommands(intake, database, vault)
 
     async def events(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One Events API callback: 200 only when stored or nothing to store. Raises KonstructError."""

@@ -33,14 +33,14 @@ async def welcome_back(_headers: Mapping[str, str], query: Mapping[str, str]) ->
 class StripeDoor:
     """One endpoint for snapshot and thin events."""
 
-    def __init__(self, intake: Intake, database: Database, settings: Settings, api: StripeApi | None = None) -> None:
+    def __init__(self, intake: Intake, database: Database, settings: Settings, vault: Vault) -> None:
         """Nothing is opened here."""
         self._intake = intake
         self._secrets = settings.stripe_webhook_secrets
         self._follower = Follower(
             database,
-            Vault(settings.master_keys),
-            api or StripeApi.of(settings),
+            vault,
+            StripeApi.of(settings),
             grace=timedelta(hours=settings.billing_grace_hours),
             failpoint=intake.failpoint,
         )

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 Tell = Callable[[UUID, str, str], Awaitable[None]]
 
 
-class Nightwatch:
+class NightlyVerification:
     """Follows the clock; call `look` as often as you like."""
 
     def __init__(

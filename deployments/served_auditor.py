@@ -4,13 +4,12 @@ import asyncio
 from uuid import UUID
 
 from actors.auditor import Auditor
-from actors.nightwatch import Nightwatch
+from actors.nightly_verification import NightlyVerification
 from actors.wiring import failpoint_for
 from actors.wrap import RayMetrics
 from konstruct import logs
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
-from konstruct.billing.following import operators_place
 from konstruct.database import operators
 from konstruct.database.pool import Database
 from konstruct.evidence import Evidence
@@ -29,9 +28,9 @@ class ServedAuditor:
         self._vault = Vault(settings.master_keys)
         metrics, signer, anchor_file = RayMetrics(), Signer(settings.master_keys), AnchorFile(settings.home)
         evidence = Evidence(self._database, signer, anchor_file)
-        nightwatch = Nightwatch(self._database, evidence, metrics, self._tell)
+        verification = NightlyVerification(self._database, evidence, metrics, self._tell)
         self._auditor = Auditor(
-            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), nightly=nightwatch.look
+            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), nightly=verification.look
         )
         self._task = asyncio.get_running_loop().create_task(self._start())
 
@@ -40,9 +39,7 @@ class ServedAuditor:
         await self._auditor.start()
 
     async def _tell(self, tenant: UUID, key: str, text: str) -> None:
-        place = await operators_place(self._database, self._vault, tenant)
-        async with self._database.tenant(tenant) as connection:
-            await operators.tell(connection, key, text, place)
+        await operators.notify(self._database, self._vault, tenant, key, text)
 
     def check_health(self) -> None:
         """Serve replaces the replica when nobody seals any more."""

@@ -9,7 +9,6 @@ from actors.reckoning import Reckoning
 from actors.wiring import failpoint_for
 from actors.wrap import RayMetrics
 from konstruct import logs, notice
-from konstruct.billing.following import operators_place
 from konstruct.billing.meters import Meters
 from konstruct.billing.reminding import remind
 from konstruct.billing.stripe_api import StripeApi
@@ -52,7 +51,6 @@ class ServedBiller:
 
     async def _tell(self, tenant: UUID, month: date, sums: Sums, stripe: int, micros: int) -> None:
         text = notice.books_differ(f"{month:%Y-%m}", sums.ledger, stripe, sums.refused, micros)
-        place = await operators_place(self._database, self._vault, tenant)
-        async with self._database.tenant(tenant) as connection:
-            # Told once for each difference, not each night.
-            await operators.tell(connection, f"books:{month}:{sums.event_name}:{sums.ledger - stripe}", text, place)
+        # Told once for each difference, not each night.
+        key = f"books:{month}:{sums.event_name}:{sums.ledger - stripe}"
+        await operators.notify(self._database, self._vault, tenant, key, text)

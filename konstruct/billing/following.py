@@ -21,13 +21,12 @@ from konstruct.billing.event import (
     subscription_of,
 )
 from konstruct.billing.stripe_api import StripeApi
-from konstruct.database import meter_events, plans, subscriptions
+from konstruct.database import meter_events, operators, plans, subscriptions
 from konstruct.database.pool import Database
 from konstruct.database.subscriptions import Effect, Known, Terms
-from konstruct.database.tenants import read_tenant, tenant_of
-from konstruct.errors import SecretUnreadable, StripeRefused, StripeUnavailable
+from konstruct.database.tenants import tenant_of
+from konstruct.errors import StripeRefused, StripeUnavailable
 from konstruct.failpoints import Failpoint
-from konstruct.messages import Address
 from konstruct.subscription import FETCHED, Sighting, in_doubt, rank_of, standing
 from konstruct.vault import Vault
 
@@ -165,21 +164,12 @@ class Follower:
         prices = {
             price: plan.name for plan in offered.values() for price in (plan.fee_price, plan.usage_price) if price
         }
-        return Terms(prices, self._grace, await operators_place(self._database, self._vault, tenant))
+        return Terms(prices, self._grace, await operators.place_of(self._database, self._vault, tenant))
 
 
 def _shown(event: StripeEvent) -> Sighting | None:
     snapshot = snapshot_of(event.about) if event.type.startswith(STATES) else None
     return Sighting(event.id, event.at, rank_of(event.type), snapshot) if snapshot else None
-
-
-async def operators_place(database: Database, vault: Vault, tenant: UUID) -> Address | None:
-    """Where the humans of a tenant are told, in Slack; None where nowhere."""
-    try:
-        row = await read_tenant(database, tenant, vault)
-    except SecretUnreadable:
-        return None
-    return row.operators_place if row else None
 
 
 def _uuid(value: Any) -> UUID | None:

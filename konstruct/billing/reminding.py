@@ -1,8 +1,7 @@
 """What no event tells: that a grace period has run out."""
 
 from konstruct.billing import dunning
-from konstruct.billing.following import operators_place
-from konstruct.database import subscriptions
+from konstruct.database import operators, subscriptions
 from konstruct.database.pool import Database
 from konstruct.vault import Vault
 
@@ -13,6 +12,6 @@ async def remind(database: Database, vault: Vault) -> int:
     for tenant in found:
         customer = await subscriptions.customer(database, tenant)
         if customer is not None and customer.suspends_at is not None:
-            place = await operators_place(database, vault, tenant)
+            place = await operators.place_of(database, vault, tenant)
             await subscriptions.tell_suspension(database, tenant, customer.suspends_at, dunning.suspended(), place)
     return len(found)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest_asyncio
 
-from actors.nightwatch import Nightwatch
+from actors.nightly_verification import NightlyVerification
 from konstruct.metrics import Unmeasured
 from tests.database.audited import ACME, Audited, audited
 from tests.rig import rig
@@ -38,7 +38,7 @@ async def test_once_a_night_all_is_verified_and_the_tenants_operators_are_told_w
     async def tell(tenant: UUID, key: str, text: str) -> None:
         told.append((tenant, key, text))
 
-    watch = Nightwatch(town.database, town.evidence(), gauges, tell, now=lambda: clock[0])
+    watch = NightlyVerification(town.database, town.evidence(), gauges, tell, now=lambda: clock[0])
     assert await watch.look() is None
     clock[0] += DAY / 2
     assert await watch.look() == 0

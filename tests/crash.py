@@ -105,6 +105,16 @@ class Load:
             await self.say(channel)
             await asyncio.sleep(pause)
 
+    async def say_into(self, failpoint: str, timeout: float = 30.0) -> None:
+        """Two people speak, and the failpoint ends whichever host reaches it first."""
+        armed = self._k.settings.home / "failpoints" / failpoint
+        armed.touch()
+        await self.say("D0ALICE")
+        await self.say("D0BOB")
+        async with asyncio.timeout(timeout):
+            while armed.exists():
+                await asyncio.sleep(0.02)
+
     async def verdict(self, timeout: float = 60.0) -> Verdict:
         """Wait until everything acknowledged is answered or the time is up, let doubles show, then judge."""
         with suppress(TimeoutError):

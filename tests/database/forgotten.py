@@ -1,6 +1,7 @@
 """Somebody to be forgotten, and where to look for what is left of them."""
 
 import asyncio
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 
 from konstruct.database.erasure import Person
 from konstruct.identity import tenant_id
+from konstruct.media.store import MediaStore
 from tests.rig import Rig
 
 ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
@@ -30,6 +32,19 @@ def rows(k: Rig, statement: str, *values: object) -> list[tuple[Any, ...]]:
     with psycopg.connect(k.settings.database_url or "", autocommit=True) as owner:
         cursor = owner.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+async def history(k: Rig, store: MediaStore) -> str:
+    """Alice and Bob have spoken, and Alice has sent a file: its digest."""
+    await k.slack.say(SECRET, user="U0ALICE", channel="D0ALICE")
+    await k.replies(1)
+    await k.slack.say("bob-is-fine", user="U0BOB", channel="D0BOB")
+    await k.replies(1, "D0BOB")
+    await until_quiet(k)
+    file = await store.put(ACME, b"an X-ray of Alice")
+    sent = "update messages set files = %s where role = 'contact' and text like %s"
+    rows(k, sent, json.dumps([file]), f"%{SECRET}%")
+    return file
 
 
 async def replies_below(k: Rig, ts: str, count: int) -> None:

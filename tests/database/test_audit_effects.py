@@ -19,12 +19,7 @@ async def test_every_call_and_every_visible_reply_has_one_row_whoever_was_killed
     async with rig(database_url, tmp_path, hosts=0) as k, hosting(k):
         load = Load(k)
         for name in HOST_FAILPOINTS:
-            (tmp_path / "failpoints" / name).touch()
-            await load.say("D0ALICE")
-            await load.say("D0BOB")
-            async with asyncio.timeout(60):
-                while (tmp_path / "failpoints" / name).exists():
-                    await asyncio.sleep(0.02)
+            await load.say_into(name, 60)
         verdict = await load.verdict()
         assert verdict.clean, verdict
         town = Audited(database_url, tmp_path, k.database, k.settings.master_keys)

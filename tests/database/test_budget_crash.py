@@ -43,12 +43,7 @@ async def test_a_kill_at_every_step_of_reserve_and_settle_loses_and_doubles_no_m
         async with hosting(k) as hosts:
             load = Load(k)
             for name in STEPS:
-                (tmp_path / "failpoints" / name).touch()
-                await load.say("D0ALICE")
-                await load.say("D0BOB")
-                async with asyncio.timeout(60):
-                    while (tmp_path / "failpoints" / name).exists():
-                        await asyncio.sleep(0.02)
+                await load.say_into(name, 60)
                 # Three crashes would make a dead letter of the same message.
                 verdict = await load.verdict(120)
                 assert verdict.clean, verdict

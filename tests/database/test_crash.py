@@ -21,12 +21,7 @@ async def test_a_kill_at_every_failpoint_loses_and_doubles_nothing(
     async with rig(database_url, tmp_path, hosts=0, honour_client_msg_id=honour) as k, hosting(k) as hosts:
         load = Load(k)
         for name in HOST_FAILPOINTS:
-            (tmp_path / "failpoints" / name).touch()
-            await load.say("D0ALICE")
-            await load.say("D0BOB")
-            async with asyncio.timeout(30):
-                while (tmp_path / "failpoints" / name).exists():
-                    await asyncio.sleep(0.02)
+            await load.say_into(name)
         verdict = await load.verdict()
         assert verdict.clean, verdict
         assert len(hosts) > len(HOST_FAILPOINTS)

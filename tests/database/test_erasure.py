@@ -14,7 +14,18 @@ from konstruct.database.people import Whereabouts
 from konstruct.forgetting import NoSuchTenant, forget_person, forget_tenant
 from konstruct.media.store import open_store
 from simulator import App, Fault
-from tests.database.forgotten import ACME, ALICE, GLOBEX, SECRET, TRACES, dump, replies_below, rows, until_quiet
+from tests.database.forgotten import (
+    ACME,
+    ALICE,
+    GLOBEX,
+    SECRET,
+    TRACES,
+    dump,
+    history,
+    replies_below,
+    rows,
+    until_quiet,
+)
 from tests.rig import apply, rig
 
 
@@ -23,18 +34,7 @@ async def test_a_person_with_a_history_is_nowhere_in_a_dump_afterwards_and_other
 ) -> None:
     async with rig(database_url, tmp_path) as k:
         store = open_store(k.settings)
-        await k.slack.say(SECRET, user="U0ALICE", channel="D0ALICE")
-        await k.replies(1)
-        await k.slack.say("bob-is-fine", user="U0BOB", channel="D0BOB")
-        await k.replies(1, "D0BOB")
-        await until_quiet(k)
-        file = await store.put(ACME, b"an X-ray of Alice")
-        rows(
-            k,
-            "update messages set files = %s where role = 'contact' and text like %s",
-            json.dumps([file]),
-            f"%{SECRET}%",
-        )
+        file = await history(k, store)
         assert all(trace in dump(database_url) for trace in TRACES)
         assert await forget_person(k.database, store, ALICE)
         await until_quiet(k)

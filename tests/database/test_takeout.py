@@ -7,25 +7,14 @@ from typing import Any
 
 from konstruct import takeout
 from konstruct.media.store import open_store
-from tests.database.forgotten import ACME, ALICE, SECRET, rows, until_quiet
+from tests.database.forgotten import ACME, ALICE, SECRET, history
 from tests.rig import rig
 
 
 async def test_what_is_taken_along_is_complete_and_holds_no_secret(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         store = open_store(k.settings)
-        await k.slack.say(SECRET, user="U0ALICE", channel="D0ALICE")
-        await k.replies(1)
-        await k.slack.say("bob-is-fine", user="U0BOB", channel="D0BOB")
-        await k.replies(1, "D0BOB")
-        await until_quiet(k)
-        file = await store.put(ACME, b"an X-ray of Alice")
-        rows(
-            k,
-            "update messages set files = %s where role = 'contact' and text like %s",
-            json.dumps([file]),
-            f"%{SECRET}%",
-        )
+        file = await history(k, store)
         whole, hers = tmp_path / "acme.zip", tmp_path / "alice.zip"
         counts = await takeout.take_tenant(k.database, store, ACME, whole)
         await takeout.take_person(k.database, store, ALICE, hers)

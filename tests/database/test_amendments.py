@@ -46,7 +46,7 @@ async def until(condition: Any, seconds: float = 10.0) -> None:
 
 
 async def test_an_edit_of_an_answered_message_rewrites_window_and_memory(town: Rig) -> None:
-    await hear(town, "my code is 1234", "1.0")
+    await hear(town, "my code is sesame", "1.0")
     await town.replies(1)
     await hear(town, "my code is secret", "1.1", "edit", "1.0")
 
@@ -54,31 +54,31 @@ async def test_an_edit_of_an_answered_message_rewrites_window_and_memory(town: R
         return ("contact", "my code is secret") in await window(town)
 
     await until(rewritten)
-    assert await texts_anywhere(town, "1234") == {"messages": 1, "memories": 1}  # the employee's own words stay
+    assert await texts_anywhere(town, "sesame") == {"messages": 1, "memories": 1}  # the employee's own words stay
 
 
 async def test_what_an_edit_said_is_forgotten_with_the_message(town: Rig) -> None:
     town.model.reply = lambda _: "Noted."
     await hear(town, "my code is secret", "1.0")
     await town.replies(1)
-    await hear(town, "my code is 1234", "1.1", "edit", "1.0")
+    await hear(town, "my code is sesame", "1.1", "edit", "1.0")
     await hear(town, "", "1.2", "delete", "1.0")
 
     async def forgotten() -> bool:
         return await window(town) == [("employee", "Noted.")]
 
     await until(forgotten)
-    assert await texts_anywhere(town, "1234") == {}
+    assert await texts_anywhere(town, "sesame") == {}
 
 
 async def test_a_dead_letter_that_is_deleted_keeps_its_error_only(town: Rig) -> None:
     town.model.fault("delay", seconds=2.0)
-    await hear(town, "my code is 1234", "1.0")
+    await hear(town, "my code is sesame", "1.0")
     await execute(town, "update inbox set state = 'dead', error = 'ZeroDivisionError'")
     await hear(town, "", "1.1", "delete", "1.0")
 
     async def forgotten() -> bool:
-        return await texts_anywhere(town, "1234") == {}
+        return await texts_anywhere(town, "sesame") == {}
 
     await until(forgotten)
     assert await texts_anywhere(town, "ZeroDivisionError") == {"inbox": 1}

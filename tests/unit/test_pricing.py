@@ -1,5 +1,6 @@
 """Prices and costs: whole numbers, never negative, additive; the lists in their order."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,14 +53,19 @@ def test_no_call_costs_more_than_the_worst_case_of_its_tokens(
     assert price.picos(usage) <= worst
 
 
-def test_a_listed_model_is_found_with_and_without_its_provider_without_importing_litellm() -> None:
-    assert "litellm" not in sys.modules
+def test_a_listed_model_is_found_with_and_without_its_provider() -> None:
     listed = PriceList().price("openai/gpt-4o")
     assert listed == PriceList().price("gpt-4o")
     assert listed.rates.input > 0
     assert listed.source.startswith("litellm-")
     assert provider_of("gpt-4o") == provider_of("openai/gpt-4o") == "openai"
-    assert "litellm" not in sys.modules
+
+
+def test_the_list_is_read_without_importing_litellm() -> None:
+    asked = "from konstruct.price_list import PriceList; print(PriceList().price('openai/gpt-4o').known)"
+    looked = f"import sys; {asked}; print('litellm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_a_model_of_one_provider_is_not_priced_as_that_of_another() -> None:

@@ -1,10 +1,15 @@
 """What a command knows of the installation that it is about. Loads what it needs when it is asked."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from konstruct.settings import Settings
+
+CALL_SECONDS = 30.0
+# For what reads or changes everything that a tenant has, or all of them.
+WHOLE_SECONDS = 3_600.0
 
 
 def environment() -> dict[str, str]:
@@ -21,16 +26,31 @@ def settings() -> "Settings":
     return Settings.from_environment(environment())
 
 
-def ask(method: str, *path: str, body: object = None, **query: str) -> Any:
+def ask(method: str, *path: str, body: object = None, seconds: float = CALL_SECONDS, **query: str) -> Any:
     """What the operators' API answers; `path` in segments, each as it is meant. Raises Refused or NotReachable.
 
     `query`: what is empty is not asked.
     """
     import asyncio  # noqa: PLC0415
+
+    from deployments.installation.api import ApiClient  # noqa: PLC0415
+
+    return asyncio.run(ApiClient(environment()).ask(method, _place(path, query), body, seconds=seconds))
+
+
+def download(file: Path, *path: str, **query: str) -> None:
+    """Write what the operators' API answers into a file, which is there whole or not at all. Raises as `ask` does."""
+    import asyncio  # noqa: PLC0415
+
+    from deployments.installation.api import ApiClient  # noqa: PLC0415
+
+    asyncio.run(ApiClient(environment()).download(_place(path, query), file, WHOLE_SECONDS))
+
+
+def _place(path: tuple[str, ...], query: dict[str, str]) -> str:
     from urllib.parse import urlencode  # noqa: PLC0415
 
-    from deployments.installation.api import ApiClient, segment  # noqa: PLC0415
+    from deployments.installation.api import segment  # noqa: PLC0415
 
     asked = urlencode({name: value for name, value in query.items() if value})
-    place = "".join(f"/{segment(part)}" for part in path) + (f"?{asked}" if asked else "")
-    return asyncio.run(ApiClient(environment()).ask(method, place, body))
+    return "".join(f"/{segment(part)}" for part in path) + (f"?{asked}" if asked else "")

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +16,7 @@ from konstruct.settings import Settings
 
 CALL_SECONDS = 30
 LOOK_SECONDS = 0.25
+PART_BYTES = 1 << 16
 # What a proxy says while what is behind it starts.
 STARTING = (404, 502, 503)
 
@@ -42,27 +45,51 @@ class ApiClient:
         self._headers = {"Authorization": f"Bearer {settings.admin_token}"}
         self._url = f"{_root(environment, settings)}/admin/v1"
 
-    async def ask(self, method: str, path: str, body: object = None, *, patience: float = 0) -> Any:
-        """The answer's content; waits up to `patience` seconds for an installation that starts.
+    async def ask(
+        self, method: str, path: str, body: object = None, *, patience: float = 0, seconds: float = CALL_SECONDS
+    ) -> Any:
+        """The answer's content, within `seconds`; waits up to `patience` seconds for an installation that starts.
 
         Raises Refused with what the installation said, or NotReachable.
         """
         deadline = asyncio.get_running_loop().time() + patience
         while True:
             try:
-                return await self._ask(method, path, body)
+                async with self._answer(method, path, body, seconds) as answer:
+                    return _content(answer.status, await answer.text())
             except (NotReachable, Refused) as error:
                 starting = getattr(error, "status", STARTING[0]) in STARTING
                 if not starting or asyncio.get_running_loop().time() > deadline:
                     raise
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _ask(self, method: str, path: str, body: object) -> Any:
-        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
+    async def download(self, path: str, file: Path, seconds: float) -> None:
+        """Write what is answered into a file, which is there whole or not at all; raises as `ask` does."""
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        try:
+            async with self._answer("GET", path, None, seconds) as answer:
+                if answer.status >= 400:
+                    _content(answer.status, await answer.text())
+                with unfinished.open("wb") as out:
+                    async for part in answer.content.iter_chunked(PART_BYTES):
+                        out.write(part)
+            unfinished.replace(file)
+        except OSError as error:
+            raise KonstructError(f"{file} cannot be written: {error.strerror}.") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, body: object, seconds: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CALL_SECONDS)
         try:
             async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as session:
                 async with session.request(method, self._url + path, json=body) as response:
-                    return _content(response.status, await response.text())
+                    yield response
+        except aiohttp.ClientPayloadError as error:
+            raise NotReachable("The installation's answer broke off in the middle; try again.") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             why = str(error) or type(error).__name__
             raise NotReachable(

@@ -1,6 +1,8 @@
 """What a command knows of the installation that it is about. Loads what it needs when it is asked."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +47,20 @@ def download(file: Path, *path: str, **query: str) -> None:
     from deployments.installation.api import ApiClient  # noqa: PLC0415
 
     asyncio.run(ApiClient(environment()).download(_place(path, query), file, WHOLE_SECONDS))
+
+
+@contextmanager
+def tenant_named(name: str) -> Iterator[None]:
+    """What the block does not find is the tenant: raises UnknownTenant."""
+    from deployments.installation.api import Refused  # noqa: PLC0415
+    from konstruct.errors import UnknownTenant  # noqa: PLC0415
+
+    try:
+        yield
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise UnknownTenant(f"There is no tenant {name}; `konstruct status` lists those that there are.") from None
 
 
 def _place(path: tuple[str, ...], query: dict[str, str]) -> str:

@@ -7,37 +7,47 @@ from uuid import UUID
 from konstruct.database import erasure
 from konstruct.database.erasure import Person
 from konstruct.database.pool import SYSTEM, Database
-from konstruct.errors import KonstructError
+from konstruct.errors import UnknownTenant
 from konstruct.media.store import MediaStore
 
 Pause = Callable[[float], Awaitable[object]]
 
 
-class NoSuchTenant(KonstructError):
-    """There is no such tenant."""
-
-
 async def forget_person(
-    database: Database, store: MediaStore, person: Person, pause: Pause = asyncio.sleep, *, actor: str = SYSTEM
+    database: Database,
+    store: MediaStore,
+    person: Person,
+    pause: Pause = asyncio.sleep,
+    *,
+    actor: str = SYSTEM,
+    request: str = "",
 ) -> bool:
     """Safe to repeat; answers whether anything was known of them. Returns when nothing can be on its way any more."""
     known = bool(await erasure.rows_of_person(database, person))
     # First the files: what is interrupted here is repeated, and finds them by their rows.
     await _delete(database, store, person)
-    left = await erasure.erase_person(database, person, actor)
+    left = await erasure.erase_person(database, person, actor, request)
     if left:
         await pause(left)
         await erasure.forget_unsent(database, person.tenant)
     return known
 
 
-async def forget_tenant(database: Database, store: MediaStore, tenant: UUID, pause: Pause = asyncio.sleep) -> None:
-    """Safe to repeat until it has succeeded; raises NoSuchTenant."""
-    left = await erasure.erase_tenant(database, tenant)
+async def forget_tenant(
+    database: Database,
+    store: MediaStore,
+    tenant: UUID,
+    pause: Pause = asyncio.sleep,
+    *,
+    actor: str = SYSTEM,
+    request: str = "",
+) -> None:
+    """Safe to repeat until it has succeeded; raises UnknownTenant."""
+    left = await erasure.erase_tenant(database, tenant, actor, request)
     # Not by its rows: whatever lies in its folder.
     await store.delete_tenant(tenant)
     if left is None:
-        raise NoSuchTenant("There is no such tenant; `konstruct status` lists those that there are.")
+        raise UnknownTenant("There is no such tenant; `konstruct status` lists those that there are.")
     if left:
         await pause(left)
         await store.delete_tenant(tenant)

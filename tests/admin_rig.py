@@ -1,6 +1,10 @@
 """The operators' API over HTTP: acme with its owner, globex as the stranger, real routes and PostgreSQL."""
 
+import asyncio
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +16,7 @@ import aiohttp
 import psycopg
 
 from simulator import App
+from tests.crash import CHECKOUT
 from tests.rig import Rig, apply, rig
 
 ADMIN_TOKEN = "the-installations-own-token"
@@ -63,11 +68,33 @@ class AdminRig:
         assert made.status == 201, made.text
         return str(made.body["token"])
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """What a command of the installation's owner knows: neither database nor master keys."""
+        return {
+            "KONSTRUCT_HOME": str(self.rig.settings.home),
+            "KONSTRUCT_HTTP_PORT": self.rig.url.rpartition(":")[2],
+            "KONSTRUCT_ADMIN_TOKEN": ADMIN_TOKEN,
+        } | more
+
+    async def konstruct(self, *arguments: str, **more: str) -> tuple[int, str]:
+        """Exit status and words of a command, run as an operator runs it."""
+        return await konstruct(self.environment(**more), *arguments)
+
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement as the database's owner."""
         with psycopg.connect(self.rig.settings.database_url or "", autocommit=True) as owner:
             cursor = owner.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
+
+
+async def konstruct(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """Exit status and words of a command that knows this environment."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("KONSTRUCT_")}
+    command = [sys.executable, "-m", "deployments.cli", *arguments]
+    ended = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, cwd=CHECKOUT, env=known | environment, check=False
+    )
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def asking() -> aiohttp.ClientSession:

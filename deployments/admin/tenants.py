@@ -1,15 +1,16 @@
 """`/tenants`: who is served here, and how."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Access, Anybody, Applying, Everything, Viewing
+from deployments.admin.access import Access, Anybody, Applying, Everything, Viewing, of_any_tenant
 from deployments.admin.channels import ChannelConnection, channels
 from deployments.admin.employees import Employee, employees
+from deployments.admin.installation import installation_only
 from deployments.admin.models import HostedModel, models
 from deployments.admin.once import once
 from deployments.admin.page import INSTALLATION, After, Limit, Page, opened, seal
@@ -20,7 +21,9 @@ from konstruct.database.installation import tenant_names
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import apply_within, taken, tenant_of
 from konstruct.errors import AlreadyTaken, TenantFileInvalid
+from konstruct.forgetting import forget_tenant
 from konstruct.identity import tenant_id
+from konstruct.media.store import open_store
 from konstruct.price_list import PriceList
 from konstruct.tenant_file import TenantFile, check
 
@@ -98,6 +101,20 @@ async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
         return await once(access, effect)
     except AlreadyTaken:
         raise Problem(str(taken(wanted.channels)), status=409) from None
+
+
+@router.delete("/{tenant}", status_code=204)
+async def erase_tenant(access: Annotated[Access, Depends(of_any_tenant)]) -> Response:
+    """Forget a tenant: every row, every file. For the installation's owner only; nobody is asked again.
+
+    Answers when nothing of it can be on its way any more: six seconds after its rows are gone, at the latest. What
+    was interrupted is repeated; 404 is the answer where nothing is left.
+    """
+    installation_only(access.principal)
+    database, store = access.parts.database, open_store(access.parts.settings)
+    actor, request = access.principal.actor, access.request_id
+    await forget_tenant(database, store, access.tenant, actor=actor, request=request)
+    return Response(status_code=204)
 
 
 async def _read(connection: TenantConnection, access: Access) -> Tenant | None:

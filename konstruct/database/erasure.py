@@ -25,9 +25,9 @@ async def files_of(database: Database, person: Person) -> list[str]:
     return [row["digest"] for row in rows]
 
 
-async def erase_person(database: Database, person: Person, actor: str = SYSTEM) -> float:
+async def erase_person(database: Database, person: Person, actor: str = SYSTEM, request: str = "") -> float:
     """Every row about them; answers for how many seconds a reply may still be on its way."""
-    async with database.tenant(person.tenant, seconds=WHOLE_SECONDS, actor=actor) as connection:
+    async with database.tenant(person.tenant, seconds=WHOLE_SECONDS, actor=actor, request=request) as connection:
         return float(await connection.run("erase_contact", **_named(person)))
 
 
@@ -37,10 +37,11 @@ async def forget_unsent(database: Database, tenant: UUID) -> None:
         await connection.run("forget_unsent")
 
 
-async def erase_tenant(database: Database, tenant: UUID) -> float | None:
+async def erase_tenant(database: Database, tenant: UUID, actor: str = SYSTEM, request: str = "") -> float | None:
     """Every row of the tenant; answers as erase_person does, None where there is no such tenant."""
-    seconds: float | None = await database.run("erase_tenant", seconds=WHOLE_SECONDS, tenant=tenant)
-    return seconds
+    async with database.tenant(tenant, seconds=WHOLE_SECONDS, actor=actor, request=request) as connection:
+        seconds: float | None = await connection.run("erase_tenant", tenant=tenant)
+        return seconds
 
 
 async def drop_tombstones(database: Database, tenant: UUID) -> None:

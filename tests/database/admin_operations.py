@@ -22,6 +22,8 @@ IDS: dict[str, list[str]] = {
 }
 # Operations that make what is not there yet, under a name of the caller's choice: nothing foreign about it.
 MAKING = {"save_hosted_model", "save_member"}
+# Operations on a tenant that only the installation's owner may.
+INSTALLATIONS = {"erase_tenant"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from deployments.scaling import NotScaled, scale_hosts
 from deployments.web_link import link
 from konstruct.errors import SettingsInvalid
 from konstruct.identity import conversation_id, tenant_id
-from tests.admin_rig import ADMIN_TOKEN, AdminRig, admin_rig
+from tests.admin_rig import AdminRig, admin_rig
 from tests.rig import APP
 
 NEW = """
@@ -32,26 +32,18 @@ async def k(database_url: str, tmp_path: Path) -> AsyncIterator[AdminRig]:
         yield whole
 
 
-def environment(k: AdminRig, **more: str) -> dict[str, str]:
-    return {
-        "KONSTRUCT_HOME": str(k.rig.settings.home),
-        "KONSTRUCT_HTTP_PORT": k.rig.url.rpartition(":")[2],
-        "KONSTRUCT_ADMIN_TOKEN": ADMIN_TOKEN,
-    } | more
-
-
 async def test_applying_a_file_twice_changes_nothing(k: AdminRig, tmp_path: Path) -> None:
     file = tmp_path / "initech.yaml"
     file.write_text(NEW)
-    assert await apply_file(file, environment(k, **GIVEN)) == ("initech", True)
-    assert await apply_file(file, environment(k, **GIVEN)) == ("initech", False)
+    assert await apply_file(file, k.environment(**GIVEN)) == ("initech", True)
+    assert await apply_file(file, k.environment(**GIVEN)) == ("initech", False)
     assert (await k.ask("/tenants/initech")).body["models"][0]["price"]["output"] == 2_000_000
-    url = await link(environment(k), "initech", "me", 1)
+    url = await link(k.environment(), "initech", "me", 1)
     assert "/web/initech#token=" in url
     stranger = await k.token("acme")
     assert (await k.ask("/web-links", "POST", body={"site": "initech"}, token=stranger)).status == 404
     with pytest.raises(SettingsInvalid, match="No tenant has a web chat"):
-        await link(environment(k), "nowhere", "me", 1)
+        await link(k.environment(), "nowhere", "me", 1)
 
 
 async def test_what_the_installation_refuses_is_said_as_it_says_it(k: AdminRig, tmp_path: Path) -> None:
@@ -64,11 +56,11 @@ async def test_what_the_installation_refuses_is_said_as_it_says_it(k: AdminRig, 
         )
     )
     with pytest.raises(Refused, match="belongs to another tenant"):
-        await apply_file(file, environment(k, **GIVEN))
+        await apply_file(file, k.environment(**GIVEN))
     with pytest.raises(Refused, match="No valid token"):
-        await apply_file(file, environment(k, **GIVEN, KONSTRUCT_ADMIN_TOKEN="wrong"))
+        await apply_file(file, k.environment(**GIVEN, KONSTRUCT_ADMIN_TOKEN="wrong"))
     with pytest.raises(NotReachable, match="konstruct up"):
-        await apply_file(file, environment(k, **GIVEN, KONSTRUCT_HTTP_PORT="1"))
+        await apply_file(file, k.environment(**GIVEN, KONSTRUCT_HTTP_PORT="1"))
     with pytest.raises(SettingsInvalid, match="ADMIN_TOKEN"):
         ApiClient({"KONSTRUCT_HOME": str(tmp_path)})
 
@@ -78,20 +70,20 @@ async def test_an_operator_pauses_and_resumes_by_command(k: AdminRig) -> None:
     await k.rig.replies(1)
     place = str(conversation_id(tenant_id("acme"), "slack", f"{APP.team}:D0ALICE:"))
     console = Console(quiet=True)
-    await pause(environment(k), "acme", place, 5, console)
+    await pause(k.environment(), "acme", place, 5, console)
     assert k.sql("select paused_reason from conversations") == [("paused by an operator",)]
-    await resume(environment(k), "acme", place, console)
+    await resume(k.environment(), "acme", place, console)
     assert k.sql("select paused_reason from conversations") == [(None,)]
     for tenant, conversation in (("acme", "x"), ("globex", place), ("ü/..", place)):
         with pytest.raises((UnknownConversation, Refused)):
-            await pause(environment(k), tenant, conversation, 5, console)
+            await pause(k.environment(), tenant, conversation, 5, console)
 
 
 async def test_only_the_installations_owner_sees_it_whole_and_scales_it(k: AdminRig) -> None:
     console = Console(quiet=True)
-    await scale_hosts(environment(k), 1, 1, console)
+    await scale_hosts(k.environment(), 1, 1, console)
     with pytest.raises(NotScaled, match="still 1 hosts"):
-        await scale_hosts(environment(k), 2, 0.1, console)
+        await scale_hosts(k.environment(), 2, 0.1, console)
     assert (await k.ask("/installation")).body["hosts"] == {"hosts": 1, "wanted": 2}
     owner = await k.token("acme")
     assert (await k.ask("/installation", token=owner)).status == 403

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest_asyncio
 
+from konstruct.media.store import open_store
 from tests.admin_rig import AdminRig, admin_rig
-from tests.database.forgotten import SECRET, dump, until_quiet
+from tests.database.forgotten import ACME, GLOBEX, SECRET, dump, until_quiet
 
 ALICE = "/tenants/acme/contacts/slack/U0ALICE"
 
@@ -25,14 +26,14 @@ async def test_an_owner_takes_along_what_is_stored_and_then_has_it_forgotten(k: 
         taken = await k.ask(path)
         assert taken.status == 200
         assert SECRET in taken.text
-    assert (await k.ask(ALICE, "DELETE")).status == 204
+    erased = await k.ask(ALICE, "DELETE")
+    assert erased.status == 204
     await until_quiet(k.rig)
     assert SECRET not in dump(database_url)
     assert (await k.ask(ALICE, "DELETE")).status == 404
     assert (await k.ask(f"{ALICE}/export")).status == 404
-    done = k.sql("select actor from audit_events where action = 'contact.erased'")
-    assert len(done) == 1
-    assert done[0] != ("system",)
+    done = k.sql("select actor, request_id from audit_events where action = 'contact.erased'")
+    assert done == [("installation", erased.headers["X-Request-Id"])]
 
 
 async def test_only_owners_may_and_strangers_find_nobody(k: AdminRig, database_url: str) -> None:
@@ -41,3 +42,23 @@ async def test_only_owners_may_and_strangers_find_nobody(k: AdminRig, database_u
     assert (await k.ask(ALICE, "DELETE", token=await k.token("globex"))).status == 404
     assert (await k.ask(ALICE.replace("acme", "globex"), "DELETE")).status == 404
     assert SECRET in dump(database_url)
+
+
+async def test_a_tenant_is_erased_by_the_installations_owner_only_and_the_audit_says_so(
+    k: AdminRig, database_url: str
+) -> None:
+    for token, status in ((await k.token("acme"), 403), (await k.token("globex"), 404)):
+        assert (await k.ask("/tenants/acme", "DELETE", token=token)).status == status
+    assert SECRET in dump(database_url)
+    kept = [await open_store(k.rig.settings).put(tenant, b"a file") for tenant in (ACME, GLOBEX)]
+    erased = await k.ask("/tenants/acme", "DELETE")
+    assert erased.status == 204
+    assert SECRET not in dump(database_url)
+    done = k.sql("select actor, request_id from audit_events where action = 'tenant.deleted'")
+    assert done == [("installation", erased.headers["X-Request-Id"])]
+    assert (await k.ask("/tenants/globex")).status == 200
+    assert await open_store(k.rig.settings).get(GLOBEX, kept[1]) == b"a file"
+    # As if the first had been interrupted before the files went.
+    await open_store(k.rig.settings).put(ACME, b"a file that came late")
+    assert (await k.ask("/tenants/acme", "DELETE")).status == 404
+    assert not (k.rig.settings.home / "media" / str(ACME)).exists()

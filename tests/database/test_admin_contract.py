@@ -93,4 +93,6 @@ def test_every_answer_is_one_that_is_described(case: Case, url: str) -> None:
         place = segments[segments.index(f"{{{name}}}") - 1]
         if name == "tenant" or (len(case.id) + hash(case.id)) % 2:
             case.path_parameters[name] = IDS.get(place, [case.path_parameters[name]])[0]
+    if case.operation.definition.raw["operationId"] == "erase_tenant":
+        case.path_parameters["tenant"] = "globex"  # acme is still needed
     case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}, checks=CHECKS)

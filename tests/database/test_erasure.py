@@ -11,7 +11,8 @@ import pytest
 from konstruct.database import people
 from konstruct.database.erasure import Person
 from konstruct.database.people import Whereabouts
-from konstruct.forgetting import NoSuchTenant, forget_person, forget_tenant
+from konstruct.errors import UnknownTenant
+from konstruct.forgetting import forget_person, forget_tenant
 from konstruct.media.store import open_store
 from simulator import App, Fault
 from tests.database.forgotten import (
@@ -174,7 +175,7 @@ async def test_a_tenant_goes_whole_and_the_other_stays(database_url: str, tmp_pa
         assert await store.get(GLOBEX, files[1])
         assert not (tmp_path / "media" / str(ACME)).exists()
         assert rows(k, "select name from tenants") == [("globex",)]
-        with pytest.raises(NoSuchTenant):
+        with pytest.raises(UnknownTenant):
             await forget_tenant(k.database, store, ACME)
 
 

@@ -1,0 +1,60 @@
+"""`konstruct tenant` and `konstruct contact` as an operator runs them, who has a token and nothing else."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.admin_rig import AdminRig, admin_rig, unzipped
+from tests.database.forgotten import SECRET, dump, until_quiet
+
+ALICE = ("acme", "slack", "U0ALICE")
+
+
+@pytest_asyncio.fixture
+async def k(database_url: str, tmp_path: Path) -> AsyncIterator[AdminRig]:
+    async with admin_rig(database_url, tmp_path) as whole:
+        await whole.rig.slack.say(SECRET)
+        await whole.rig.replies(1)
+        await until_quiet(whole.rig)
+        yield whole
+
+
+async def test_a_person_is_taken_along_and_forgotten(k: AdminRig, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "alice.zip"
+    code, said = await k.konstruct("contact", "export", *ALICE, "--to", str(file))
+    assert code == 0, said
+    assert said.endswith(" rows, 0 files. Keep it as carefully as what it was made of.\n")
+    assert int(said.split(": ")[1].split()[0]) > 3
+    assert SECRET in unzipped(file.read_bytes())
+    for _ in range(2):
+        code, said = await k.konstruct("contact", "erase", *ALICE, "--yes")
+        assert code == 0, said
+        assert said.startswith("Nothing about U0ALICE on slack is stored any more.")
+    assert said.endswith("Nothing was.\n")
+    await until_quiet(k.rig)
+    assert SECRET not in dump(database_url)
+    code, said = await k.konstruct("contact", "erase", "acmee", *ALICE[1:], "--yes")
+    assert (code, said) == (1, "There is no tenant acmee; `konstruct status` lists those that there are.\n")
+    code, said = await k.konstruct("contact", "export", *ALICE, "--to", str(tmp_path / "nobody.zip"))
+    assert code == 1
+    assert not (tmp_path / "nobody.zip").exists()
+
+
+async def test_a_tenant_is_taken_along_and_forgotten(k: AdminRig, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "acme.zip"
+    code, said = await k.konstruct("tenant", "export", "acme", "--to", str(file))
+    assert code == 0, said
+    assert SECRET in unzipped(file.read_bytes())
+    code, said = await k.konstruct("tenant", "erase", "acme")
+    assert code == 130, "it asks first, and nobody says yes"
+    assert SECRET in dump(database_url)
+    assert await k.konstruct("tenant", "erase", "acme", "--yes") == (
+        0,
+        "Nothing of tenant acme is stored any more.\n",
+    )
+    assert SECRET not in dump(database_url)
+    for command in (["erase", "acme", "--yes"], ["export", "acme", "--to", str(tmp_path / "gone.zip")]):
+        code, said = await k.konstruct("tenant", *command)
+        assert (code, said) == (1, "There is no tenant acme; `konstruct status` lists those that there are.\n")
+    assert sorted(path.name for path in tmp_path.glob("*.zip*")) == ["acme.zip"]

@@ -1,6 +1,5 @@
 """`konstruct slack`: the app's manifest, and links to install it."""
 
-import time
 from typing import Annotated
 
 import typer
@@ -32,15 +31,5 @@ def manifest(
 @slack_app.command("install-link")
 def install_link(tenant: Annotated[str, typer.Argument(help="The tenant that the workspace is attached to.")]) -> None:
     """Print a link: whoever opens it within a week may attach a workspace to this tenant."""
-    from konstruct.errors import SettingsInvalid  # noqa: PLC0415
-    from konstruct.install_link import install_link as link  # noqa: PLC0415
-
-    settings = known.settings()
-    for variable, value in (
-        ("SLACK_CLIENT_ID", settings.slack_client_id),
-        ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
-        ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
-    ):
-        if not value:
-            raise SettingsInvalid(f"KONSTRUCT_{variable} is not set; Slack shows it under Basic Information.")
-    typer.echo(link(settings.public_url, settings.master_keys, tenant, time.time()))
+    with known.tenant_named(tenant):
+        typer.echo(known.ask("POST", "tenants", tenant, "slack", "install-links")["url"])

@@ -76,7 +76,7 @@ def test_every_command_has_help(konstruct, command):
         ("scale hosts 3", "konstruct up"),
         ("scale hosts none", "number"),
         ("scale hosts 0", "number"),
-        ("slack install-link acme", "KONSTRUCT_SLACK_CLIENT_ID"),
+        ("slack install-link acme", "konstruct up"),
         ("keys list", "KONSTRUCT_MASTER_KEYS is not set"),
         ("keys rotate", "KONSTRUCT_MASTER_KEYS is not set"),
         ("dance", "dance"),
@@ -121,16 +121,6 @@ def test_the_manifest_is_yaml_with_the_installations_urls(konstruct, monkeypatch
     written = yaml.safe_load(out)
     assert written["display_information"]["name"] == "Ada"
     assert written["settings"]["event_subscriptions"]["request_url"] == "https://konstruct.example/slack/events"
-
-
-def test_an_install_link_is_printed_once_the_app_is_known(konstruct, monkeypatch):
-    monkeypatch.setenv("KONSTRUCT_MASTER_KEYS", Fernet.generate_key().decode())
-    for name in ("CLIENT_ID", "CLIENT_SECRET", "SIGNING_SECRET"):
-        monkeypatch.setenv(f"KONSTRUCT_SLACK_{name}", "planted")
-    code, out, _ = konstruct("slack", "install-link", "acme")
-    assert code == 0
-    assert "/slack/install?tenant=acme&" in out
-    assert "planted" not in out
 
 
 @pytest.mark.parametrize("command", ["keys list", "keys rotate", "up"])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from konstruct.plans import MICROS_PER_CENT, Plan, Reckoning
 
@@ -97,40 +96,3 @@ class Bill:
         if not self.usage_lines or self.movements is None:
             return None
         return sum(line.quantity for line in self.usage_lines) - self.movements.told
-
-    def to_json(self) -> dict[str, Any]:
-        """For programs."""
-        told: dict[str, Any] = {
-            "tenant": self.tenant,
-            "begin": self.begin.isoformat(),
-            "end": self.end.isoformat(),
-            "entries": [_fields(entry) for entry in self.entries],
-            "cost_micros": self.cost_micros,
-        }
-        if self.plan and self.movements and (reckoning := self.reckoning):
-            told |= {
-                "plan": self.plan.model_dump(),
-                "movements": _fields(self.movements),
-                "usage": {
-                    "used": reckoning.used,
-                    "included": reckoning.included,
-                    "over": reckoning.over,
-                    "over_micros": reckoning.over_micros,
-                    "rounding_micros": reckoning.rounding_micros,
-                    "invoiced_micros": reckoning.cents * MICROS_PER_CENT,
-                },
-            }
-        if self.lines:
-            told |= {
-                "lines": [
-                    _fields(line) | {"begin": line.begin.isoformat(), "end": line.end.isoformat()}
-                    for line in self.lines
-                ],
-                "difference_micros": self.difference_micros,
-                "difference_units": self.difference_units,
-            }
-        return told
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}

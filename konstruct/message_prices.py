@@ -12,6 +12,8 @@ EVERYWHERE = "*"
 
 
 def _with_zone(moment: datetime) -> datetime:
+    if not 2000 <= moment.year < 3000:
+        raise ValueError("the year must be between 2000 and 2999")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -32,7 +34,7 @@ class PriceList(BaseModel):
 
     version: str = Field(min_length=1, max_length=100)
     valid_from: Annotated[datetime, AfterValidator(_with_zone)]
-    prices: tuple[Price, ...]
+    prices: tuple[Price, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _once(self) -> "PriceList":

@@ -1,11 +1,10 @@
 """Plans: a monthly fee, what is included in it, and what more costs. Stripe charges by the same numbers."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from konstruct.errors import PlansInvalid
 
@@ -38,6 +37,26 @@ class Plan(BaseModel):
         return Reckoning(used, min(used, self.included), self.overage_micros, self.overage_per)
 
 
+class Plans(BaseModel):
+    """What an operator's file says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plans: tuple[Plan, ...]
+
+    @model_validator(mode="after")
+    def _once(self) -> "Plans":
+        units: dict[str, str] = {}
+        names: set[str] = set()
+        for plan in self.plans:
+            if plan.name in names:
+                raise ValueError(f"there are two plans named {plan.name}")
+            names.add(plan.name)
+            if units.setdefault(plan.event_name, plan.unit) != plan.unit:
+                raise ValueError(f"the meter {plan.event_name} would count two kinds of unit; give each its own meter")
+        return self
+
+
 @dataclass(frozen=True, slots=True)
 class Reckoning:
     """Usage against a plan, in whole numbers only; `cents` is what the invoice says."""
@@ -64,37 +83,26 @@ class Reckoning:
         return (2 * self.over * self.overage_micros + divisor) // (2 * divisor)
 
     @property
+    def invoiced_micros(self) -> int:
+        """The same in micros."""
+        return self.cents * MICROS_PER_CENT
+
+    @property
     def rounding_micros(self) -> int:
         """What rounding to the cent adds to `over_micros` (or takes from it)."""
-        return self.cents * MICROS_PER_CENT - self.over_micros
+        return self.invoiced_micros - self.over_micros
 
 
-def parse(text: str) -> list[Plan]:
+def parse(text: str) -> Plans:
     """Read plans in YAML; raises PlansInvalid with a sentence."""
     try:
-        read = yaml.safe_load(text)
-        entries = read["plans"] if isinstance(read, dict) and set(read) == {"plans"} else None
-        if not isinstance(entries, list):
-            raise PlansInvalid("The plans' file needs a list named plans, and nothing else.")
-        found = [Plan.model_validate(entry) for entry in entries]
+        return Plans.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise PlansInvalid(f"The plans' file is not YAML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise PlansInvalid(f"In a plan, {'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}.") from None
-    _check_once(found)
-    return found
-
-
-def _check_once(plans: Iterable[Plan]) -> None:
-    units: dict[str, str] = {}
-    names: set[str] = set()
-    for plan in plans:
-        if plan.name in names:
-            raise PlansInvalid(f"There are two plans named {plan.name}.")
-        names.add(plan.name)
-        if units.setdefault(plan.event_name, plan.unit) != plan.unit:
-            raise PlansInvalid(f"The meter {plan.event_name} would count two kinds of unit; give each its own meter.")
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise PlansInvalid(f"In the plans' file, {where}: {first['msg']}.") from None
 
 
 def plan_of(row: Any) -> Plan:

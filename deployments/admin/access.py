@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Request
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.parts import Parts
@@ -21,6 +22,8 @@ from konstruct.identity import tenant_id
 TenantName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The tenant's name.")]
 IfNoneMatch = Annotated[str | None, Header(description="An ETag: 304 where it is still the same.")]
 IfMatch = Annotated[str | None, Header(description="An ETag: 412 where it is not the same any more.")]
+# In any zone: what is outside could not be told in UTC.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 1, 1, tzinfo=UTC))]
 Key = Annotated[
     str | None,
     Header(

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from deployments.admin.access import Access, Operating, Owning, Viewing
+from deployments.admin.access import Access, Moment, Operating, Owning, Viewing
 from deployments.admin.page import After, Limit, Page, opened, seal
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
@@ -23,8 +23,8 @@ LINES = "application/octet-stream"
 FINDINGS_SHOWN = 200
 
 Action = Annotated[str | None, Query(max_length=100, pattern=r"^[a-z_.]+$", description="Only this, as `reply.sent`.")]
-Earliest = Annotated[AwareDatetime, Query(alias="from", description="The first moment.")]
-Latest = Annotated[AwareDatetime, Query(alias="to", description="The moment after the last.")]
+Earliest = Annotated[Moment, Query(alias="from", description="The first moment.")]
+Latest = Annotated[Moment, Query(alias="to", description="The moment after the last.")]
 
 
 class AuditEvent(BaseModel):

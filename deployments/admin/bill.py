@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Owning, Viewing
+from deployments.admin.access import Moment, Owning, Viewing
 from deployments.admin.once import once
+from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import Problem
 from konstruct import plans
 from konstruct.billing.explaining import explain_line, explain_month
@@ -24,6 +25,13 @@ Month = Annotated[str | None, Query(pattern=MONTH, description="A calendar month
 Line = Annotated[
     str | None, Query(pattern=r"^[A-Za-z0-9_]{1,255}$", description="Instead: Stripe's id of an invoice's line.")
 ]
+
+
+First = Annotated[
+    Moment | None, Query(alias="from", description="The first moment; without it, that of this month (UTC).")
+]
+Until = Annotated[Moment | None, Query(alias="to", description="The moment after the last; without it, now.")]
+FIRST_ID = UUID(int=0)
 
 
 class Entry(BaseModel):
@@ -87,10 +95,25 @@ class Bill(BaseModel):
     cost_micros: int
     plan: plans.Plan | None = None
     movements: Movements | None = None
-    usage: Cost | None = None
+    usage: Cost | None = Field(None, validation_alias="reckoning")
     lines: list[InvoiceLine] = []
     difference_micros: int | None = Field(None, description="The invoice's usage less this; zero is as it must be.")
     difference_units: int | None = None
+
+
+class Row(BaseModel):
+    """A turn, or a message that is charged for."""
+
+    id: UUID = Field(description="The turn's, or that of the message's charge.")
+    source: str = Field(description="turn or message.")
+    kind: str = Field(description="The model; or WhatsApp's category and the country.")
+    at: datetime
+    prompt_tokens: int
+    completion_tokens: int
+    cost_micros: int
+    price_version: str = Field(description="Of the price list; empty where no price was known.")
+    state: str | None = Field(description="Towards Stripe: waiting, sending, sent, doubtful, refused; null: no matter.")
+    stamped_at: datetime | None = Field(description="The time under which Stripe was told.")
 
 
 class Reconciliation(BaseModel):
@@ -147,9 +170,27 @@ async def explain_bill(access: Viewing, *, month: Month = None, invoice_line: Li
     if invoice_line:
         bill = await explain_line(database, StripeApi.of(settings), access.tenant, access.name, invoice_line)
     else:
-        first = datetime.strptime(month or f"{datetime.now(UTC):%Y-%m}", "%Y-%m").replace(tzinfo=UTC)
+        first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC) if month else _this_month()
         bill = await explain_month(database, access.tenant, access.name, first)
-    return access.show(Bill.model_validate(bill.to_json()))
+    return access.show(Bill.model_validate(bill, from_attributes=True))
+
+
+@router.get("/rows")
+async def list_bill_rows(
+    access: Viewing, *, first: First = None, until: Until = None, limit: Limit = 50, cursor: After = None
+) -> Page[Row]:
+    """Each turn and each charged message of a time, the earliest first."""
+    begin, end = (first or _this_month()).astimezone(UTC), (until or datetime.now(UTC)).astimezone(UTC)
+    listed = f"bill rows {first} {until}"
+    at, after = opened(access.parts.vault, access.tenant, listed, cursor) or (begin.isoformat(), str(FIRST_ID))
+    async with access.transaction() as connection:
+        found = await bills.rows(connection, datetime.fromisoformat(at), UUID(after), end, limit + 1)
+    items = [Row.model_validate(row) for row in found[:limit]]
+    more = None
+    if len(found) > limit:
+        last = [items[-1].at.isoformat(), str(items[-1].id)]
+        more = seal(access.parts.vault, access.tenant, listed, last)
+    return Page(items=items, next_cursor=more)
 
 
 @router.get("/reconciliations", response_model=Reconciliations)
@@ -175,3 +216,7 @@ async def resend_refused(access: Owning) -> Response:
         return Resent(count=await meter_events.resend(connection, datetime.now(UTC)))
 
     return await once(access, effect)
+
+
+def _this_month() -> datetime:
+    return datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -27,6 +27,8 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.StripeRefused, 409),
     (errors.AlreadySubscribed, 409),
     (errors.PlanNotSold, 422),
+    (errors.PlansInvalid, 409),
+    (errors.PricesInvalid, 409),
 )
 
 
@@ -92,7 +94,11 @@ def problem_of(error: KonstructError) -> Problem:
         return error
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
     headers = {"Retry-After": "2"} if status == 503 else {}
-    told = str(error) if status < 500 else f"Konstruct cannot do this now; try again shortly. ({type(error).__name__})"
+    told = (
+        str(error)
+        if status < 500 or isinstance(error, errors.StripeUnavailable)
+        else f"Konstruct cannot do this now; try again shortly. ({type(error).__name__})"
+    )
     problem = Problem(told, status=status, headers=headers)
     problem.__cause__ = error
     return problem

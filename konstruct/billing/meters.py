@@ -1,14 +1,18 @@
 """Stripe's billing meters: telling usage, reading what was added up, and what Stripe found wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from konstruct.billing.stripe_api import StripeApi
 from konstruct.errors import StripeRefused, StripeUnavailable
 from konstruct.metering import MeterErrors, MeterEvent
 
+if TYPE_CHECKING:
+    from stripe import StripeClient
+
+T = TypeVar("T")
 ALREADY_THERE = "already exists with identifier"
 UUID_CHARS = 36
 
@@ -33,13 +37,10 @@ class Meters:
         # repeat its first answer for a day, also where that was a failure. Its reports name events by this key.
         options: Any = {"idempotency_key": f"{event.id}.{event.anew}.{event.attempt}"}
         try:
-            await self._api.call(lambda client: client.v1.billing.meter_events.create(params, options))
+            await self._call(lambda client: client.v1.billing.meter_events.create(params, options))
         except StripeRefused as refused:
             if ALREADY_THERE in str(refused):
                 return False
-            if getattr(refused.__cause__, "http_status", None) in (None, 401, 403):
-                # Of the key or of the installation, not of the event.
-                raise StripeUnavailable(str(refused)) from refused
             raise
         return True
 
@@ -52,14 +53,14 @@ class Meters:
             "end_time": int(end.timestamp()),
             "limit": 100,
         }
-        found = await self._api.call(
+        found = await self._call(
             lambda client: list(client.v1.billing.meters.event_summaries.list(meter, params).auto_paging_iter())
         )
         return sum(int(one.aggregated_value) for one in found)
 
     async def errors(self, body: Mapping[str, Any]) -> MeterErrors:
         """Fetch what a thin event only announces. Raises as `tell` does."""
-        event = await self._api.call(lambda client: client.v2.core.events.retrieve(str(body.get("id"))).to_dict())
+        event = await self._call(lambda client: client.v2.core.events.retrieve(str(body.get("id"))).to_dict())
         related = event.get("related_object") or {}
         name = await self._event_name(str(related["id"])) if related.get("id") else ""
         return _errors(event.get("data") or {}, name)
@@ -76,12 +77,21 @@ class Meters:
         return self._ids[event_name]
 
     async def _event_name(self, meter: str) -> str:
-        return str(await self._api.call(lambda client: client.v1.billing.meters.retrieve(meter).event_name))
+        return str(await self._call(lambda client: client.v1.billing.meters.retrieve(meter).event_name))
 
     async def _meters(self) -> list[dict[str, Any]]:
         active: Any = {"status": "active", "limit": 100}
-        found = await self._api.call(lambda client: list(client.v1.billing.meters.list(active).auto_paging_iter()))
+        found = await self._call(lambda client: list(client.v1.billing.meters.list(active).auto_paging_iter()))
         return [{"event_name": meter.event_name, "id": meter.id} for meter in found]
+
+    async def _call(self, do: Callable[["StripeClient"], T]) -> T:
+        try:
+            return await self._api.call(do)
+        except StripeRefused as refused:
+            if getattr(refused.__cause__, "http_status", None) in (None, 401, 403):
+                # Of the key or of the installation, not of what was asked.
+                raise StripeUnavailable(str(refused)) from refused
+            raise
 
 
 def _errors(content: Mapping[str, Any], event_name: str) -> MeterErrors:

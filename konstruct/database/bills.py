@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from konstruct.bill import Entry, Movements
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.plans import Plan
 
 
@@ -23,11 +23,11 @@ async def movements(database: Database, tenant: UUID, plan: Plan, begin: datetim
     return Movements(**row)
 
 
-async def rows(database: Database, tenant: UUID, begin: datetime, end: datetime, limit: int) -> list[dict[str, Any]]:
-    """Each turn and each charged message of a time, the first `limit` of them."""
-    async with database.tenant(tenant) as connection:
-        found = await connection.run("bill_rows", begin=begin, until=end, limit=limit)
-    return [dict(row) for row in found]
+async def rows(
+    connection: TenantConnection, begin: datetime, after: UUID, end: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """Each turn and each charged message of a time, of its first moment those after an id; at most `limit`."""
+    return [dict(row) for row in await connection.run("bill_rows", begin=begin, after=after, until=end, limit=limit)]
 
 
 async def subscriptions(database: Database, tenant: UUID) -> list[Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 """The plans that an operator offers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from konstruct.database.pool import Database
 from konstruct.errors import PlansInvalid
@@ -15,6 +15,16 @@ async def offered(database: Database) -> dict[str, Plan]:
 async def keep(database: Database, plans: Sequence[Plan]) -> list[str]:
     """Add plans; answers the names of new ones. Raises PlansInvalid for one that is there with other numbers."""
     known = await offered(database)
+    _check(plans, known)
+    new = [plan for plan in plans if plan.name not in known]
+    for plan in new:
+        await database.run("keep_plan", **plan.model_dump())
+    if new:
+        _check(plans, await offered(database))  # others may have added some meanwhile
+    return [plan.name for plan in new]
+
+
+def _check(plans: Sequence[Plan], known: Mapping[str, Plan]) -> None:
     for plan in plans:
         if plan.name in known and known[plan.name] != plan:
             raise PlansInvalid(
@@ -24,7 +34,3 @@ async def keep(database: Database, plans: Sequence[Plan]) -> list[str]:
         for other in known.values():
             if other.event_name == plan.event_name and other.unit != plan.unit:
                 raise PlansInvalid(f"The meter {plan.event_name} counts {other.unit} already, for plan {other.name}.")
-    new = [plan for plan in plans if plan.name not in known]
-    for plan in new:
-        await database.run("keep_plan", **plan.model_dump())
-    return [plan.name for plan in new]

@@ -19,9 +19,11 @@ select month, customer, event_name, ledger, stripe, unsent, refused, difference,
 from reconciliations where tenant_id = current_tenant() order by month desc, customer, event_name limit 24;
 
 -- name: bill_rows
--- Each turn and each charged message of a time, and what became of it towards Stripe. Needs a tenant connection.
+-- Each turn and each charged message of a time, of its first moment those after an id, and what became of them towards
+-- Stripe. Needs a tenant connection.
 select l.id, l.source, l.kind, l.at, l.prompt_tokens, l.completion_tokens, l.cost_micros, l.price_version, m.state,
   m.stamped_at
 from ledger_entries(current_tenant(), :begin, :until) l
 left join meter_events m on m.tenant_id = current_tenant() and m.id = l.id
+where (l.at, l.id) > (:begin, :after)
 order by l.at, l.id limit :limit;

@@ -80,6 +80,7 @@ ARGUMENTS: dict[str, Any] = {
 # The same name means another thing here.
 SPECIAL: dict[str, dict[str, Any]] = {
     "keep_prices": {"version": "x"},
+    "bill_rows": {"after": UUID(int=0)},
     "mark_meter_events": {"ids": [UUID(int=0xACE4)]},
     "settle_meter_events": {"ids": [UUID(int=0xACE4)]},
     "doubt_meter_events": {"ids": [UUID(int=0xACE4)]},

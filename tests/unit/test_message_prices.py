@@ -39,6 +39,8 @@ def test_the_list_that_is_documented_is_accepted() -> None:
         (LIST.replace("DE", "Germany"), "prices.0.country"),
         (LIST.replace("service, ", "utility, country: DE, "), "two prices for utility in DE"),
         (LIST + "colour: red", "colour"),
+        ("{version: v, valid_from: 2026-10-01, prices: []}", "prices"),
+        (LIST.replace("2026-10-01", "0001-01-01"), "between 2000 and 2999"),
     ],
 )
 def test_a_broken_list_is_refused_with_a_sentence(broken: str, told: str) -> None:

@@ -52,7 +52,7 @@ def test_more_usage_never_costs_less() -> None:
 def test_the_plans_that_are_documented_are_accepted() -> None:
     document = (Path(__file__).parents[2] / "docs" / "billing.md").read_text()
     (block,) = [part.split("```")[0] for part in document.split("```yaml\n")[1:] if part.startswith("plans:")]
-    assert [plan.name for plan in parse(block)] == ["team"]
+    assert [plan.name for plan in parse(block).plans] == ["team"]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_broken_plan_is_refused_with_a_sentence(changes: dict[str, Any], told:
     ("text", "told"),
     [
         ("[", "not YAML"),
-        ("plans: 5", "a list named plans"),
-        ("{plans: [], more: 1}", "nothing else"),
+        ("plans: 5", "plans: Input should be a valid tuple"),
+        ("{plans: [], more: 1}", "more: Extra inputs"),
         (f"plans: [{TEAM}, {TEAM}]", "two plans named team"),
         (f"plans: [{TEAM}, {TEAM | {'name': 'other', 'unit': 'tokens'}}]", "two kinds of unit"),
     ],

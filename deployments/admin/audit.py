@@ -1,20 +1,25 @@
 """`/audit`: who did what; whether it is as it was sealed; and a file for those who verify it alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from deployments.admin.access import Access, Moment, Operating, Owning, Viewing
+from deployments.admin.access import Access, Moment, Viewing, of_any_tenant, of_tenant, writing
+from deployments.admin.apart import apart
 from deployments.admin.page import After, Limit, Page, opened, seal
+from deployments.admin.parts import Parts
+from deployments.admin.principal import Role
+from deployments.admin.problem import NotHere
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
 from konstruct.audit_export import ALWAYS, export
 from konstruct.database import audit
+from konstruct.database.pool import Database
 from konstruct.evidence import Evidence
 
 router = APIRouter(prefix="/tenants/{tenant}/audit", tags=["audit"])
@@ -25,6 +30,20 @@ FINDINGS_SHOWN = 200
 Action = Annotated[str | None, Query(max_length=100, pattern=r"^[a-z_.]+$", description="Only this, as `reply.sent`.")]
 Earliest = Annotated[Moment, Query(alias="from", description="The first moment.")]
 Latest = Annotated[Moment, Query(alias="to", description="The moment after the last.")]
+
+
+async def of_audited(access: Annotated[Access, Depends(of_any_tenant)]) -> Access:
+    """As of_tenant; but a tenant that was erased, of which nothing but the audit is left, is there, too."""
+    try:
+        return await of_tenant(access)
+    except NotHere:
+        if access.tenant not in await audit.tenants(access.parts.database):
+            raise
+        return access
+
+
+Verifying = Annotated[Access, Depends(writing(Role.operator, of_audited))]
+Exporting = Annotated[Access, Depends(writing(Role.owner, of_audited))]
 
 
 class AuditEvent(BaseModel):
@@ -45,6 +64,7 @@ class Verification(BaseModel):
 
     rows: int = Field(description="So many are sealed.")
     findings: list[str] = Field(description=f"What is wrong, at most {FINDINGS_SHOWN}; nothing where all is well.")
+    left_off: bool = Field(description="There is more that is wrong.")
     public_keys: list[str] = Field(description="Those that sign exports, newest first.")
 
 
@@ -72,26 +92,49 @@ async def list_audit(
 
 
 @router.get("/verification")
-async def verify_audit(access: Operating) -> Verification:
+async def verify_audit(access: Verifying) -> Verification:
     """Read all of it and compare it with what was sealed; takes a second for every 20,000 rows or so."""
-    signer = _signer(access)
-    evidence = Evidence(access.parts.database, signer, AnchorFile(access.parts.settings.home))
-    _, rows = await audit.ends(access.parts.database, access.tenant)
-    found = []
-    async for finding in evidence.of_tenant(access.tenant):
-        found.append(str(finding))
-        if len(found) == FINDINGS_SHOWN:
+
+    async def work(database: Database) -> Verification:
+        return await verified(access.parts, database, [access.tenant], _wrong(access, database))
+
+    return await apart(access.parts.settings, work)
+
+
+async def verified(
+    parts: Parts, database: Database, tenants: Sequence[UUID], findings: AsyncIterator[str]
+) -> Verification:
+    """How many rows these tenants have, and what is found."""
+    rows, shown = sum([(await audit.ends(database, tenant))[1] for tenant in tenants]), []
+    async for finding in findings:
+        shown.append(finding)
+        if len(shown) > FINDINGS_SHOWN:
             break
-    found += [str(finding) for finding in await evidence.tail()]
-    return Verification(rows=rows, findings=found[:FINDINGS_SHOWN], public_keys=list(signer.known))
+    keys = list(Signer(parts.settings.master_keys).known)
+    left_off = len(shown) > FINDINGS_SHOWN
+    return Verification(rows=rows, findings=shown[:FINDINGS_SHOWN], left_off=left_off, public_keys=keys)
+
+
+async def _wrong(access: Access, database: Database) -> AsyncIterator[str]:
+    evidence = evidence_of(access.parts, database)
+    for finding in await evidence.tail():
+        yield str(finding)
+    async for finding in evidence.of_tenant(access.tenant):
+        yield str(finding)
+
+
+def evidence_of(parts: Parts, database: Database) -> Evidence:
+    """What verifies, with this machine's memory of the last anchor."""
+    return Evidence(database, Signer(parts.settings.master_keys), AnchorFile(parts.settings.home))
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {LINES: {}}}})
-async def export_audit(access: Owning, earliest: Earliest = ALWAYS[0], latest: Latest = ALWAYS[1]) -> StreamingResponse:
+async def export_audit(
+    access: Exporting, earliest: Earliest = ALWAYS[0], latest: Latest = ALWAYS[1]
+) -> StreamingResponse:
     """Lines of JSON; docs/audit.md has the recipe by which anybody verifies them. A part without its end is nothing."""
-    lines = export(
-        access.parts.database, _signer(access), access.tenant, earliest.astimezone(UTC), latest.astimezone(UTC)
-    )
+    signer = Signer(access.parts.settings.master_keys)
+    lines = export(access.parts.database, signer, access.tenant, earliest.astimezone(UTC), latest.astimezone(UTC))
     # What stands against it from the start is said as a problem.
     first = await anext(lines)
     headers = {"Content-Disposition": f'attachment; filename="audit-{access.name}.jsonl"'}
@@ -102,7 +145,3 @@ async def _after(first: bytes, lines: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield first
     async for line in lines:
         yield line
-
-
-def _signer(access: Access) -> Signer:
-    return Signer(access.parts.settings.master_keys)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from actors.retention import SealingGoesOn, StillUnsealed
 from konstruct import errors
 from konstruct.audit_export import ExportImpossible
 from konstruct.errors import KonstructError
@@ -22,6 +23,8 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.SecretUnreadable, 409),
     (errors.UnknownTenant, 404),
     (ExportImpossible, 409),
+    (StillUnsealed, 409),
+    (SealingGoesOn, 409),
     (errors.UnknownLine, 404),
     (errors.StripeUnavailable, 503),
     (errors.StripeRefused, 409),

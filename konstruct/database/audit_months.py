@@ -31,7 +31,9 @@ class DropEnd:
 async def drop_end(connection: TenantConnection, before: datetime) -> DropEnd | None:
     """None where nothing is that old."""
     row = await connection.run("audit_drop_end", before_at=before)
-    return DropEnd(row["seq"], row["hash"], row["floor"], row["unsealed"]) if row else None
+    if row["seq"] is None and not row["unsealed"]:
+        return None
+    return DropEnd(row["seq"] or 0, row["hash"] or b"", row["floor"], row["unsealed"])
 
 
 async def kept(connection: TenantConnection, before: datetime, end: DropEnd) -> list[tuple[int, Event]]:

@@ -98,12 +98,13 @@ where e.tenant_id = current_tenant() and (:action::text is null or e.action = :a
 order by e.at desc, e.id desc limit :limit;
 
 -- name: audit_drop_end^
--- The last place in the chain of what was written before a moment, and whether any of that is not sealed. Needs a tenant
--- connection.
+-- The last place in the chain of what was written before a moment, null where nothing is sealed that is so old, and
+-- whether anything so old is not sealed. Needs a tenant connection.
 select s.seq, s.hash, (select floor from audit_anchors order by place desc limit 1) as floor,
   exists (select from audit_events e where e.tenant_id = current_tenant() and e.at < :before_at and not exists (
     select from audit_seals k where k.tenant_id = e.tenant_id and k.event_at = e.at and k.event_id = e.id)) as unsealed
-from audit_seals s where s.tenant_id = current_tenant() and s.event_at < :before_at order by s.seq desc limit 1;
+from (select) always left join lateral (select k.seq, k.hash from audit_seals k
+    where k.tenant_id = current_tenant() and k.event_at < :before_at order by k.seq desc limit 1) s on true;
 
 -- name: audit_kept
 -- Later rows that stand before that place in the chain, because their transactions were shorter. Needs a tenant

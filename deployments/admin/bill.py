@@ -15,7 +15,7 @@ from deployments.admin.problem import Problem
 from konstruct import plans
 from konstruct.billing.explaining import explain_line, explain_month
 from konstruct.billing.stripe_api import StripeApi
-from konstruct.database import bills, meter_events
+from konstruct.database import audit, bills, meter_events
 from konstruct.database.pool import TenantConnection
 
 router = APIRouter(prefix="/tenants/{tenant}/bill", tags=["bill"])
@@ -213,7 +213,10 @@ async def resend_refused(access: Owning) -> Response:
     """Tell Stripe anew what it refused, after the reason was mended."""
 
     async def effect(connection: TenantConnection) -> Resent:
-        return Resent(count=await meter_events.resend(connection, datetime.now(UTC)))
+        count = await meter_events.resend(connection, datetime.now(UTC))
+        if count:
+            await audit.record(connection, "usage.resent", f"tenant:{access.tenant}", count=count)
+        return Resent(count=count)
 
     return await once(access, effect)
 

@@ -3,13 +3,15 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.admin.access import Everything, anybody
+from deployments.admin.access import Access, Everything, anybody, parts_of
+from deployments.admin.audit import Action, AuditEvent, list_audit
+from deployments.admin.page import INSTALLATION, After, Limit, Page
 from deployments.admin.principal import Principal
 from deployments.admin.problem import NotAllowed
-from konstruct.database import hosting
+from konstruct.database import audit, hosting
 from konstruct.database.installation import status
 
 router = APIRouter(prefix="/installation", tags=["installation"])
@@ -51,17 +53,37 @@ def installation_only(asker: Annotated[Principal, Depends(anybody)]) -> None:
         raise NotAllowed("This is about the whole installation; it takes KONSTRUCT_ADMIN_TOKEN.")
 
 
+def of_installation(request: Request, asker: Annotated[Principal, Depends(anybody)]) -> Access:
+    """What belongs to no tenant has its audit under INSTALLATION."""
+    installation_only(asker)
+    return Access(parts_of(request), asker, request.state.request_id, INSTALLATION, "")
+
+
+Whole = Annotated[Access, Depends(of_installation)]
+
+
 @router.get("", dependencies=[Depends(installation_only)])
 async def read_installation(parts: Everything) -> Installation:
     """Counts, never what was said."""
     return Installation(**asdict(await status(parts.database)), hosts=await _hosts(parts))
 
 
-@router.put("/hosts", dependencies=[Depends(installation_only)])
-async def scale_hosts(wanted: HostsWanted, parts: Everything) -> Hosts:
+@router.put("/hosts")
+async def scale_hosts(wanted: HostsWanted, access: Whole) -> Hosts:
     """Want this many; the Supervisor sees to it while messages flow."""
-    await hosting.want(parts.database, wanted.wanted)
-    return await _hosts(parts)
+    if (await _hosts(access.parts)).wanted != wanted.wanted:
+        async with access.transaction() as connection:
+            await hosting.want(connection, wanted.wanted)
+            await audit.record(connection, "hosts.changed", "hosts", wanted=wanted.wanted)
+    return await _hosts(access.parts)
+
+
+@router.get("/audit")
+async def list_installation_audit(
+    access: Whole, action: Action = None, limit: Limit = 50, cursor: After = None
+) -> Page[AuditEvent]:
+    """What was done to the installation, not to one of its tenants; the latest first."""
+    return await list_audit(access, action, limit, cursor)
 
 
 async def _hosts(parts: Everything) -> Hosts:

@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from deployments.admin.access import Everything
-from deployments.admin.installation import installation_only
-from konstruct.database import charges, plans
+from deployments.admin.installation import Whole
+from konstruct.database import audit, charges, plans
 from konstruct.message_prices import PriceList
 from konstruct.plans import Plans
 
-router = APIRouter(prefix="/installation", tags=["installation"], dependencies=[Depends(installation_only)])
+router = APIRouter(prefix="/installation", tags=["installation"])
 
 
 class PlansKept(BaseModel):
@@ -29,13 +28,20 @@ class PricesKept(BaseModel):
 
 
 @router.post("/plans")
-async def keep_plans(wanted: Plans, parts: Everything) -> PlansKept:
+async def keep_plans(wanted: Plans, access: Whole) -> PlansKept:
     """Add plans. A plan never changes, because invoices are explained by it: a new offer has a new name."""
-    return PlansKept(new=await plans.keep(parts.database, wanted.plans))
+    async with access.transaction() as connection:
+        new = await plans.keep(connection, wanted.plans)
+        for name in new:
+            await audit.record(connection, "plan.created", f"plan:{name}")
+    return PlansKept(new=new)
 
 
 @router.post("/message-prices")
-async def keep_message_prices(wanted: PriceList, parts: Everything) -> PricesKept:
+async def keep_message_prices(wanted: PriceList, access: Whole) -> PricesKept:
     """Add a version of what messages cost. It never changes, because charges name it: a new list is a new version."""
-    new = await charges.keep_prices(parts.database, wanted)
+    async with access.transaction() as connection:
+        new = await charges.keep_prices(connection, wanted)
+        if new:
+            await audit.record(connection, "message_prices.created", f"message_prices:{wanted.version}")
     return PricesKept(version=wanted.version, valid_from=wanted.valid_from, new=new)

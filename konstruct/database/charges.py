@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import PricesInvalid
 from konstruct.message_prices import PriceList
 
@@ -42,7 +42,7 @@ async def record(database: Database, charges: Sequence[Charge], *, seconds: floa
     )
 
 
-async def keep_prices(database: Database, prices: PriceList) -> bool:
+async def keep_prices(database: Database | TenantConnection, prices: PriceList) -> bool:
     """Add a version of the list; False if it is there already. Raises PricesInvalid if it is there, but different."""
     kept: str = await database.run(
         "keep_prices",

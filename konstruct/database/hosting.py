@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.identity import SHARDS
 
 
@@ -28,9 +28,9 @@ async def read(database: Database) -> Hosting:
     return Hosting(row["generation"], row["hosts"], row["wanted_hosts"])
 
 
-async def want(database: Database, hosts: int) -> None:
+async def want(connection: TenantConnection, hosts: int) -> None:
     """Ask the Supervisor for another number of hosts."""
-    await database.run("want_hosts", hosts=hosts)
+    await connection.run("want_hosts", hosts=hosts)
 
 
 async def remap(database: Database, hosts: int) -> int:

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import PlansInvalid
 from konstruct.plans import Plan, plan_of
 
 
-async def offered(database: Database) -> dict[str, Plan]:
+async def offered(database: Database | TenantConnection) -> dict[str, Plan]:
     """All plans by name."""
     return {row["name"]: plan_of(row) for row in await database.run("plans")}
 
 
-async def keep(database: Database, plans: Sequence[Plan]) -> list[str]:
+async def keep(database: Database | TenantConnection, plans: Sequence[Plan]) -> list[str]:
     """Add plans; answers the names of new ones. Raises PlansInvalid for one that is there with other numbers."""
     known = await offered(database)
     _check(plans, known)

@@ -76,6 +76,8 @@ async def test_what_stripe_refused_is_told_anew(office: Office) -> None:
     await office.k.drain()
     assert await office.said("resend", "acme") == "1 refused events of acme will be told to Stripe anew.\n"
     assert office.k.states() == {"waiting": 1}
+    told = office.k.rows("select subject, details from audit_events where action = 'usage.resent'")
+    assert told == [(f"tenant:{ACME}", {"count": 1})]
 
 
 async def test_plans_and_prices_are_added_once_and_never_change(office: Office) -> None:

@@ -22,9 +22,11 @@ IDLE_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
 EMBED_SECONDS = 2.0
 
-Embed = Callable[[list[str]], Awaitable[Sequence[Sequence[float]]]]
-Job = tuple[memories.MemoryKey, str]
+# Whose text it is, and the text.
 Question = tuple[UUID, str]
+Vectors = Sequence[Sequence[float]]
+Embed = Callable[[Sequence[Question]], Awaitable[Vectors]]
+Job = tuple[memories.MemoryKey, str]
 
 log = structlog.get_logger()
 
@@ -33,7 +35,7 @@ class MemoryJob:
     """Embeds for all conversations of a host, through the shared embedder."""
 
     def __init__(self, database: Database, embed: Embed) -> None:
-        """`embed`: texts -> one vector each; whatever it raises means that the embedder is not available."""
+        """`embed`: questions -> one vector each; whatever it raises means that the embedder is not available."""
         self._database = database
         self._embed = embed
         self._jobs: GroupCommit[Job, None] = GroupCommit(self._work, limit=BATCH, linger=LINGER_SECONDS)
@@ -64,13 +66,13 @@ class MemoryJob:
         self._leaving = True
         await self._jobs.settle()
 
-    async def _ask(self, questions: list[Question]) -> Sequence[Sequence[float]]:
-        return await self._vectors([text for _, text in questions], EMBED_SECONDS)
+    async def _ask(self, questions: list[Question]) -> Vectors:
+        return await self._vectors(questions, EMBED_SECONDS)
 
     async def _work(self, jobs: list[Job]) -> list[None]:
         await self._idle()
         try:
-            vectors = await self._vectors([text for _, text in jobs], EMBED_SECONDS * len(jobs))
+            vectors = await self._vectors([(key.tenant, text) for key, text in jobs], EMBED_SECONDS * len(jobs))
             await memories.store(self._database, [key for key, _ in jobs], vectors)
         except (EmbedderUnavailable, DatabaseUnavailable) as error:
             log.warning("memories wait for the next sweep", memories=len(jobs), reason=str(error))
@@ -85,9 +87,9 @@ class MemoryJob:
         while self._busy and time.monotonic() - begun < LONGEST_WAIT_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(IDLE_SECONDS / 4)
 
-    async def _vectors(self, texts: list[str], seconds: float) -> Sequence[Sequence[float]]:
+    async def _vectors(self, questions: Sequence[Question], seconds: float) -> Vectors:
         try:
             async with asyncio.timeout(seconds):
-                return await self._embed(texts)
+                return await self._embed(questions)
         except Exception as error:
             raise EmbedderUnavailable(f"The embedder did not answer: {error or type(error).__name__}.") from error

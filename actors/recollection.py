@@ -47,7 +47,7 @@ class Recollection:
         if not await self._worthwhile(database, scope):
             return []
         try:
-            query = await embed(scope.tenant, _shortened(text))
+            query = await embed(scope.tenant, shortened(text))
         except EmbedderUnavailable as error:
             log.warning("recall skipped", reason=str(error))
             return []
@@ -63,5 +63,6 @@ class Recollection:
         return self._known
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A message as the question that memories may answer."""
     return text if len(text) <= 2 * QUERY_CHARS else f"{text[:QUERY_CHARS]} {text[-QUERY_CHARS:]}"

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 import ray
 import structlog
 from ray.exceptions import RayActorError
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from actors.conversation_host import HostHealth
+from actors.embedder_line import EmbedderLine
+from actors.memory_job import Question, Vectors
 from actors.wiring import HostParts, build_host
 from konstruct import logs
 from konstruct.database import hosting
 from konstruct.database.lookups import any_hosted_model
-from konstruct.embedding import rows
 from konstruct.line import Line, LineDown, listen
 from konstruct.messages import Heard
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS
@@ -30,7 +30,6 @@ from konstruct.settings import Settings
 NAMESPACE = "konstruct"
 CALL_SECONDS = 2.0
 START_SECONDS = 60.0
-EMBEDDER = "embedder"
 
 log = structlog.get_logger()
 
@@ -137,7 +136,7 @@ class RemoteEmbedder:
 
     def __init__(self, home: Path) -> None:
         """Call `reach` in the event loop. `home`: the installation's folder."""
-        self._line = Line(home, EMBEDDER)
+        self._line = EmbedderLine(home)
         self._reaching: asyncio.Task[Any] | None = None
 
     def reach(self) -> asyncio.Task[Any]:
@@ -146,14 +145,14 @@ class RemoteEmbedder:
             self._reaching = asyncio.create_task(asyncio.to_thread(_embedder))
         return self._reaching
 
-    async def embed(self, texts: list[str]) -> Sequence[Sequence[float]]:
-        """One vector per text; raises whatever Serve raises."""
+    async def embed(self, questions: Sequence[Question]) -> Vectors:
+        """One vector per question; raises whatever Serve raises."""
         try:
-            return rows(await self._line.ask(orjson.dumps(texts)))
+            return await self._line.embed(questions)
         except LineDown:
             log.debug("no line to the embedder")
         embedder = await asyncio.shield(self.reach())
-        vectors: Sequence[Sequence[float]] = await embedder.embed.remote(texts)
+        vectors: Vectors = await embedder.embed.remote([text for _, text in questions])
         return vectors
 
 

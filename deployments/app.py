@@ -4,17 +4,16 @@ import asyncio
 import gc
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 
 from actors.embedder import Embedder
+from actors.embedder_line import EmbedderDesk, EmbedderLine
 from actors.wiring import failpoint_for
-from actors.wrap import EMBEDDER, RayHosts, RayMetrics
+from actors.wrap import RayHosts, RayMetrics
 from deployments.ingress import routes
 from deployments.night_watch import NightWatch
 from deployments.readiness import Readiness
@@ -27,9 +26,8 @@ from deployments.webhooks import Intake
 from konstruct import logs
 from konstruct.database.pool import Database
 from konstruct.directory import Directory
-from konstruct.embedding import encoder_for, packed
+from konstruct.embedding import encoder_for
 from konstruct.errors import DatabaseUnavailable
-from konstruct.line import listen
 from konstruct.priority import ANSWERING, give_way
 from konstruct.settings import Settings
 from konstruct.vault import Vault
@@ -63,13 +61,8 @@ class ServedEmbedder:
         self._batches = device != "cpu"
         self._embedder = Embedder(encoder_for(device, settings.home), EMBED_BATCH if self._batches else 1)
         self._loading: asyncio.Task[None] | None = None
-        self._listening = asyncio.get_running_loop().create_task(self._listen(settings.home)) if alone else None
-
-    async def _listen(self, home: Path) -> asyncio.Server | None:
-        async def answer(question: bytes) -> bytes:
-            return packed(await self.embed(orjson.loads(question)))
-
-        return await listen(home, EMBEDDER, answer)
+        desk = EmbedderDesk(self.embed)
+        self._listening = asyncio.get_running_loop().create_task(desk.listen(settings.home)) if alone else None
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text."""
@@ -125,7 +118,7 @@ class ServedSocketMode:
         logs.configure(settings.log_level)
         self._database = Database(settings.database_url or "", 2)
         self._router = Router(self._database, RayHosts(settings.home))
-        intake = Intake(self._database, self._router.wake, RayMetrics(), failpoint_for(settings))
+        intake = _intake(settings, self._database, self._router)
         self._mode = socket_mode(settings, self._database, intake)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -152,10 +145,9 @@ class ServedIngress:
         """Build everything; connections open with the event loop. What is only named here runs beside it."""
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
-        metrics = RayMetrics()
         self._database = Database(settings.database_url or "", settings.database_connections)
         self._router = Router(self._database, RayHosts(settings.home))
-        intake = Intake(self._database, self._router.wake, metrics, failpoint_for(settings))
+        intake = _intake(settings, self._database, self._router)
         directory = Directory(self._database, Vault(settings.master_keys))
         readiness = Readiness(settings, self._database, supervisor, embedder)
         self._routes = routes(intake, directory, readiness, settings, self._database)
@@ -172,6 +164,11 @@ class ServedIngress:
         gc.collect()
         gc.freeze()
         return self._routes
+
+
+def _intake(settings: Settings, database: Database, router: Router) -> Intake:
+    foretell = EmbedderLine(settings.home).foretell
+    return Intake(database, router.wake, RayMetrics(), failpoint_for(settings), foretell)
 
 
 def _check_isolation() -> tuple[int, list[str]]:

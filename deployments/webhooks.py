@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from uuid import UUID
 
 import orjson
 import structlog
@@ -38,6 +39,9 @@ class HttpAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+# A message of this tenant with this text is being made durable.
+Foretell = Callable[[UUID, str], None]
+
 # (headers with lower-case names, raw body) -> answer; raises KonstructError
 Door = Callable[[Mapping[str, str], bytes], Awaitable[HttpAnswer]]
 
@@ -49,11 +53,17 @@ class Intake:
     """Makes messages durable; concurrent requests share a commit."""
 
     def __init__(
-        self, database: Database, wake: Callable[[Sequence[Heard]], None], metrics: Metrics, failpoint: Failpoint
+        self,
+        database: Database,
+        wake: Callable[[Sequence[Heard]], None],
+        metrics: Metrics,
+        failpoint: Failpoint,
+        foretell: Foretell | None = None,
     ) -> None:
-        """`wake` tells hosts about durable messages; it must not block or raise."""
+        """`wake` tells hosts about durable messages, `foretell` the embedder what comes; neither may block or raise."""
         self._database = database
         self._wake = wake
+        self._foretell = foretell
         self.metrics = metrics
         self.failpoint = failpoint
         self._inbox: GroupCommit[Inbound, None] = GroupCommit(
@@ -66,8 +76,15 @@ class Intake:
             if self._inbox.queued(message.tenant) >= TENANT_QUEUE:
                 self.metrics.count("konstruct_limited_messages_total", "tenant", by=len(messages))
                 raise TooManyAtOnce
+        if self._inbox.idle and len(messages) == 1:
+            self._foresee(messages[0])
         for durable in [self._inbox.add(message) for message in messages]:
             await durable
+
+    def _foresee(self, message: Inbound) -> None:
+        """While there is time, what a turn will ask about is embedded beside C1 instead of after it."""
+        if self._foretell and message.kind == "message" and not (message.only_known or message.attachments):
+            self._foretell(message.tenant, message.text)
 
     async def keep_malformed(self, channel: str, reason: str, body: bytes) -> None:
         """Keep what was signed but cannot be read, for the operator."""

@@ -46,6 +46,11 @@ class GroupCommit(Generic[Item, Result]):
         """How many of its items wait for a flush."""
         return len(self._queues.get(share, ()))
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued or on its way."""
+        return self._task is None
+
     async def settle(self) -> None:
         """Wait until everything queued has been flushed."""
         while self._task is not None:

@@ -832,7 +832,8 @@ $$;
 -- was edited or deleted before it came: the sweep finds what is left of it.
 create function hear(p_tenants uuid[], p_channels text[], p_events text[], p_conversations uuid[], p_shards int[],
                      p_only_known boolean[], p_bodies jsonb[])
-  returns table (place int, id bigint, epoch bigint) language plpgsql as $$
+  returns table (place int, id bigint, epoch bigint) language plpgsql
+  set plan_cache_mode = force_generic_plan as $$
 declare
   v_tenant uuid;
   v_early boolean;

@@ -16,6 +16,7 @@ import asyncpg
 import psutil
 import uvloop
 
+from actors.memory_job import Question
 from actors.wiring import build_host
 from konstruct.database import hosting
 from konstruct.identity import shard_of, tenant_id
@@ -86,7 +87,7 @@ def slices(ids: Sequence[UUID], size: int = AT_ONCE) -> list[Sequence[UUID]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-async def _no_embedding(_: list[str]) -> Sequence[Sequence[float]]:
+async def _no_embedding(_: Sequence[Question]) -> Sequence[Sequence[float]]:
     raise RuntimeError("Nobody speaks here.")
 
 

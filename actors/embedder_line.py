@@ -29,11 +29,11 @@ class EmbedderLine:
 
     async def embed(self, questions: Sequence[Question]) -> Vectors:
         """One vector per question; raises LineDown."""
-        return rows(await self._line.ask(orjson.dumps({"asked": questions})))
+        return rows(await self._line.ask(orjson.dumps({"asked": questions}, default=str)))
 
     def foretell(self, tenant: UUID, text: str) -> None:
         """A hint, never waited for: a message that a turn will ask about in a moment."""
-        self._line.tell(orjson.dumps({"foretold": (tenant, shortened(text))}))
+        self._line.tell(orjson.dumps({"foretold": (tenant, shortened(text))}, default=str))
 
 
 class EmbedderDesk:

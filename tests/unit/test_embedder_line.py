@@ -11,7 +11,12 @@ from actors import embedder_line
 from actors.embedder_line import MOST_FORETOLD, EmbedderDesk, EmbedderLine
 from konstruct.embedding import DIMENSIONS
 
-ACME, GLOBEX = UUID(int=1), UUID(int=2)
+
+class DatabaseUuid(UUID):
+    """As asyncpg's own."""
+
+
+ACME, GLOBEX = DatabaseUuid(int=1), UUID(int=2)
 
 
 class Texts:

@@ -1,7 +1,5 @@
 """`konstruct keys`: which secrets are kept under which master key, and moving them to the newest."""
 
-import asyncio
-
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -16,30 +14,30 @@ console = Console(highlight=False, soft_wrap=True)
 @keys_app.command("list")
 def list_() -> None:
     """List every secret by its last four characters, with the master key that opens it."""
-    from deployments.installation.master_keys import survey  # noqa: PLC0415 - each command loads only what it needs
-    from konstruct.vault import fingerprint  # noqa: PLC0415
-
-    master_keys, kept = asyncio.run(survey(known.environment()))
-    names = [fingerprint(key) for key in master_keys]
-    for place, name in enumerate(names):
+    found = known.ask("GET", "installation", "secrets", seconds=known.WHOLE_SECONDS)
+    for place, name in enumerate(found["master_keys"]):
         console.print(f"master key {name}{' (encrypts)' if place == 0 else ''}")
     table = Table.grid(padding=(0, 2))
-    for one in (one for one in kept if one.endings or one.locked):
-        shown = " ".join(f"{name} {end}" for name, end in one.endings.items())
-        key = "[red]does not open[/]" if one.key is None else names[one.key]
-        table.add_row(escape(one.tenant), escape(one.what.removeprefix("The ")), escape(shown), key)
+    for one in (one for one in found["secrets"] if one["endings"] or one["locked"]):
+        shown = " ".join(f"{name} {end}" for name, end in one["endings"].items())
+        table.add_row(
+            escape(one["tenant"]), escape(one["what"]), escape(shown), one["master_key"] or "[red]does not open[/]"
+        )
     console.print(table)
 
 
 @keys_app.command()
 def rotate() -> None:
     """Encrypt every secret anew with the first key in KONSTRUCT_MASTER_KEYS, while messages flow."""
-    from deployments.installation.master_keys import rotate as rotate_all  # noqa: PLC0415
+    from konstruct.vault import Vault, fingerprint  # noqa: PLC0415 - each command loads only what it needs
 
-    rotated = asyncio.run(rotate_all(known.environment()))
+    keys = known.settings().master_keys
+    Vault(keys)  # one that is malformed is named here
+    place, newest = ("installation", "secrets", "rotate"), fingerprint(keys[0])
+    rotated = known.ask("POST", *place, body={"master_key": newest}, seconds=known.WHOLE_SECONDS)
     console.print(
-        f"{rotated.renewed} of {rotated.total} secrets encrypted anew; all {rotated.total} need the first key only. "
-        "The others may be taken out of KONSTRUCT_MASTER_KEYS; then run `konstruct up`."
+        f"{rotated['renewed']} of {rotated['total']} secrets encrypted anew; all {rotated['total']} need master key "
+        f"{newest} only. The others may be taken out of KONSTRUCT_MASTER_KEYS; then run `konstruct up`."
     )
 
 

@@ -50,10 +50,11 @@ async def examine(database: Database, vault: Vault) -> list[Kept]:
     ]
 
 
-async def rotate(database: Database, vault: Vault) -> Rotated:
+async def rotate(database: Database, vault: Vault, *, request: str = "") -> Rotated:
     """Put every secret under the newest master key, one small transaction each; may be repeated, or killed, any time.
 
-    Raises SecretUnreadable, before anything is changed, if there is one that no key opens.
+    `request`: the id of the request that asked for it. Raises SecretUnreadable, before anything is changed, if there is
+    one that no key opens.
     """
     renewed = 0
     for _ in range(MOST_ROUNDS):
@@ -64,7 +65,7 @@ async def rotate(database: Database, vault: Vault) -> Rotated:
             return Rotated(len(kept), renewed)
         for found in old:
             # Whatever was written meanwhile is looked at in the next round.
-            renewed += await replace_ciphertext(database, found, vault.rotate(found.tenant, found.ciphertext))
+            renewed += await replace_ciphertext(database, found, vault.rotate(found.tenant, found.ciphertext), request)
     raise KeyStillNeeded(
         "Secrets are still being written with an older master key: some process runs with an earlier "
         "KONSTRUCT_MASTER_KEYS. Run `konstruct up` with the new key first in it, then rotate again."

@@ -11,6 +11,7 @@ from actors.retention import SealingGoesOn, StillUnsealed
 from konstruct import errors
 from konstruct.audit_export import ExportImpossible
 from konstruct.errors import KonstructError
+from konstruct.key_rotation import KeyStillNeeded
 
 MEDIA_TYPE = "application/problem+json"
 # The first that fits decides.
@@ -21,6 +22,7 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.RuleInvalid, 422),
     (errors.AlreadyTaken, 409),
     (errors.SecretUnreadable, 409),
+    (KeyStillNeeded, 409),
     (errors.UnknownTenant, 404),
     (ExportImpossible, 409),
     (StillUnsealed, 409),

@@ -32,9 +32,9 @@ async def ciphertexts(database: Database, tenant: UUID) -> list[Ciphertext]:
         return [Ciphertext(tenant, **dict(row)) for row in await connection.run("ciphertexts")]
 
 
-async def replace_ciphertext(database: Database, before: Ciphertext, after: bytes) -> bool:
+async def replace_ciphertext(database: Database, before: Ciphertext, after: bytes, request: str = "") -> bool:
     """Put another in its place, in a transaction of its own; False if somebody wrote a new one meanwhile."""
-    async with database.tenant(before.tenant, actor="installation", request="keys rotate") as connection:
+    async with database.tenant(before.tenant, actor="installation", request=request) as connection:
         if before.kind == MODEL:
             replaced = await connection.run("rotate_model", name=before.place, api_key=after, before=before.ciphertext)
         elif before.kind == ANSWER:

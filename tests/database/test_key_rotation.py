@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from konstruct.database.pool import Database
 from konstruct.errors import SecretUnreadable
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
+from tests.admin_rig import konstruct
 from tests.crash import CHECKOUT
 from tests.oauth import ACME
 
@@ -173,17 +175,22 @@ async def test_killed_at_any_moment_rotation_leaves_everything_readable_and_can_
         f"insert into models (tenant_id, name, litellm, api_key) select '{ACME}', 'm' || n, 'x/y',"
         f" (select api_key from models where tenant_id = '{ACME}' and name = 'gpt') from generate_series(1, 400) n"
     )
-    environment = os.environ | {
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    environment = {
         "KONSTRUCT_HOME": str(tmp_path),
-        "KONSTRUCT_DATABASE_URL": town.url,
+        "KONSTRUCT_HTTP_PORT": port,
+        "KONSTRUCT_ADMIN_TOKEN": "planted-token",
         "KONSTRUCT_MASTER_KEYS": f"{NEW},{OLD}",
     }
+    served = os.environ | environment | {"KONSTRUCT_DATABASE_URL": town.url}
 
-    async def start() -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "deployments.cli", "keys", "rotate", cwd=CHECKOUT, env=environment,
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+    async def serve() -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "tests.ingress_process", port]
+        process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=served)
+        while (await konstruct(environment, "keys", "list"))[0]:
+            assert process.returncode is None
+        return process
 
     async def moved() -> int:
         kept = await key_rotation.examine(town.database, Vault((NEW, OLD)))
@@ -192,14 +199,20 @@ async def test_killed_at_any_moment_rotation_leaves_everything_readable_and_can_
 
     killed_at = []
     for target in (1, 60, 150, 290):
-        process = await start()
+        process = await serve()
+        rotating = asyncio.create_task(konstruct(environment, "keys", "rotate"))
         while await moved() < target + random.randrange(20):
             await asyncio.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         await process.wait()
         killed_at.append(await moved())
+        code, said = await rotating
+        assert (code, "does not answer" in said) == (1, True), said
         assert await town.opens(NEW, OLD)
     assert killed_at == sorted(killed_at) and killed_at[-1] < town.ciphertexts()
-    said, _ = await (await start()).communicate()
-    assert f"{409 - killed_at[-1]} of 409 secrets encrypted anew" in said.decode()
+    process = await serve()
+    code, said = await konstruct(environment, "keys", "rotate")
+    assert code == 0 and f"{409 - killed_at[-1]} of 409 secrets encrypted anew" in said, said
+    process.kill()
+    await process.wait()
     assert await town.opens(NEW)

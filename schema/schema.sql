@@ -1632,6 +1632,22 @@ begin
     select k.digest from kept k group by k.digest having bool_and(k.theirs);
 end $$;
 
+-- What operators are told of other people's turns quotes what was said before. What still waits to be told goes without
+-- the quotations, as another notice, for hosts know this one with them; alerts about budgets (from 1500 on) quote nobody.
+create function forget_quotations(p_tenant uuid, p_conversations uuid[]) returns void language sql as $$
+  with gone as (
+    delete from outbox where tenant_id = p_tenant and conversation_id = any (p_conversations) and part between 1000 and 1499
+    returning *),
+  told as (
+    select conversation_id, shard, turn_id, channel, address, string_agg(text, E'\n\n' order by part) as text
+    from gone where state = 'pending' group by conversation_id, shard, turn_id, channel, address)
+  insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch, claimed_until, channel, address)
+    select p_tenant, gen_random_uuid(), conversation_id, shard, turn_id, 1000,
+           concat_ws(E'\n\n', split_part(text, E'\n\n', 1), 'What was said is not quoted: somebody who took part was forgotten.',
+                     substring(text from '\n\n(Conversation: [^\n]*(\n[^\n]*)?)$')),
+           'pending', 0, now(), channel, address from told;
+$$;
+
 -- Forget a person: every row about them, except what was used and what it cost, which names nobody. Turns under way in
 -- their conversations cannot commit any more; what is not sent will not be. Answers for how many seconds a reply may
 -- still be on its way, under a claim that was given before.
@@ -1672,8 +1688,10 @@ begin
     where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
   select max(extract(epoch from o.claimed_until - clock_timestamp())) into v_seconds from outbox o
     where o.tenant_id = p_tenant and o.state in ('streaming', 'pending')
-      and (o.conversation_id = any (v_alone) or o.turn_id = any (v_turns));
+      and (o.conversation_id = any (v_alone) or o.turn_id = any (v_turns)
+        or o.conversation_id = any (v_shared) and o.part between 1000 and 1499);
   delete from outbox where tenant_id = p_tenant and (conversation_id = any (v_alone) or turn_id = any (v_turns));
+  perform forget_quotations(p_tenant, v_shared);
   delete from inbox where tenant_id = p_tenant and channel = p_channel and (conversation_id = any (v_alone)
     or conversation_id = any (v_shared)
       and (body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names));

@@ -8,12 +8,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from konstruct.database import people
+from konstruct import tenant_file
+from konstruct.database import people, tenants
 from konstruct.database.erasure import Person
 from konstruct.database.people import Whereabouts
 from konstruct.errors import UnknownTenant
 from konstruct.forgetting import forget_person, forget_tenant
 from konstruct.media.store import open_store
+from konstruct.vault import Vault
 from simulator import App, Fault
 from tests.database.forgotten import (
     ACME,
@@ -27,7 +29,8 @@ from tests.database.forgotten import (
     rows,
     until_quiet,
 )
-from tests.rig import apply, rig
+from tests.database.test_slack_inbound import until
+from tests.rig import APP, TENANT, Rig, apply, rig
 
 
 async def test_a_person_with_a_history_is_nowhere_in_a_dump_afterwards_and_others_stay(
@@ -120,6 +123,55 @@ async def test_of_a_shared_channel_only_the_person_goes(database_url: str, tmp_p
         assert SECRET not in after
         assert "U0ALICE" not in after
         assert "bob-is-fine" in after
+
+
+ESCALATING = """operators: {slack_channel: C0OPS}
+escalation: {rules: ['"refund"']}
+"""
+
+
+async def handed_over_after_alice_spoke(k: Rig) -> None:
+    """Bob asks for a human below what Alice said; operators are to be told with both their words."""
+    text = TENANT.format(tenant="acme", app=APP, quiet=0) + ESCALATING
+    await tenants.apply_tenant(k.database, tenant_file.parse(text, {}), Vault(k.settings.master_keys))
+    first = await k.slack.say(f"<@U0BOT> {SECRET}\n\nConversation: {SECRET}", user="U0ALICE", channel="C0TEAM")
+    await replies_below(k, first.ts, 1)
+    await until_quiet(k)
+    await k.slack.say("I want a refund", user="U0BOB", channel="C0TEAM", thread_ts=first.ts)
+    await replies_below(k, first.ts, 2)
+
+
+async def test_what_operators_were_told_of_anothers_turn_keeps_none_of_their_words(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path) as k:
+        await handed_over_after_alice_spoke(k)
+        await k.replies(1, "C0OPS")
+        await until(lambda: not rows(k, "select 1 from outbox where state <> 'sent'"))
+        assert SECRET in dump(database_url)
+        await forget_person(k.database, open_store(k.settings), ALICE)
+        await until_quiet(k)
+        assert not [trace for trace in TRACES if trace in dump(database_url)]
+        assert "I want a refund" in dump(database_url)
+        assert len(await k.texts("C0OPS")) == 1, "what was told is not told again"
+
+
+async def test_operators_who_were_not_told_yet_are_told_without_the_words_of_whoever_was_forgotten(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.slack.faults.rules.append(Fault("rate_limit", channel="C0OPS", times=1, retry_after=8))
+        await handed_over_after_alice_spoke(k)
+        await until(lambda: bool(rows(k, "select 1 from outbox where state = 'pending' and part = 1000")))
+        await asyncio.sleep(0.3)
+        await forget_person(k.database, open_store(k.settings), ALICE)
+        assert SECRET not in dump(database_url)
+        [told] = await k.replies(1, "C0OPS", timeout=25)
+        assert SECRET not in told
+        assert told.startswith('Ada has handed a conversation over: "refund"')
+        assert "not quoted" in told
+        assert "Conversation: https://app.slack.com/client/T0ACME/C0TEAM/thread/" in told
+        assert "/konstruct resume" in told
 
 
 async def test_all_names_of_a_person_go_and_what_was_said_under_any_of_them_stays_outside(

@@ -10,7 +10,7 @@ from actors.retention import state_drop
 from deployments.admin.access import Everything
 from deployments.admin.apart import apart
 from deployments.admin.audit import Verification, evidence_of, verified
-from deployments.admin.installation import installation_only
+from deployments.admin.installation import Whole, installation_only
 from deployments.admin.parts import Parts
 from deployments.admin.problem import Problem
 from konstruct.audit.anchor_file import AnchorFile
@@ -63,24 +63,25 @@ async def list_audit_keys(parts: Everything) -> PublicKeys:
 
 
 @router.post("/retention")
-async def retain_audit(wanted: Retention, parts: Everything) -> Retained:
+async def retain_audit(wanted: Retention, access: Whole) -> Retained:
     """Let older months go, whole, after each tenant's chain has said so, signed; repeated, nothing more goes."""
-    before = audit_months.months_before(datetime.now(UTC), wanted.months)
+    settings, before = access.parts.settings, audit_months.months_before(datetime.now(UTC), wanted.months)
+    order = audit_months.Order(access.tenant, access.principal.actor, access.request_id)
 
     async def work(database: Database) -> list[str]:
-        return await _drop(parts.settings, database, before)
+        return await _drop(settings, database, before, order)
 
     try:
-        return Retained(before=before, dropped=await apart(parts.settings, work))
+        return Retained(before=before, dropped=await apart(settings, work))
     except DatabaseUnfit as error:
         raise Problem(str(error), status=409) from error
 
 
-async def _drop(settings: Settings, database: Database, before: datetime) -> list[str]:
+async def _drop(settings: Settings, database: Database, before: datetime, order: audit_months.Order) -> list[str]:
     url = settings.database_url or ""
     if audit_months.old_months(url, before):
         await state_drop(database, Signer(settings.master_keys), AnchorFile(settings.home), before)
-    return audit_months.drop_months(url, before)
+    return audit_months.drop_months(url, before, order)
 
 
 async def _wrong(parts: Parts, database: Database) -> AsyncIterator[str]:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from konstruct.audit.chain import Event
 from konstruct.database.audit import event_of
@@ -16,6 +18,19 @@ from konstruct.errors import DatabaseUnavailable, DatabaseUnfit
 _OLD = r"""select c.oid::regclass::text from pg_class c
            where c.relnamespace = 'audit_months'::regnamespace and c.relkind = 'r'
              and c.relname ~ '^(events|seals)_\d{4}_\d\d$' and right(c.relname, 7) < %s order by 1"""
+
+_WHO = """select set_config('app.current_tenant', %s, true), set_config('app.actor', %s, true),
+                 set_config('app.request_id', %s, true)"""
+_RECORD = "insert into audit_events (tenant_id, action, subject, details) values (%s, 'audit.dropped', 'audit', %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Whoever lets months go: recorded in the chain `chain`."""
+
+    chain: UUID
+    actor: str
+    request: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +69,19 @@ def old_months(url: str, before: datetime) -> list[str]:
         return [name for (name,) in owner.execute(_OLD.encode(), [f"{before:%Y_%m}"])]
 
 
-def drop_months(url: str, before: datetime) -> list[str]:
-    """Drop them; answers their names. Turns wait for milliseconds; where that would be seconds, nothing happens."""
+def drop_months(url: str, before: datetime, order: Order | None = None) -> list[str]:
+    """Drop them; answers their names. Turns wait for milliseconds; where that would be seconds, nothing happens.
+
+    `order` is recorded in the same transaction.
+    """
     dropped = old_months(url, before)
     with _owner(url) as owner, owner.transaction():
         owner.execute("set local lock_timeout = '5s'")
         for name in dropped:
             owner.execute(f"drop table {name}".encode())
+        if dropped and order is not None:
+            owner.execute(_WHO.encode(), [str(order.chain), order.actor, order.request])
+            owner.execute(_RECORD.encode(), [order.chain, Jsonb({"before": before.isoformat(), "months": dropped})])
     return dropped
 
 

@@ -72,6 +72,9 @@ async def test_old_months_go_and_what_stays_is_verified(k: Office) -> None:
     assert code == 0, said
     assert said.startswith("Gone: audit_months.events_2024_02, audit_months.events_2024_03, audit_months.seals_2024_")
     assert await k.audit("verify", "--all") == (0, "The audit is as it was sealed: 18 rows.\n")
+    [event] = (await k.ask("/installation/audit?action=audit.dropped")).body["items"]
+    assert event["actor"] == "installation"
+    assert len(event["details"]["months"]) == 4
 
 
 async def test_the_audit_of_a_tenant_that_was_erased_is_still_verified_and_exported(k: Office, tmp_path: Path) -> None:

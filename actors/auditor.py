@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -16,7 +17,7 @@ from konstruct.audit.statements import Anchor, NewKey, Signed
 from konstruct.database import audit
 from konstruct.database.audit import Horizon, Waiting
 from konstruct.database.pool import Database
-from konstruct.errors import AlreadyTaken, KonstructError
+from konstruct.errors import AlreadyTaken, DatabaseUnavailable, KonstructError
 from konstruct.failpoints import Failpoint, disarmed
 from konstruct.metrics import Metrics
 
@@ -26,7 +27,7 @@ BATCH_ROWS = 5_000
 
 log = structlog.get_logger()
 
-Nightly = Callable[[], Awaitable[object]]
+Look = Callable[[], Awaitable[object]]
 
 
 class Auditor:
@@ -40,15 +41,18 @@ class Auditor:
         anchor_file: AnchorFile,
         *,
         failpoint: Failpoint = disarmed,
-        nightly: Nightly | None = None,
+        looks: Sequence[Look] = (),
     ) -> None:
-        """`anchor_file`: outside the database, so that a tail cut off there is missed. `nightly` follows its clock."""
+        """`anchor_file`: outside the database, so that a tail cut off there is missed.
+
+        `looks` are made after each round, whatever came of it.
+        """
         self._database = database
         self._signer = signer
         self._metrics = metrics
         self._anchor_file = anchor_file
         self._failpoint = failpoint
-        self._nightly = nightly
+        self._looks = looks
         self._floor: int | None = None
         self._is_vouched = False
         self._months_at = -MONTHS_SECONDS
@@ -72,35 +76,28 @@ class Auditor:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self.seal_once()
-                if self._nightly is not None:
-                    await self._nightly()
-            except KonstructError as error:
-                log.warning("audit not sealed; it waits", reason=str(error))
+            await _attempt("seal", self.seal_once)
+            for look in self._looks:
+                await _attempt("look", look)
             await asyncio.sleep(ROUND_SECONDS)
 
     async def seal_once(self) -> int:
         """One round; how many rows it sealed. Raises KonstructError; what was sealed before that stays."""
         await self._prepare()
         span = await audit.horizon(self._database, self._floor)
-        count, is_whole, anchor = 0, True, None
+        done = _Round()
         for who in await audit.waiting(self._database, span):
-            while True:
-                batch = await self._seal_batch(who, span)
-                if batch is None:
-                    is_whole = False
-                    break
-                count, anchor = count + batch[0], batch[1]
-                if batch[0] < BATCH_ROWS:
-                    break
-        if is_whole:
+            await self._seal_tenant(who, span, done)
+        if done.is_whole:
             self._floor = span.next_floor
-        if anchor is not None:
-            self._anchor_file.write(anchor)
+        if done.anchor is not None:
+            self._anchor_file.write(done.anchor)
             self._failpoint("seal_remembered")
-        self._metrics.count("konstruct_audit_sealed_total", by=count)
-        return count
+        if done.blocked:
+            log.error("audit cannot be sealed; `konstruct audit verify --all` says why", tenants=done.blocked)
+        self._metrics.gauge("konstruct_audit_blocked_tenants", len(done.blocked))
+        self._metrics.count("konstruct_audit_sealed_total", by=done.rows)
+        return done.rows
 
     async def _prepare(self) -> None:
         if not self._is_vouched:
@@ -113,7 +110,7 @@ class Auditor:
     async def _vouch(self) -> None:
         """A new key vouches for the one before, as long as that one's master key is still among ours."""
         keys = await audit.keys(self._database)
-        newest = NewKey.parse(keys[-1].content).key if keys else ""
+        newest = _newest(keys)
         if newest == self._signer.public_key:
             return
         if newest and newest not in self._signer.known:
@@ -122,6 +119,19 @@ class Auditor:
         key = NewKey(len(keys) + 1, self._signer.public_key, before, instant(datetime.now(UTC)))
         with suppress(AlreadyTaken):
             await audit.add_key(self._database, Signed(key.number, key.content, self._signer.sign(key.content)))
+
+    async def _seal_tenant(self, who: Waiting, span: Horizon, done: "_Round") -> None:
+        """What somebody broke in one tenant's chain keeps no other tenant's from going on."""
+        try:
+            while (batch := await self._seal_batch(who, span)) is not None:
+                done.rows, done.anchor = done.rows + batch[0], batch[1] or done.anchor
+                if batch[0] < BATCH_ROWS:
+                    return
+        except DatabaseUnavailable:
+            raise
+        except (KonstructError, ValueError, TypeError, LookupError) as error:
+            done.blocked.append(f"{who.tenant}: {type(error).__name__}: {error}")
+        done.is_whole = False
 
     async def _seal_batch(self, who: Waiting, span: Horizon) -> tuple[int, Anchor | None] | None:
         """How many rows, and the anchor that stands for them; None where somebody else seals."""
@@ -138,3 +148,31 @@ class Auditor:
             return None
         self._failpoint("seal_committed")
         return len(events), anchor
+
+
+def _newest(keys: Sequence[Signed]) -> str:
+    """The last public key that can be read, "" without any."""
+    for signed in reversed(keys):
+        with suppress(ValueError):
+            return NewKey.parse(signed.content).key
+    return ""
+
+
+@dataclass
+class _Round:
+    """What one round did; `blocked` says of tenants why their chains cannot go on."""
+
+    rows: int = 0
+    anchor: Anchor | None = None
+    is_whole: bool = True
+    blocked: list[str] = field(default_factory=list)
+
+
+async def _attempt(what: str, step: Look) -> None:
+    """Whatever goes wrong in one step, the next one is made, and the next round."""
+    try:
+        await step()
+    except KonstructError as error:
+        log.warning("audit waits", step=what, reason=str(error))
+    except Exception as error:
+        log.exception("audit failed", step=what, reason=f"{type(error).__name__}: {error}")

@@ -1,14 +1,16 @@
 """Once a night all audit is verified; who runs a tenant is told when it is not as it was sealed."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
 
+from konstruct.audit.verification import Finding
 from konstruct.database import audit
 from konstruct.database.pool import Database
+from konstruct.errors import DatabaseUnavailable
 from konstruct.evidence import Evidence
 from konstruct.metrics import Metrics
 
@@ -57,17 +59,31 @@ class NightlyVerification:
         return int((self._now() - NIGHTLY_HOUR * 3600) // 86_400)
 
     async def _installation(self) -> int:
-        found = [str(finding) async for finding in self._evidence.of_installation()]
+        found = await _all(self._evidence.of_installation())
         if found:
             log.error("the chain of all tenants' audit is not as it was sealed", findings=found[:FINDINGS_TOLD])
         return len(found)
 
     async def _tenant(self, tenant: UUID, night: int) -> int:
-        found = [str(finding) async for finding in self._evidence.of_tenant(tenant)]
+        found = await _all(self._evidence.of_tenant(tenant))
         if found:
             log.error("audit is not as it was sealed", tenant=str(tenant), findings=found[:FINDINGS_TOLD])
             await self._tell(tenant, f"audit:{night}", told(found, datetime.fromtimestamp(self._now(), UTC)))
         return len(found)
+
+
+async def _all(findings: AsyncIterator[Finding]) -> list[str]:
+    """What cannot even be followed is a finding, and keeps no other tenant's audit from being verified."""
+    found = list[str]()
+    try:
+        async for finding in findings:
+            found += [str(finding)]
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        log.exception("audit could not be verified to its end")
+        found += [f"damaged: it could not be verified to its end: {type(error).__name__}: {error}"]
+    return found
 
 
 def told(found: list[str], at: datetime) -> str:

@@ -41,7 +41,7 @@ async def state_drop(
 
 
 async def _state(database: Database, signer: Signer, tenant: UUID, before: datetime) -> tuple[Anchor | None, int]:
-    known = await audit.latest_drop(database, tenant)
+    known = await audit_months.latest_drop(database, tenant)
     async with database.tenant(tenant, seconds=audit.SEAL_SECONDS) as connection:
         head = await audit.head(connection)
         if not head.ours:

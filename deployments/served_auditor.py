@@ -30,7 +30,7 @@ class ServedAuditor:
         evidence = Evidence(self._database, signer, anchor_file)
         verification = NightlyVerification(self._database, evidence, metrics, self._tell)
         self._auditor = Auditor(
-            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), nightly=verification.look
+            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), looks=[verification.look]
         )
         self._task = asyncio.get_running_loop().create_task(self._start())
 

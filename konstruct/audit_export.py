@@ -9,7 +9,7 @@ from uuid import UUID
 from konstruct.audit.chain import FORMAT, Sealed, beginning, canonical, digest, instant, row
 from konstruct.audit.signing import Signer
 from konstruct.audit.statements import Checkpoint, End, Signed
-from konstruct.database import audit
+from konstruct.database import audit, audit_months
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 
@@ -70,7 +70,7 @@ async def export(
 
 
 async def _beginning(database: Database, tenant: UUID) -> _Place:
-    dropped = await audit.latest_drop(database, tenant)
+    dropped = await audit_months.latest_drop(database, tenant)
     if dropped is None:
         return _Place(0, beginning(tenant).hex())
     drop = Checkpoint.parse(dropped.content).dropped

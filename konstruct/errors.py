@@ -131,6 +131,10 @@ class MediaUnavailable(KonstructError):
     permanent = False
 
 
+class AuditDamaged(KonstructError):
+    """The end of the audit's chain cannot be read, so nothing can be sealed after it; see docs/audit.md."""
+
+
 class StripeUnavailable(KonstructError):
     """Stripe did not answer, or could not do this now; try again."""
 

@@ -8,7 +8,7 @@ from konstruct.audit.chain import digest, instant
 from konstruct.audit.signing import Signer, is_signed, trusted
 from konstruct.audit.statements import Anchor, Checkpoint, NewKey, Signed
 from konstruct.audit.verification import Finding, Walk
-from konstruct.database import audit
+from konstruct.database import audit, audit_months
 from konstruct.database.pool import Database
 
 STRAYS_NAMED = 20
@@ -84,7 +84,7 @@ class Evidence:
         return trusted(self._signer.known, vouched)
 
     async def _drop(self, tenant: UUID, keys: set[str]) -> Checkpoint | None:
-        signed = await audit.latest_drop(self._database, tenant)
+        signed = await audit_months.latest_drop(self._database, tenant)
         if signed is None:
             return None
         try:

@@ -25,6 +25,7 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (KeyStillNeeded, 409),
     (errors.UnknownTenant, 404),
     (ExportImpossible, 409),
+    (errors.AuditDamaged, 409),
     (StillUnsealed, 409),
     (SealingGoesOn, 409),
     (errors.UnknownLine, 404),

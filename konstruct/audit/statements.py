@@ -1,11 +1,15 @@
 """What the Auditor signs: checkpoints of one tenant's chain, anchors of all checkpoints, and its own new keys."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self, get_origin
 
 import orjson
 
 from konstruct.audit.chain import FORMAT, canonical
+
+HEXADECIMAL = frozenset({"hash", "previous", "key", "mark", "checkpoint"})
+# What PostgreSQL counts with.
+LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,24 @@ class Statement:
             if found.pop("format") != FORMAT:
                 raise ValueError("of another format")
             statement = cls(**found)
+            _check_fields(statement)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a {cls.__name__}") from error
         if statement.content != content:
             raise ValueError("not canonical")
         return statement
+
+
+def _check_fields(statement: Statement) -> None:
+    """Raises TypeError or ValueError where a field holds what no Auditor writes."""
+    for field_ in fields(statement):
+        value = getattr(statement, field_.name)
+        if not isinstance(value, get_origin(field_.type) or field_.type):  # type: ignore[arg-type]
+            raise TypeError(field_.name)
+        if isinstance(value, int) and not 0 <= value <= LARGEST:
+            raise ValueError(f"{field_.name} is out of range")
+        if field_.name in HEXADECIMAL:
+            bytes.fromhex(value)
 
 
 @dataclass(frozen=True, slots=True)

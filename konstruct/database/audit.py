@@ -9,6 +9,7 @@ from uuid import UUID
 from konstruct.audit.chain import Event, Sealed
 from konstruct.audit.statements import Anchor, Checkpoint, Signed
 from konstruct.database.pool import Database, TenantConnection
+from konstruct.errors import AuditDamaged
 
 Page = TypeVar("Page", Signed, Sealed)
 
@@ -78,16 +79,22 @@ async def waiting(database: Database, span: Horizon) -> list[Waiting]:
 
 
 async def head(connection: TenantConnection) -> Head:
-    """Where the tenant's chain and the installation's end; takes the right to seal if nobody has it."""
+    """Where the tenant's chain and the installation's end; takes the right to seal if nobody has it.
+
+    Raises AuditDamaged where that cannot be read.
+    """
     row = await connection.run("audit_head")
     checkpoint, anchor = row["checkpoint"], row["anchor"]
-    return Head(
-        row["ours"],
-        Checkpoint.parse(checkpoint) if checkpoint else None,
-        checkpoint or "",
-        Anchor.parse(anchor) if anchor else None,
-        anchor or "",
-    )
+    try:
+        return Head(
+            row["ours"],
+            Checkpoint.parse(checkpoint) if checkpoint else None,
+            checkpoint or "",
+            Anchor.parse(anchor) if anchor else None,
+            anchor or "",
+        )
+    except ValueError as error:
+        raise AuditDamaged from error
 
 
 async def unsealed(connection: TenantConnection, who: Waiting, span: Horizon, limit: int) -> list[Event]:
@@ -174,13 +181,6 @@ async def listed(
     at, id_ = before or (None, None)
     rows = await connection.run("audit_listed", action=action, before_at=at, before_id=id_, limit=limit)
     return [(event_of(row), row["seq"]) for row in rows]
-
-
-async def latest_drop(database: Database, tenant: UUID) -> Signed | None:
-    """The checkpoint that says what of the chain is gone."""
-    async with database.tenant(tenant, seconds=READ_SECONDS) as connection:
-        row = await connection.run("audit_drop")
-    return Signed(row["number"], row["content"], row["signature"]) if row else None
 
 
 async def strays(database: Database, tenant: UUID, floor: int, limit: int) -> list[tuple[UUID, datetime, str]]:

@@ -11,8 +11,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from konstruct.audit.chain import Event
-from konstruct.database.audit import event_of
-from konstruct.database.pool import TenantConnection
+from konstruct.audit.statements import Signed
+from konstruct.database.audit import READ_SECONDS, event_of
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.errors import DatabaseUnavailable, DatabaseUnfit
 
 _OLD = r"""select c.oid::regclass::text from pg_class c
@@ -49,6 +50,13 @@ async def drop_end(connection: TenantConnection, before: datetime) -> DropEnd | 
     if row["seq"] is None and not row["unsealed"]:
         return None
     return DropEnd(row["seq"] or 0, row["hash"] or b"", row["floor"], row["unsealed"])
+
+
+async def latest_drop(database: Database, tenant: UUID) -> Signed | None:
+    """The checkpoint that says what of the chain is gone."""
+    async with database.tenant(tenant, seconds=READ_SECONDS) as connection:
+        row = await connection.run("audit_drop")
+    return Signed(row["number"], row["content"], row["signature"]) if row else None
 
 
 async def kept(connection: TenantConnection, before: datetime, end: DropEnd) -> list[tuple[int, Event]]:

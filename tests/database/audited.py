@@ -1,6 +1,6 @@
 """Two tenants whose audit is sealed in several rounds, and an intruder with a superuser's rights."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +10,16 @@ from uuid import UUID
 import psycopg
 from cryptography.fernet import Fernet
 
-from actors.auditor import Auditor
+from actors.auditor import Auditor, Look
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer
 from konstruct.database.pool import Database
 from konstruct.evidence import Evidence
 from konstruct.identity import tenant_id
-from konstruct.metrics import Unmeasured
+from konstruct.metrics import Metrics, Unmeasured
 from tests.bench.bare_turns import BareTurns
 
+UNMEASURED = Unmeasured()
 ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
 
 
@@ -31,9 +32,9 @@ class Audited:
     database: Database
     keys: tuple[str, ...] = field(default_factory=lambda: (Fernet.generate_key().decode(),))
 
-    def auditor(self, *keys: str) -> Auditor:
+    def auditor(self, *keys: str, metrics: Metrics = UNMEASURED, looks: Sequence[Look] = ()) -> Auditor:
         """As it is after a restart, with these master keys."""
-        return Auditor(self.database, Signer(keys or self.keys), Unmeasured(), AnchorFile(self.home))
+        return Auditor(self.database, Signer(keys or self.keys), metrics, AnchorFile(self.home), looks=looks)
 
     def evidence(self, *keys: str) -> Evidence:
         """What verifies."""
@@ -44,10 +45,22 @@ class Audited:
         auditor = self.auditor()
         turns = [await BareTurns.begin(self.database, name) for name in ("acme", "globex")]
         for _ in range(rounds):
-            for tenant in turns:
-                tenant.epochs = turns[-1].epochs
-                await tenant.converse(1, 2)
+            await self.converse(turns)
             await auditor.seal_once()
+
+    async def converse(self, turns: Sequence[BareTurns] = ()) -> None:
+        """Two turns of each tenant, not sealed yet."""
+        turns = turns or [await BareTurns.begin(self.database, name) for name in ("acme", "globex")]
+        for tenant in turns:
+            tenant.epochs = turns[-1].epochs
+            await tenant.converse(1, 2)
+
+    def unsealed(self, tenant: UUID) -> int:
+        """Rows that are in no chain yet."""
+        seals = "select from audit_seals s where s.tenant_id = e.tenant_id and s.event_id = e.id"
+        where = f"e.tenant_id = '{tenant}' and not exists ({seals})"
+        [(count,)] = self.intrude(f"select count(*) from audit_events e where {where}")
+        return int(count)
 
     async def findings(self, tenant: UUID = ACME, *keys: str) -> list[str]:
         """What `konstruct audit verify TENANT` finds."""
@@ -75,6 +88,17 @@ class Audited:
         """The id of the row that is sealed there."""
         [(id_,)] = self.intrude(f"select event_id from audit_seals where tenant_id = '{tenant}' and seq = {seq}")
         return UUID(str(id_))
+
+
+class Gauges(Unmeasured):
+    """What was measured last."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def gauge(self, name: str, value: float) -> None:
+        """Remember it."""
+        self.values[name] = value
 
 
 @asynccontextmanager

@@ -7,22 +7,11 @@ from uuid import UUID
 import pytest_asyncio
 
 from actors.nightly_verification import NightlyVerification
-from konstruct.metrics import Unmeasured
-from tests.database.audited import ACME, Audited, audited
+from tests.database.audited import ACME, Audited, Gauges, audited
 from tests.rig import rig
 
 DAY = 86_400.0
 EVENING = 1_000 * DAY + 20 * 3600
-
-
-class Gauges(Unmeasured):
-    """What was measured last."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-
-    def gauge(self, name: str, value: float) -> None:
-        self.values[name] = value
 
 
 @pytest_asyncio.fixture

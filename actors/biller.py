@@ -77,7 +77,6 @@ class Biller:
         now = self._moment()
         since = (self._derived_to or now - OLDEST) - OVERLAP
         tenants = await meter_events.tenants_to_bill(self._database, since, now, self._night(now))
-        await self._apply_reports(now)
         gate = asyncio.Semaphore(TENANTS_AT_ONCE)
 
         async def bill(tenant: UUID, *, reconcile: bool) -> bool:
@@ -86,6 +85,8 @@ class Biller:
 
         work = [bill(tenant, reconcile=night) for tenant, night in tenants.items()]
         done = await asyncio.gather(*work, return_exceptions=True)
+        if not self._paused:
+            await self._reckoning.apply_reports(now)
         for failure in done:
             if isinstance(failure, BaseException):
                 raise failure
@@ -94,14 +95,17 @@ class Biller:
 
     async def _run(self) -> None:
         while True:
-            more = False
-            try:
-                more = await self.drain_once()
-                if self._remind is not None:
-                    await self._remind()
-            except KonstructError as error:
-                log.warning("billing waits", reason=str(error))
+            more = await self._attempt(self.drain_once)
+            if self._remind is not None:
+                await self._attempt(self._remind)
             await asyncio.sleep(0 if more else ROUND_SECONDS)
+
+    async def _attempt(self, work: Callable[[], Awaitable[object]]) -> bool:
+        try:
+            return bool(await work())
+        except KonstructError as error:
+            log.warning("billing waits", reason=str(error))
+            return False
 
     async def _bill(self, tenant: UUID, since: datetime, now: datetime, *, reconcile: bool) -> bool:
         await meter_events.derive(self._database, tenant, now - OLDEST if reconcile else since, now)
@@ -146,13 +150,6 @@ class Biller:
             return Told(event, "refused", str(refused))
         self._metrics.count("konstruct_meter_events_total", "sent" if new else "known")
         return Told(event, "sent")
-
-    async def _apply_reports(self, now: datetime) -> None:
-        try:
-            for report in [] if self._paused else await meter_events.reports(self._database):
-                await self._reckoning.apply_report(report, now)
-        except StripeUnavailable as error:
-            self._pause(error)
 
     @property
     def _paused(self) -> bool:

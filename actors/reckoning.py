@@ -12,13 +12,14 @@ from konstruct.billing.meters import Meters
 from konstruct.database import meter_events, plans
 from konstruct.database.meter_events import Sums
 from konstruct.database.pool import Database
-from konstruct.errors import StripeRefused
+from konstruct.errors import KonstructError, StripeRefused, StripeUnavailable
 from konstruct.metrics import Metrics
 
 # Stripe adds up behind its answers.
 SETTLED = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 LOOK_AGAIN = timedelta(hours=1)
+FETCH_AGAIN = timedelta(minutes=1)
 
 log = structlog.get_logger()
 
@@ -42,12 +43,16 @@ class Reckoning:
                 continue
             await self._settle(tenant, group, now)
 
-    async def apply_report(self, report: Mapping[str, Any], now: datetime) -> None:
-        """Fetch a report of errors; what it names is refused, what it may mean is doubted. Raises StripeUnavailable."""
-        errors = await self._meters.errors(report["body"])
-        found = await meter_events.apply_report(self._database, report["event"], errors, due=now + SETTLED)
-        self._metrics.count("konstruct_meter_events_total", "reported", errors.count)
-        log.error("Stripe refuses meter events", count=errors.count, named=found, summary=errors.summary)
+    async def apply_reports(self, now: datetime) -> None:
+        """Fetch reports of errors; one that cannot be fetched waits, and nothing else waits for it."""
+        for report in await meter_events.reports(self._database, now):
+            try:
+                await self._apply(report, now)
+            except StripeRefused as refused:
+                await self._put_off(report, refused, now + LOOK_AGAIN, now)
+            except StripeUnavailable as error:
+                await self._put_off(report, error, now + FETCH_AGAIN, now)
+                return
 
     async def reconcile(self, tenant: UUID, now: datetime) -> list[tuple[date, Sums, int, int]]:
         """Compare this month's and the last month's sums; answers and keeps (month, sums, Stripe's sum, micro-USD)."""
@@ -70,6 +75,17 @@ class Reckoning:
                     await self._tell(tenant, month.date(), one, stripe, micros)
         self._metrics.gauge("konstruct_billing_difference_micros", total)
         return compared
+
+    async def _apply(self, report: Mapping[str, Any], now: datetime) -> None:
+        """What a report names is refused, what it may mean is doubted."""
+        errors = await self._meters.errors(report["body"])
+        found = await meter_events.apply_report(self._database, report["event"], errors, due=now + SETTLED)
+        self._metrics.count("konstruct_meter_events_total", "reported", errors.count)
+        log.error("Stripe refuses meter events", count=errors.count, named=found, summary=errors.summary)
+
+    async def _put_off(self, report: Mapping[str, Any], error: KonstructError, due: datetime, now: datetime) -> None:
+        log.error("a report of Stripe's about meters cannot be fetched", stripe_event=report["event"], reason=str(error))
+        await meter_events.put_off_report(self._database, report["event"], str(error), due=due, now=now)
 
     async def _shown(self, one: Sums, begin: datetime, end: datetime) -> int:
         try:

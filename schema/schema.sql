@@ -482,7 +482,9 @@ create table meter_reports (
   received_at timestamptz not null default now(),
   errors int,                                     -- how many events it is about
   summary text,
-  handled_at timestamptz
+  handled_at timestamptz,                         -- applied, or given up
+  due_at timestamptz not null default now(),      -- when to fetch it, again where that failed
+  error text                                      -- why it could not be fetched
 );
 create index meter_reports_waiting on meter_reports (received_at) where handled_at is null;
 

@@ -63,7 +63,10 @@ class Meters:
         event = await self._call(lambda client: client.v2.core.events.retrieve(str(body.get("id"))).to_dict())
         related = event.get("related_object") or {}
         name = await self._event_name(str(related["id"])) if related.get("id") else ""
-        return _errors(event.get("data") or {}, name)
+        try:
+            return _errors(event.get("data") or {}, name)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StripeRefused(f"The report is of a shape that nobody knows: {error}") from error
 
     async def _meter(self, event_name: str) -> str:
         if event_name not in self._ids:

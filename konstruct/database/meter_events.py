@@ -13,6 +13,8 @@ from konstruct.metering import IDENTIFIER_SECONDS, MeterErrors, MeterEvent
 LEASE = timedelta(minutes=5)
 # An hour less than Stripe promises, for clocks that differ.
 KNOWN = timedelta(seconds=IDENTIFIER_SECONDS - 3600)
+# A day more than Stripe keeps events.
+REPORT_KEPT = timedelta(days=31)
 
 Outcome = Literal["sent", "sending", "refused"]
 
@@ -114,9 +116,14 @@ async def keep_report(database: Database, event: str, type_: str, body: Mapping[
     await database.run("keep_meter_report", event=event, type=type_, body=body)
 
 
-async def reports(database: Database) -> list[Mapping[str, Any]]:
-    """Stripe's reports about meters that wait."""
-    return list(await database.run("meter_reports"))
+async def reports(database: Database, now: datetime) -> list[Mapping[str, Any]]:
+    """Stripe's reports about meters that are due."""
+    return list(await database.run("meter_reports", now=now))
+
+
+async def put_off_report(database: Database, event: str, error: str, *, due: datetime, now: datetime) -> None:
+    """One that could not be fetched is tried again at `due`; given up when Stripe cannot have it any more."""
+    await database.run("put_off_meter_report", event=event, error=error[:1000], due=due, gone=now - REPORT_KEPT)
 
 
 async def apply_report(database: Database, event: str, errors: MeterErrors, *, due: datetime) -> int:

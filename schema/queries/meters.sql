@@ -57,8 +57,13 @@ on conflict (tenant_id, month, customer, event_name) do update set ledger = excl
   difference_micros = excluded.difference_micros, at = excluded.at;
 
 -- name: meter_reports
--- Reports of Stripe about meters that wait.
-select event, type, body from meter_reports where handled_at is null order by received_at limit 20;
+-- Reports of Stripe about meters that are due.
+select event, type, body from meter_reports where handled_at is null and due_at <= :now order by due_at limit 20;
+
+-- name: put_off_meter_report!
+-- A report could not be fetched: it is tried again, until Stripe has it no more.
+update meter_reports set due_at = :due, error = :error, handled_at = case when received_at <= :gone then now() end
+where event = :event;
 
 -- name: close_meter_report!
 -- A report was applied.

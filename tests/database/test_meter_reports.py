@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest_asyncio
 from psycopg.types.json import Jsonb
 
+from simulator import Fault
 from simulator.stripe import meters as simulated
 from simulator.stripe.call import Call
 from tests.biller_rig import ACME, GLOBEX, BillingRig, billing_rig
@@ -123,6 +124,70 @@ async def test_a_report_that_cannot_be_fetched_waits(k: BillingRig) -> None:
     k.stripe.clock.advance(120)
     await k.biller.drain_once()
     assert k.states() == {"refused": 1}
+
+
+def announce(k: BillingRig, *events: str) -> None:
+    """Webhooks told of these; whether Stripe has them is another matter."""
+    type_ = "v1.billing.meter.error_report_triggered"
+    for event in events:
+        thin = {"id": event, "object": "v2.core.event", "type": type_}
+        k.execute("select keep_meter_report(%s, %s, %s)", event, type_, Jsonb(thin))
+
+
+async def test_a_report_that_stripe_does_not_have_holds_up_nothing(k: BillingRig) -> None:
+    await k.subscribe(ACME)
+    await k.subscribe(GLOBEX)
+    announce(k, *(f"evt_gone_{n}" for n in range(25)))
+    delete_customer(k, GLOBEX)
+    for n in range(30):
+        k.use(ACME, 1 + n)
+    k.use(GLOBEX, 5)
+    await k.drain()
+    assert k.counted(ACME) == k.ledger(ACME)
+    report(k)
+    await k.drain()
+    assert k.rows("select state from meter_events where tenant_id = %s", GLOBEX) == [("refused",)]
+    waiting = k.rows("select error from meter_reports where handled_at is null")
+    assert ["No such event" in error for (error,) in waiting] == [True] * 25
+    asked = k.stripe.api.calls["core.events.retrieve", "resource_missing"]
+    await k.drain()
+    assert k.stripe.api.calls["core.events.retrieve", "resource_missing"] == asked == 25
+
+
+async def test_a_report_that_may_not_be_read_or_cannot_be_understood_holds_up_nothing(k: BillingRig) -> None:
+    await k.subscribe(ACME)
+    await k.subscribe(GLOBEX)
+    delete_customer(k, GLOBEX)
+    k.use(GLOBEX, 5)
+    await k.drain()
+    [thin] = report(k)
+    # A restricted key that lacks this one right.
+    k.stripe.faults.rules.append(Fault("server_error", "core.events.retrieve", times=3, status=403))
+    for n in range(3):
+        k.use(ACME, 100 + n)
+        await k.biller.drain_once()
+        assert k.counted(ACME) == k.ledger(ACME)
+        k.stripe.clock.advance(61)
+    reason = k.stripe.world.store.get("v2.core.event", thin["id"])["data"]["reason"]
+    reason["error_count"] = "many"
+    k.use(ACME, 7)
+    await k.drain()
+    assert k.counted(ACME) == k.ledger(ACME)
+    [(error,)] = k.rows("select error from meter_reports")
+    assert "of a shape that nobody knows" in error
+    reason["error_count"] = 1
+    k.stripe.clock.advance(3601)
+    await k.drain()
+    assert k.rows("select handled_at is not null from meter_reports") == [(True,)]
+
+
+async def test_a_report_that_stripe_keeps_no_more_is_given_up(k: BillingRig) -> None:
+    announce(k, "evt_gone")
+    for days in (0, 30, 2):
+        assert k.rows("select handled_at from meter_reports") == [(None,)]
+        k.stripe.clock.advance(days * 86_400)
+        await k.drain()
+    assert k.rows("select handled_at is not null from meter_reports") == [(True,)]
 
 
 async def test_a_report_about_nothing_of_ours_is_closed(k: BillingRig) -> None:

@@ -84,8 +84,9 @@ class Reckoning:
         log.error("Stripe refuses meter events", count=errors.count, named=found, summary=errors.summary)
 
     async def _put_off(self, report: Mapping[str, Any], error: KonstructError, due: datetime, now: datetime) -> None:
-        log.error("a report of Stripe's about meters cannot be fetched", stripe_event=report["event"], reason=str(error))
-        await meter_events.put_off_report(self._database, report["event"], str(error), due=due, now=now)
+        event, reason = report["event"], str(error)
+        log.error("a report of Stripe's about meters cannot be fetched", stripe_event=event, reason=reason)
+        await meter_events.put_off_report(self._database, event, reason, due=due, now=now)
 
     async def _shown(self, one: Sums, begin: datetime, end: datetime) -> int:
         try:

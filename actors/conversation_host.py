@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from konstruct.database import amendments, hosting
+from konstruct.database import amendments, hosting, turns
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 from konstruct.fair_queue import FairQueue
@@ -220,9 +220,14 @@ class ConversationHost:
             try:
                 await self._memory_job.sweep(self.host)
                 if self.host == 0 and sweeps % TIDY_EVERY == 0:
-                    await amendments.forget_early(self._database)
+                    await self.tidy()
             except KonstructError as error:
                 log.warning("memory sweep skipped", host=self.host, reason=str(error))
+
+    async def tidy(self) -> None:
+        """Forget what came in vain: amendments of messages that did not come, events that nobody could read."""
+        await amendments.forget_early(self._database)
+        await turns.forget_malformed(self._database)
 
     def _passivate(self) -> None:
         now = time.monotonic()

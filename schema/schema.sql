@@ -550,7 +550,7 @@ create table hosting (
 );
 insert into hosting default values;
 
--- Signed, but not readable as JSON of a known shape: kept for the operator, never answered.
+-- Signed, but not readable as JSON of a known shape: kept for the operator for eight days, never answered.
 create table malformed_events (
   id bigint generated always as identity primary key,
   channel text not null,
@@ -616,6 +616,7 @@ grant select, insert on stripe_events to konstruct_app;
 -- What konstruct_lookup may see across tenants: routing and counting, no message text.
 grant select (id, name) on tenants to konstruct_lookup;
 grant select on channels, shards, hosting, malformed_events to konstruct_lookup;
+grant delete on malformed_events to konstruct_lookup; -- of no other table
 grant select (tenant_id, id, conversation_id, shard, state, attempts, error, received_at) on inbox to konstruct_lookup;
 grant select (tenant_id, id, conversation_id, shard, state, error, created_at) on outbox to konstruct_lookup;
 grant select (tenant_id, turn_id, contact_id, shard, embedding, created_at) on memories to konstruct_lookup;
@@ -719,6 +720,11 @@ create function dead_letters(p_limit int)
   ) d join tenants t on t.id = d.tenant_id order by d.at desc limit p_limit;
 $$;
 
+-- Events that could not be read, once nobody asks about them any more: words of people may be in there.
+create function forget_malformed() returns void language sql security definer set search_path = public, pg_temp as $$
+  delete from malformed_events where received_at < now() - interval '8 days';
+$$;
+
 create function tenant_names()
   returns setof text language sql stable security definer set search_path = public, pg_temp
   as 'select name from tenants order by name';
@@ -807,7 +813,7 @@ begin
     'has_verify_token(text, text)', 'amended_in_vain()', 'find_stripe_customer(text)',
     'suspended_untold()',
     'memberships(text)', 'find_session(bytea)', 'tenants_to_bill(timestamptz, timestamptz, timestamptz)',
-    'subscribers()']::regprocedure[] loop
+    'subscribers()', 'forget_malformed()']::regprocedure[] loop
     execute format('revoke execute on function %s from public', v_function);
     execute format('grant execute on function %s to konstruct_app', v_function);
     execute format('alter function %s owner to konstruct_lookup', v_function);

@@ -20,10 +20,14 @@ DEFINERS = {
     "find_session": "the admin API: whose session it is, by the hash of its token",
     "audit_waiting": "the Auditor: ids of tenants with rows to be sealed, and how many",
     "audited_tenants": "operators of the installation: ids of tenants with audit, also of those that are gone",
+    "forget_malformed": "hosts: events that nobody could read go after eight days; it is told nothing and tells no row",
     "prepare_audit_months": "the Auditor: partitions for the months to come; it is told nothing and tells no row",
 }
-# The one of them that writes, with the rights of the schema's owner.
-WRITERS = {"prepare_audit_months": "only an owner can make partitions"}
+# Those of them that write, and with whose rights.
+WRITERS = {
+    "prepare_audit_months": "only the schema's owner can make partitions",
+    "forget_malformed": "konstruct_lookup may delete there, and of no other table",
+}
 # Unique keys without the tenant.
 KEYS = {
     "tenants_pkey": "the tenant itself",

@@ -151,6 +151,11 @@ async def record_malformed(database: Database, channel: str, reason: str, body: 
     await database.run("record_malformed", seconds=HEAR_SECONDS, channel=channel, reason=reason, body=body)
 
 
+async def forget_malformed(database: Database) -> None:
+    """Those that nobody has asked about in eight days."""
+    await database.run("forget_malformed")
+
+
 def _body(message: Inbound) -> dict[str, Any]:
     body: dict[str, Any] = {
         "address": message.address,

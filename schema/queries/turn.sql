@@ -45,6 +45,10 @@ select id, state, attempts from count_attempt(:tenant, :inbox, :shard, :epoch, :
 -- A signed event that cannot be read, kept for the operator.
 insert into malformed_events (channel, reason, body) values (:channel, :reason, :body);
 
+-- name: forget_malformed$
+-- Those that are older than eight days.
+select forget_malformed();
+
 -- name: note_file!
 -- A file of a message that waits is about to be kept.
 select note_file(:tenant, :inbox, :shard, :epoch, :digest);

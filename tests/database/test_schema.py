@@ -117,6 +117,15 @@ def test_of_what_was_said_only_the_text_and_whose_history_it_is_can_be_amended(m
     assert {column for (column,) in amended} == {"text", "conversation_id", "turn", "contact_id"}
 
 
+def test_look_ups_across_tenants_may_change_nothing_but_forget_what_is_of_no_tenant(migrated: str) -> None:
+    granted = ask(
+        migrated,
+        """select table_name, privilege_type from information_schema.role_table_grants
+           where grantee = 'konstruct_lookup' and privilege_type <> 'SELECT'""",
+    )
+    assert granted == [("malformed_events", "DELETE")]
+
+
 @pytest.mark.parametrize(
     ("table", "column"),
     [
@@ -173,11 +182,16 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
                where grantee = 0)
            from pg_proc p where p.prosecdef and p.pronamespace = 'public'::regnamespace""",
     )
-    # The one that writes: it makes partitions for the months to come, is told nothing and tells no row.
+    # One that writes: it makes partitions for the months to come, is told nothing and tells no row.
     [months] = [found for found in functions if found[0] == "prepare_audit_months"]
     assert months[2] == '{"search_path=public, pg_temp",lock_timeout=3s}'
     assert not months[5], "prepare_audit_months is open to everybody"
     functions.remove(months)
+    # And one that forgets, in the one table of which its owner may delete; it is told nothing either.
+    [forgetting] = [found for found in functions if found[0] == "forget_malformed"]
+    assert forgetting[1:3] == ("konstruct_lookup", '{"search_path=public, pg_temp"}')
+    assert not forgetting[5], "forget_malformed is open to everybody"
+    functions.remove(forgetting)
     assert {name for name, *_ in functions} == {
         "find_channels", "has_hosted_models", "waiting_conversations", "waiting_memories",
         "installation_status",

@@ -107,6 +107,16 @@ async def test_what_is_signed_but_not_ours_or_not_readable_is_no_reason_to_repea
     assert k.rows("select reason from malformed_events") == [("the body is not JSON",)]
 
 
+async def test_what_is_not_readable_is_kept_for_eight_days(k: WhatsAppRig) -> None:
+    assert await post(k, whole(batch({"from": "491", "text": {"body": "my iban"}}))) == 200
+    assert k.rows("select count(*) from malformed_events where convert_from(body, 'UTF8') like '%my iban%'") == [(1,)]
+    [host] = [parts.host for parts in k.rig.hosts]
+    for age, kept in (("7 days", 1), ("8 days", 0)):
+        k.rows(f"update malformed_events set received_at = now() - interval '{age}' returning 1")
+        await host.tidy()
+        assert k.rows("select count(*) from malformed_events") == [(kept,)]
+
+
 async def test_a_shuffled_batch_that_comes_again_shuffled_anew_is_heard_once_and_in_order(k: WhatsAppRig) -> None:
     people, dice = [f"4915100000{n:02}" for n in range(4)], random.Random(3)
     said = pieces(people, int(time.time()) - 100)

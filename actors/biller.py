@@ -81,7 +81,7 @@ class Biller:
 
         async def bill(tenant: UUID, *, reconcile: bool) -> bool:
             async with gate:
-                return await self._bill(tenant, since, now, reconcile=reconcile)
+                return await self._bill(tenant, since, reconcile=reconcile)
 
         work = [bill(tenant, reconcile=night) for tenant, night in tenants.items()]
         done = await asyncio.gather(*work, return_exceptions=True)
@@ -107,7 +107,9 @@ class Biller:
             log.warning("billing waits", reason=str(error))
             return False
 
-    async def _bill(self, tenant: UUID, since: datetime, now: datetime, *, reconcile: bool) -> bool:
+    async def _bill(self, tenant: UUID, since: datetime, *, reconcile: bool) -> bool:
+        # Not the round's time: in a long round a period may close meanwhile.
+        now = self._moment()
         await meter_events.derive(self._database, tenant, now - OLDEST if reconcile else since, now)
         self._reach("meter_derived")
         if self._paused:

@@ -38,9 +38,7 @@ class Reckoning:
 
     async def settle_doubts(self, tenant: UUID, now: datetime) -> None:
         """Ask Stripe's sum for each minute with doubtful events. Raises StripeUnavailable."""
-        for group in await meter_events.doubtful(self._database, tenant, now):
-            if group["sending"] or now < group["minute"] + SETTLED:
-                continue
+        for group in await meter_events.doubtful(self._database, tenant, now, now - SETTLED):
             await self._settle(tenant, group, now)
 
     async def apply_reports(self, now: datetime) -> None:

@@ -2014,15 +2014,26 @@ begin
   return v_count;
 end $$;
 
+-- Whether an event of that time would be on no invoice any more: its period's is closed 50 min after the period's end,
+-- which is known before Stripe tells of the next one.
+create function is_invoiced(p_tenant uuid, p_customer text, p_at timestamptz, p_now timestamptz)
+  returns boolean language sql stable as $$
+  select exists (select from subscriptions s where s.tenant_id = p_tenant and s.customer = p_customer
+    and (p_at < s.period_start_at and p_now >= s.period_start_at + interval '50 minutes'
+      or p_at < s.period_end_at and p_now >= s.period_end_at + interval '50 minutes'));
+$$;
+
 -- The right to tell Stripe of some events, for p_lease. An event whose period is over is stamped with the present: the
--- invoice of that period is closed, and would never charge it. One that Stripe may have forgotten is not repeated.
+-- invoice of that period is closed, and would never charge it. One that Stripe may have forgotten, or would put on such an
+-- invoice now, is not repeated: in 15 min Stripe's sum tells whether it was counted.
 create function claim_meter_events(p_tenant uuid, p_limit int, p_now timestamptz, p_lease interval, p_known interval)
   returns table (id uuid, anew int, attempt int, customer text, event_name text, value bigint, stamped_at timestamptz)
   language plpgsql as $$
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
-  update meter_events m set state = 'doubtful', due_at = p_now
-    where m.tenant_id = p_tenant and m.state = 'sending' and m.due_at <= p_now and m.first_sent_at <= p_now - p_known;
+  update meter_events m set state = 'doubtful', due_at = p_now + interval '15 minutes'
+    where m.tenant_id = p_tenant and m.state = 'sending' and m.due_at <= p_now
+      and (m.first_sent_at <= p_now - p_known or is_invoiced(p_tenant, m.customer, m.stamped_at, p_now));
   return query
     with due as (
       select d.id from meter_events d
@@ -2031,9 +2042,7 @@ begin
     update meter_events m set state = 'sending', attempts = m.attempts + 1, due_at = p_now + p_lease,
         first_sent_at = coalesce(m.first_sent_at, p_now),
         stamped_at = coalesce(m.stamped_at, date_trunc('second', case
-          when m.at <= p_now - interval '34 days' or exists (
-            select from subscriptions s where s.tenant_id = p_tenant and s.customer = m.customer
-              and m.at < s.period_start_at and p_now >= s.period_start_at + interval '50 minutes') then p_now
+          when m.at <= p_now - interval '34 days' or is_invoiced(p_tenant, m.customer, m.at, p_now) then p_now
           else m.at end))
       from due where m.tenant_id = p_tenant and m.id = due.id
       returning m.id, m.anew, m.attempts, m.customer, m.event_name, m.value, m.stamped_at;

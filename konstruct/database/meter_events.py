@@ -71,10 +71,10 @@ async def mark(database: Database, tenant: UUID, told: Sequence[Told], *, due: d
     )
 
 
-async def doubtful(database: Database, tenant: UUID, now: datetime) -> list[Mapping[str, Any]]:
-    """Doubts that are due: by customer, meter and minute."""
+async def doubtful(database: Database, tenant: UUID, now: datetime, settled: datetime) -> list[Mapping[str, Any]]:
+    """Doubts that are due: by customer, meter and minute. `settled`: up to when Stripe has added everything up."""
     async with database.tenant(tenant) as connection:
-        return list(await connection.run("doubtful_meter_events", now=now))
+        return list(await connection.run("doubtful_meter_events", now=now, settled=settled))
 
 
 async def settle(

@@ -28,19 +28,20 @@ select doubt_meter_events(:tenant, :ids, :errors, :event_name, :begin, :until, :
 select resend_meter_events(:tenant, :now);
 
 -- name: doubtful_meter_events
--- Doubts that are due, by the minute that Stripe was told, beside the sums of what is certain there. Needs a tenant
--- connection.
+-- Doubts that are due, by the minute that Stripe was told, beside the sums of what is certain there; nothing of that
+-- minute was told so late that Stripe's sum may lack it. Needs a tenant connection.
 select m.customer, m.event_name, date_trunc('minute', m.stamped_at) as minute,
   array_agg(m.id order by m.id) filter (where m.state = 'doubtful') as ids,
   array_agg(m.value order by m.id) filter (where m.state = 'doubtful') as doubtful_values,
-  coalesce(sum(m.value) filter (where m.state = 'sent'), 0)::bigint as sent,
-  count(*) filter (where m.state = 'sending') as sending
+  coalesce(sum(m.value) filter (where m.state = 'sent'), 0)::bigint as sent
 from meter_events m
 where m.tenant_id = current_tenant() and m.state in ('sent', 'sending', 'doubtful')
   and (m.customer, m.event_name, date_trunc('minute', m.stamped_at)) in (
     select d.customer, d.event_name, date_trunc('minute', d.stamped_at) from meter_events d
     where d.tenant_id = current_tenant() and d.state = 'doubtful' and d.due_at <= :now)
-group by 1, 2, 3;
+group by 1, 2, 3
+having bool_and(case m.state when 'sent' then m.sent_at <= :settled
+                             when 'doubtful' then m.due_at <= :now and m.stamped_at <= :settled else false end);
 
 -- name: meter_sums
 -- What meters were to be told of a time, and what became of it.

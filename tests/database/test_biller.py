@@ -88,9 +88,46 @@ async def test_after_stripe_may_have_forgotten_an_event_its_sum_decides(k: Billi
     assert k.states() == {"sending": 1}
     k.stripe.clock.advance(25 * HOUR)
     k.use(ACME, 30)
-    for _ in range(5):
-        await k.biller.drain_once()
+    await k.drain()
+    k.stripe.clock.advance(16 * 60)
+    await k.drain()
+    await k.drain()
     assert k.counted() == k.ledger() == 730
+    assert k.states() == {"sent": 2}
+
+
+async def test_a_sum_that_may_lack_the_last_attempt_decides_nothing(k: BillingRig) -> None:
+    """Stripe adds up behind its answers: the last attempt of a day was counted, but its sum does not show that yet."""
+    await k.subscribe(ACME)
+    k.stripe.set_options(meter_lag_seconds=600.0)
+    k.stripe.faults.rules.append(Fault("close_before_delivery", "billing.meter_events.create"))
+    k.use(ACME, 700)
+    await k.biller.drain_once()
+    k.stripe.clock.advance(22.95 * HOUR)
+    k.stripe.faults.rules.append(Fault("close_after_delivery", "billing.meter_events.create"))
+    await k.biller.drain_once()
+    assert k.counted() == 700
+    for _ in range(8):
+        k.stripe.clock.advance(400)
+        await k.drain()
+    assert k.counted() == k.ledger() == 700
+    assert k.states() == {"sent": 1}
+
+
+async def test_a_doubt_waits_for_what_else_of_its_minute_was_told_just_now(k: BillingRig) -> None:
+    await k.subscribe(ACME)
+    k.stripe.set_options(meter_lag_seconds=600.0)
+    at = k.now() - timedelta(hours=2)
+    k.use(ACME, 500, at)
+    await k.drain()
+    k.stripe.clock.advance(HOUR)
+    k.execute("update meter_events set state = 'doubtful', due_at = now()")
+    k.use(ACME, 500, at)
+    k.biller, k.reckoning = biller(k.database, k.stripe, k.told)
+    for _ in range(6):
+        await k.drain()
+        k.stripe.clock.advance(330)
+    assert k.counted() == k.ledger() == 1000
     assert k.states() == {"sent": 2}
 
 
@@ -103,6 +140,39 @@ async def test_usage_of_a_period_that_is_closed_is_told_as_of_now(k: BillingRig)
     [event] = k.stripe.objects("billing.meter_event")
     assert event["timestamp"] >= int(k.now().timestamp()) - 60
     assert k.rows("select stamped_at > at from meter_events") == [(True,)]
+
+
+async def test_a_period_is_closed_though_stripe_has_not_told_of_the_next_one(k: BillingRig) -> None:
+    """After an outage over a period's end the Biller is there before the webhook of the renewal."""
+    await k.subscribe(ACME, k.now() - timedelta(days=30))
+    end = k.now() - timedelta(minutes=51)
+    k.execute("update subscriptions set period_end_at = %s", end)
+    k.use(ACME, 40, end - timedelta(minutes=10))
+    k.use(ACME, 2, end)
+    await k.drain()
+    stamps = {int(one["payload"]["value"]): one["timestamp"] for one in k.stripe.objects("billing.meter_event")}
+    assert stamps[40] >= int(k.now().timestamp()) - 60
+    assert stamps[2] == int(end.timestamp())
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["Stripe had it", "Stripe did not have it"])
+async def test_stripe_down_over_a_periods_end_loses_and_doubles_nothing(k: BillingRig, *, there: bool) -> None:
+    """Begun in one period, still unconfirmed when its invoice is closed."""
+    await k.subscribe(ACME, k.now() - timedelta(days=30))
+    end = k.now() + timedelta(minutes=10)
+    k.execute("update subscriptions set period_end_at = %s", end)
+    kind = "close_after_delivery" if there else "close_before_delivery"
+    k.stripe.faults.rules.append(Fault(kind, "billing.meter_events.create"))  # type: ignore[arg-type]
+    k.use(ACME, 700)
+    await k.biller.drain_once()
+    k.stripe.clock.advance(2 * HOUR)
+    for _ in range(3):
+        await k.drain()
+        k.stripe.clock.advance(16 * 60)
+    [event] = k.stripe.objects("billing.meter_event")
+    assert (event["timestamp"] < end.timestamp()) is there
+    assert k.counted() == k.ledger() == 700
+    assert k.states() == {"sent": 1}
 
 
 async def test_usage_older_than_stripe_takes_is_told_as_of_now(k: BillingRig) -> None:

@@ -46,6 +46,20 @@ async def drained(k: BillingRig, one: Biller) -> None:
         pass
 
 
+def lines_of(k: BillingRig, plan: Plan) -> list[dict[str, Any]]:
+    """What was invoiced for usage."""
+    return [
+        line
+        for invoice in k.stripe.objects("invoice")
+        for line in invoice["lines"]["data"]
+        if line["pricing"]["price_details"]["price"] == plan.usage_price
+    ]
+
+
+def invoiced(k: BillingRig, plan: Plan) -> int:
+    return sum(line["quantity"] for line in lines_of(k, plan))
+
+
 async def test_a_month_from_checkout_to_the_explained_invoice(database_url: str, tmp_path: Path) -> None:
     async with (
         billing_rig(database_url, tmp_path, hosts=1, chosen={"admin_token": ADMIN_TOKEN}) as k,
@@ -63,17 +77,41 @@ async def test_a_month_from_checkout_to_the_explained_invoice(database_url: str,
         [(tokens,)] = k.rows("select sum(prompt_tokens + completion_tokens)::bigint from usage")
         await drained(k, biller(k))
         k.stripe.clock.advance(32 * DAY)
-        lines: list[dict[str, Any]] = [
-            line
-            for invoice in k.stripe.objects("invoice")
-            for line in invoice["lines"]["data"]
-            if line["pricing"]["price_details"]["price"] == plan.usage_price
-        ]
-        assert sum(line["quantity"] for line in lines) == tokens > 20
+        lines = lines_of(k, plan)
+        assert invoiced(k, plan) == tokens > 20
         told = (await admin.ask(f"/tenants/acme/bill?invoice_line={lines[-1]['id']}")).body
         assert (told["difference_units"], told["difference_micros"]) == (0, 0)
         assert told["usage"]["invoiced_micros"] == sum(line["amount"] for line in lines) * 10_000
         assert sum(entry["count"] for entry in told["entries"]) == TURNS
+
+
+async def test_an_outage_over_a_periods_end_is_on_the_next_invoice(database_url: str, tmp_path: Path) -> None:
+    """Down when the period ends; up again, the Biller works before Stripe delivers the webhook of the renewal."""
+    async with (
+        billing_rig(database_url, tmp_path, hosts=1, chosen={"admin_token": ADMIN_TOKEN}, retry_seconds=()) as k,
+        aiohttp.ClientSession() as session,
+    ):
+        admin, plan = AdminRig(k.rig, session), await offer(k)
+        await admin.ask("/tenants/acme/subscription/checkout", "POST", body={"plan": "team"})
+        k.stripe.admin.complete_checkout(k.stripe.objects("checkout.session")[-1]["id"])
+        await k.stripe.settle()
+        await k.rig.slack.say("question")
+        await k.rig.replies(1)
+        [(tokens, end)] = k.rows(
+            "select prompt_tokens + completion_tokens, period_end_at from usage natural join subscriptions"
+        )
+        admin.sql("update usage set created_at = (select period_end_at from subscriptions) - interval '10 minutes'")
+        webhook, k.stripe.courier.webhook = k.stripe.courier.webhook, "http://127.0.0.1:9/stripe/webhook"
+        k.stripe.clock.advance(end.timestamp() + 7200 - k.stripe.clock.now())
+        await k.stripe.settle()
+        await drained(k, biller(k))
+        k.stripe.courier.webhook = webhook
+        for event in k.stripe.objects("event"):
+            await k.stripe.admin.send_event(event["id"])
+        k.stripe.clock.advance(32 * DAY)
+        await k.stripe.settle()
+        await drained(k, biller(k))
+        assert invoiced(k, plan) == tokens
 
 
 async def test_a_report_of_errors_comes_through_the_signed_webhook(database_url: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ ARGUMENTS: dict[str, Any] = {
     "times": [], "hashes": [], "anchor_place": 7, "mark": b"m", "marks": [b"m"], "anchor": "{}",
     "anchor_signature": b"s", "through": 2**63 - 1, "subject": "x:1", "details": {}, "content": "{}",
     "before_at": datetime(2100, 1, 1, tzinfo=UTC),
-    "gone": datetime(2020, 1, 1, tzinfo=UTC),
+    "gone": datetime(2020, 1, 1, tzinfo=UTC), "settled": datetime(2100, 1, 1, tzinfo=UTC),
     "turn": TURN, "turns": [TURN], "usage": {}, "version": 1, "window": 20, "window_start": 0,
 }  # fmt: skip
 # The same name means another thing here.

@@ -64,6 +64,10 @@ class AlreadyTaken(KonstructError):
     """Somebody else has what must be unique."""
 
 
+class NameForgotten(KonstructError):
+    """A tenant of this name was erased; take another name."""
+
+
 class TooManyAtOnce(KonstructError):
     """Too many messages of this tenant are on their way in; deliver this one again later."""
 

@@ -226,8 +226,8 @@ create table amended_early (
   primary key (tenant_id, conversation_id, source_id)
 );
 
--- Whoever was erased, hashed, until when: what they said before and comes late stays outside. An empty name is a whole
--- tenant; no key into tenants, for it outlives them.
+-- Whoever was erased, hashed, and when: what they said before and comes late stays outside. An empty name is a whole
+-- tenant, for good; no key into tenants, for it outlives them.
 create table tombstones (
   tenant_id uuid not null,
   digest bytea not null,                          -- see tombstone_of
@@ -1741,6 +1741,19 @@ begin
   insert into tombstones (tenant_id, digest) values (p_tenant, tombstone_of(p_tenant, '', ''));
   return greatest(0, v_seconds);
 end $$;
+
+-- A tenant's id is made of its name: another one of the name would read the audit of the one that was erased.
+create function refuse_forgotten_name() returns trigger language plpgsql as $$
+begin
+  if exists (select from tombstones where tenant_id = new.id and digest = tombstone_of(new.id, '', ''))
+      or exists (select from audit_events where tenant_id = new.id and action = 'tenant.deleted') then
+    raise exception 'A tenant called % was erased here, and its audit stays under that name; take another name.', new.name
+      using errcode = 'KF003';
+  end if;
+  return null;
+end $$;
+-- After, and so past the wait for an erasure under way.
+create trigger refuse_forgotten_name after insert on tenants for each row execute function refuse_forgotten_name();
 
 -- The tables in which a tenant has rows.
 create function tables_of_tenants() returns setof text language sql stable as $$

@@ -21,6 +21,7 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.TenantFileInvalid, 422),
     (errors.RuleInvalid, 422),
     (errors.AlreadyTaken, 409),
+    (errors.NameForgotten, 409),
     (errors.SecretUnreadable, 409),
     (KeyStillNeeded, 409),
     (errors.UnknownTenant, 404),

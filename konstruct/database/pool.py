@@ -12,7 +12,15 @@ import asyncpg
 import orjson
 from aiosql.types import SQLOperationType
 
-from konstruct.errors import AlreadyTaken, DatabaseUnavailable, DatabaseUnfit, Fenced, KonstructError, StaleTurn
+from konstruct.errors import (
+    AlreadyTaken,
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    Fenced,
+    KonstructError,
+    NameForgotten,
+    StaleTurn,
+)
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 LOWEST_VERSION = 160010
@@ -46,7 +54,12 @@ _NAMED = {
     for name in _QUERIES.available_queries
     if (query := getattr(_QUERIES, name)).operation in _METHODS and not name.endswith("_cursor")
 }
-_STATES: dict[str | None, type[KonstructError]] = {"KF001": Fenced, "KF002": StaleTurn, "23505": AlreadyTaken}
+_STATES: dict[str | None, type[KonstructError]] = {
+    "KF001": Fenced,
+    "KF002": StaleTurn,
+    "KF003": NameForgotten,
+    "23505": AlreadyTaken,
+}
 # What PostgreSQL says while it stops, starts or loses its disk: the request may work in a moment.
 _PASSING = ("08", "53", "57", "25006", "55P03", "40")
 

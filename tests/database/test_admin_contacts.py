@@ -1,13 +1,19 @@
 """A person and a tenant over the API: taken along and forgotten by the owner, unknown to strangers."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psycopg
+import pytest
 import pytest_asyncio
 
+from konstruct.errors import NameForgotten
 from konstruct.media.store import open_store
 from tests.admin_rig import AdminRig, admin_rig
 from tests.database.forgotten import ACME, GLOBEX, SECRET, dump, until_quiet
+from tests.rig import APP, apply
 
 ALICE = "/tenants/acme/contacts/slack/U0ALICE"
 
@@ -62,3 +68,36 @@ async def test_a_tenant_is_erased_by_the_installations_owner_only_and_the_audit_
     await open_store(k.rig.settings).put(ACME, b"a file that came late")
     assert (await k.ask("/tenants/acme", "DELETE")).status == 404
     assert not (k.rig.settings.home / "media" / str(ACME)).exists()
+
+
+async def test_the_name_of_a_tenant_that_was_erased_is_given_to_nobody(k: AdminRig, tmp_path: Path) -> None:
+    another = {"tenant": "acme", "employee": {"name": "Zoe", "instructions": "x", "model": "local/stub"}}
+    assert (await k.ask("/tenants/acme", "DELETE")).status == 204
+    refused = await k.ask("/tenants/acme", "PUT", body=another)
+    assert refused.status == 409
+    assert refused.body["detail"] == WHY
+    # Also when the tombstone is gone, or the old months of the audit are.
+    k.sql("delete from tombstones")
+    assert (await k.ask("/tenants/acme", "PUT", body=another)).status == 409
+    (tmp_path / "tenant.yaml").write_text(json.dumps(another))
+    status, said = await k.konstruct("apply", "-f", str(tmp_path / "tenant.yaml"))
+    assert status == 1
+    assert WHY in " ".join(said.split())
+    assert (await k.ask("/tenants/acme-2", "PUT", body=another | {"tenant": "acme-2"})).status == 200
+    assert k.sql("select name from tenants order by 1") == [("acme-2",), ("globex",)]
+
+
+WHY = "A tenant called acme was erased here, and its audit stays under that name; take another name."
+
+
+async def test_a_tenant_that_is_applied_while_it_is_erased_does_not_come_back(k: AdminRig) -> None:
+    erasing = await psycopg.AsyncConnection.connect(k.rig.settings.database_url or "")
+    await erasing.execute("select erase_tenant(%s)", [ACME])
+    applied = asyncio.create_task(apply(k.rig, "acme", APP, 1))
+    await asyncio.sleep(0.5)
+    assert not applied.done()
+    await erasing.commit()
+    await erasing.close()
+    with pytest.raises(NameForgotten):
+        await applied
+    assert k.sql("select name from tenants") == [("globex",)]

@@ -42,6 +42,7 @@ class Allowance:
         self._turn = turn
         self._room: Room | None = None
         self._chosen: Choice | None = None
+        self._sizes: Mapping[bool, int] = {}  # tokens of the prompt at most, by whether the model sees pictures
 
     async def ask(self, assignment: Assignment, prompt: Prompt, *, deadline: float, on_delta: OnDelta) -> Answer:
         """The answer of the best models that there is room for; without any, what to say instead, with no call."""
@@ -52,9 +53,14 @@ class Allowance:
                 text = budget.stopped(told=assignment.operators is not None)
                 return Answer(text, assignment.models[0].name, Usage(0, 0), 0)
             chosen = held
-        return await answer(
-            chosen.models, prompt, deadline=deadline, on_delta=on_delta, attempts=chosen.attempts, made=self.calls
-        )
+        before = len(self.calls)
+        try:
+            return await answer(
+                chosen.models, prompt, deadline=deadline, on_delta=on_delta, attempts=chosen.attempts, made=self.calls
+            )
+        finally:
+            if budget is not None:
+                self._cap(chosen, assignment, before)
 
     def settlement(self, assignment: Assignment, reply: Reply) -> dict[str, Any] | None:
         """For C2: whether something is held, which budget is full, and how operators are told; None: no budget."""
@@ -67,8 +73,8 @@ class Allowance:
         self._office.failpoint("before_reserve")
         choices = [choice for choice in _choices(assignment, budget) if _priced(choice, assignment, budget)]
         seeing = {model.sees for choice in choices for model in choice.models}
-        sizes = {sees: tokens_at_most(prompt, sees=sees) for sees in seeing}
-        costs = [self._cost(choice, assignment, sizes) for choice in choices]
+        self._sizes = {sees: tokens_at_most(prompt, sees=sees) for sees in seeing}
+        costs = [self._cost(choice, assignment) for choice in choices]
         first = self._first
         if choices:
             self._room = await budgets.reserve(
@@ -83,17 +89,27 @@ class Allowance:
             self._office.metrics.count("konstruct_budget_limited_turns_total", what)
         return self._chosen
 
-    def _cost(self, choice: Choice, assignment: Assignment, sizes: Mapping[bool, int]) -> Cost:
-        """`sizes`: tokens of the prompt at most, by whether the model sees pictures."""
+    def _cost(self, choice: Choice, assignment: Assignment) -> Cost:
         spent = [(call, assignment.terms.get(call.model_name, UNPRICED)) for call in self.calls]
         picos = sum(terms.price.picos(call.usage) for call, terms in spent)
         tokens = sum(call.usage.prompt_tokens + call.usage.completion_tokens for call, _ in spent)
         for place, model in enumerate(choice.models):
             calls, terms = (1 if place else choice.attempts), assignment.terms[model.name]
-            asked = sizes[model.sees]
+            asked = self._sizes[model.sees]
             picos += calls * terms.price.picos_at_most(asked, terms.answer_tokens)
             tokens += calls * (asked + terms.answer_tokens)
         return Cost(micros(picos), tokens)
+
+    def _cap(self, chosen: Choice, assignment: Assignment, since: int) -> None:
+        """No call counts for more than was held for it, whatever its provider says."""
+        sees = {model.name: model.sees for model in chosen.models}
+        for place, call in enumerate(self.calls[since:], since):
+            terms, counted = assignment.terms[call.model_name], call.usage
+            most = counted.within(self._sizes[sees[call.model_name]], terms.answer_tokens)
+            if most != counted:
+                log.error("a model counts more than it was asked and allowed", model=call.model_name, counted=counted)
+                self._office.metrics.count("konstruct_model_overcounts_total", terms.provider)
+                self.calls[place] = Call(call.model_name, most)
 
     def _words(self, assignment: Assignment, budget: Budget, reply: Reply) -> dict[str, Any] | None:
         if assignment.operators is None:

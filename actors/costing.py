@@ -1,12 +1,15 @@
 """What a turn took: the tokens and the cost of all its calls, priced by the models that were really asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from konstruct.metrics import Metrics
 from konstruct.models import Answer, Call, Usage
 from konstruct.pricing import UNPRICED, Terms, micros
+
+# Two of them still fit into what PostgreSQL calls an int.
+MOST_TOKENS_OF_A_TURN = 1_000_000_000
 
 
 def usage_of(
@@ -16,7 +19,7 @@ def usage_of(
     if result is None and not calls:
         return None
     last = calls[-1] if calls else Call("", Usage(0, 0))
-    name, asked = (result.model_name, result.usage) if result else (last.model_name, last.usage)
+    name = result.model_name if result else last.model_name
     answering = terms.get(name, UNPRICED)
     each = [_priced(call, terms.get(call.model_name, UNPRICED)) for call in calls]
     return {
@@ -24,13 +27,17 @@ def usage_of(
         "model": name,
         "provider": answering.provider,
         "calls": len(calls),
-        "prompt_tokens": sum(call.usage.prompt_tokens for call in calls),
-        "cached_tokens": sum(call.usage.cached_tokens for call in calls),
-        "completion_tokens": sum(call.usage.completion_tokens for call in calls),
+        "prompt_tokens": _total(call.usage.prompt_tokens for call in calls),
+        "cached_tokens": _total(call.usage.cached_tokens for call in calls),
+        "completion_tokens": _total(call.usage.completion_tokens for call in calls),
         "cost_micros": micros(sum(call["picos"] for call in each)),
-        "price_version": answering.price.version(asked.prompt_tokens),
+        "price_version": answering.price.version(last.usage.prompt_tokens),
         "each_call": each if len(each) > 1 else None,
     }
+
+
+def _total(tokens: Iterable[int]) -> int:
+    return min(sum(tokens), MOST_TOKENS_OF_A_TURN)
 
 
 def _priced(call: Call, terms: Terms) -> dict[str, Any]:

@@ -89,14 +89,17 @@ class ModelUnavailable(KonstructError):
 
     permanent = False
 
-    def __init__(self, message: str | None = None, retry_after: float | None = None) -> None:
-        """`retry_after`: seconds that the provider asked us to wait, if it did."""
+    def __init__(self, message: str | None = None, retry_after: float | None = None, *, refused: bool = False) -> None:
+        """`retry_after`: seconds that the provider asked us to wait, if it did. `refused`: no model saw the request."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.refused = refused
 
 
 class ModelRefused(KonstructError):
     """The model will not answer this request however often it is asked (key, name or request is wrong)."""
+
+    refused = True
 
 
 class ChannelRefused(KonstructError):

@@ -56,6 +56,7 @@ class StubModel:
         self.requests: deque[dict[str, Any]] = deque(maxlen=1000)
         self.headers: deque[dict[str, str]] = deque(maxlen=1000)
         self.reply = reply
+        self.counts: dict[str, Any] | None = None  # what it says it used, instead of what it did
         self._port = port
         self._word_seconds = word_seconds
         self._faults: deque[Fault] = deque()
@@ -135,7 +136,7 @@ class StubModel:
             text = self._text(body["messages"], fault.kind)
             prompt_tokens = int(len(json.dumps(body["messages"])) * PROMPT_TOKENS_PER_CHAR)
             if body.get("stream"):
-                return await _stream(request, text, prompt_tokens, fault)
+                return await _stream(request, text, self.counts or {"prompt_tokens": prompt_tokens}, fault)
             if fault.kind == "truncated":
                 return web.Response(text='{"choices": [{"mess', content_type="application/json")
             if fault.kind == "hang":
@@ -148,7 +149,7 @@ class StubModel:
         return SPECIAL[kind] if kind in SPECIAL else self.reply(messages)
 
 
-async def _stream(request: web.Request, text: str, prompt_tokens: int, fault: Fault) -> web.StreamResponse:
+async def _stream(request: web.Request, text: str, counts: dict[str, Any], fault: Fault) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     if fault.kind == "hang":
@@ -160,7 +161,7 @@ async def _stream(request: web.Request, text: str, prompt_tokens: int, fault: Fa
         if position and fault.kind in ("cut", "truncated", "error_event"):
             return await _break(request, response, fault.kind)
         await response.write(_event(piece))
-    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": len(pieces)}
+    usage = {"completion_tokens": len(pieces), "total_tokens": 9} | counts
     await response.write(_event("", finish="stop") + _event(None, usage=usage) + b"data: [DONE]\n\n")
     await response.write_eof()
     return response
@@ -188,7 +189,7 @@ def _pieces(text: str, kind: str) -> list[str]:
     return re.findall(r"\s*\S+\s*$|\s*\S+", text) or [text]
 
 
-def _event(text: str | None, finish: str | None = None, usage: dict[str, int] | None = None) -> bytes:
+def _event(text: str | None, finish: str | None = None, usage: dict[str, Any] | None = None) -> bytes:
     choices = [] if text is None else [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]
     event = {
         "id": "stub",
@@ -198,7 +199,7 @@ def _event(text: str | None, finish: str | None = None, usage: dict[str, int] | 
         "choices": choices,
     }
     if usage:
-        event["usage"] = usage | {"total_tokens": sum(usage.values())}
+        event["usage"] = usage
     return b"data: " + json.dumps(event).encode() + b"\n\n"
 
 

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
+
+log = structlog.get_logger()
 # A text, or parts as OpenAI has them: {"type": "text", …}, {"type": "image_url", …}.
 Content = str | list[dict[str, Any]]
 Prompt = Sequence[Mapping[str, Any]]
 
 CHARS_PER_TOKEN = 4
 TOKENS_PER_PICTURE = 1_000
+# No model reads or writes as much at once; who counts more miscounts.
+MOST_TOKENS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,22 @@ class Usage:
     completion_tokens: int
     estimated: bool = False
     cached_tokens: int = 0  # of the prompt's: found in the provider's cache, mostly at a lower price
+
+    @classmethod
+    def counted(cls, prompt: Any, completion: Any, cached: Any = 0) -> "Usage | None":
+        """What a provider says it counted; None, and a line in the log, where that can't be: it is unknown then."""
+        if not (_possible(prompt) and _possible(completion) and prompt):
+            log.error("a model counts tokens as nobody can", prompt=str(prompt)[:40], completion=str(completion)[:40])
+            return None
+        return cls(prompt, completion, cached_tokens=min(cached, prompt) if _possible(cached) else 0)
+
+    def within(self, prompt_tokens: int, completion_tokens: int) -> "Usage":
+        """The same, but no more tokens than these."""
+        if self.prompt_tokens <= prompt_tokens and self.completion_tokens <= completion_tokens:
+            return self
+        prompt = min(self.prompt_tokens, prompt_tokens)
+        completion = min(self.completion_tokens, completion_tokens)
+        return Usage(prompt, completion, estimated=True, cached_tokens=min(self.cached_tokens, prompt))
 
     @classmethod
     def estimate(cls, prompt: Prompt, text: str) -> "Usage":
@@ -55,6 +76,10 @@ class Answer:
     model_name: str
     usage: Usage
     calls: int
+
+
+def _possible(tokens: Any) -> bool:
+    return type(tokens) is int and 0 <= tokens <= MOST_TOKENS
 
 
 def _size(content: Content) -> int:

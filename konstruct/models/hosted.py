@@ -5,7 +5,7 @@ import functools
 import importlib
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from konstruct.errors import KonstructError, ModelUnavailable
@@ -14,6 +14,8 @@ from konstruct.models.content import suited
 from konstruct.models.verdict import verdict
 
 MAX_ANSWER_TOKENS = 4_096
+# What httpx and aiohttp raise before a request is out.
+UNREACHED = frozenset({"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionTimeoutError"})
 
 
 class HostedModel:
@@ -92,7 +94,21 @@ def translated(error: Exception, name: str, api_key: str | None) -> KonstructErr
     if api_key:
         reason = reason.replace(api_key, "[key]")
     headers = getattr(error, "litellm_response_headers", None)
-    return verdict(name, int(getattr(error, "status_code", 0) or 503), reason, headers)
+    status = int(getattr(error, "status_code", 0) or 503)
+    return verdict(name, status, reason, headers, refused=status == 429 or any(map(_refusal, _causes(error))))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _refusal(cause: BaseException) -> bool:
+    # LiteLLM gives a status to everything, also where none came: below it is the client that knows.
+    ours = type(cause).__module__.startswith("litellm")
+    response = getattr(cause, "response", None)
+    return type(cause).__name__ in UNREACHED or (not ours and getattr(response, "status_code", 0) >= 400)
 
 
 def _read(chunk: Any) -> tuple[Delta, bool]:
@@ -104,10 +120,10 @@ def _read(chunk: Any) -> tuple[Delta, bool]:
     return Delta(choice.delta.content or "", counted), bool(choice.finish_reason)
 
 
-def _counted(usage: Any) -> Usage:
+def _counted(usage: Any) -> Usage | None:
     details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
-    return Usage(usage.prompt_tokens, usage.completion_tokens, cached_tokens=cached)
+    cached = getattr(details, "cached_tokens", None)
+    return Usage.counted(usage.prompt_tokens, usage.completion_tokens, cached)
 
 
 @functools.cache

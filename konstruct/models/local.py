@@ -59,8 +59,13 @@ class LocalModel:
                 await self._check(response)
                 async for delta in self._deltas(_gulps(response.content.iter_any())):
                     yield delta
-        except TimeoutError:
-            raise ModelUnavailable(f"The model {self.name} did not finish within {deadline:.0f} s.") from None
+        except aiohttp.ClientConnectorError as error:
+            raise ModelUnavailable(f"The model {self.name} cannot be reached: {error}.", refused=True) from error
+        except TimeoutError as error:
+            unreached = isinstance(error, aiohttp.ConnectionTimeoutError)
+            raise ModelUnavailable(
+                f"The model {self.name} did not finish within {deadline:.0f} s.", refused=unreached
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise ModelUnavailable(f"The model {self.name} cannot be reached: {error}.") from error
 
@@ -82,7 +87,9 @@ class LocalModel:
             raise ModelUnavailable(f"The model {self.name} answered {response.content_type}, not a stream.")
         if response.status == 404 and '"error"' not in text:
             # Not the gateway speaks but the router before it: the models application is not up yet.
-            raise ModelUnavailable(f"The model {self.name} is still starting; `konstruct status` shows it.")
+            raise ModelUnavailable(
+                f"The model {self.name} is still starting; `konstruct status` shows it.", refused=True
+            )
         raise verdict(self.name, response.status, text, response.headers)
 
     async def _deltas(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Delta]:
@@ -120,6 +127,6 @@ def _read(event: dict[str, Any]) -> tuple[Delta, bool]:
         error = event["error"]
         raise ModelUnavailable(f"The model failed while answering: {error.get('message', error)}")
     usage = event.get("usage")
-    counted = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"])) if usage else None
+    counted = Usage.counted(usage.get("prompt_tokens"), usage.get("completion_tokens")) if usage else None
     choice: dict[str, Any] = next(iter(event["choices"]), {})
     return Delta(choice.get("delta", {}).get("content") or "", counted), bool(choice.get("finish_reason"))

@@ -73,11 +73,11 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
     raw, shown, usage = "", "", None
     # Every implementation is an async generator; closing it hangs up on the model.
     stream = cast("AsyncGenerator[Delta]", attempt.model.stream(attempt.prompt, deadline=attempt.seconds))
-    name, begun = attempt.model.name, False
+    name, refused = attempt.model.name, False
     try:
         async with aclosing(stream):
             while (delta := await _next_delta(stream, min(silence, end - _now()), name)) is not None:
-                begun, usage = True, delta.usage or usage
+                usage = delta.usage or usage
                 raw += delta.text
                 text = well_formed(raw)[:MAX_ANSWER_CHARS]
                 if text != shown and text.strip():
@@ -85,11 +85,12 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
                     await attempt.on_delta(shown)
                 if len(raw) > MAX_ANSWER_CHARS:
                     break
-    except asyncio.CancelledError:
-        begun = True  # the request is out, or may be
+    except (ModelUnavailable, ModelRefused) as failure:
+        refused = failure.refused and not raw
         raise
     finally:
-        guess = Usage.estimate(attempt.prompt, raw) if begun else Usage(0, 0)
+        # Whoever took the request in charges for it, also where no answer came in time.
+        guess = Usage(0, 0) if refused else Usage.estimate(attempt.prompt, raw)
         attempt.calls.append(Call(name, usage or guess))
     if not shown.strip():
         raise ModelUnavailable(f"The model {name} gave an empty answer.")

@@ -5,18 +5,27 @@ from collections.abc import Mapping
 from konstruct.errors import ModelRefused, ModelUnavailable
 
 RETRYABLE = frozenset({408, 409, 425, 429})
+# Somebody waited in vain for a model that may be at work, and charges for it.
+TIMED_OUT = frozenset({408, 504, 524})
 SERVER_ERRORS = 500
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 MAX_REASON_CHARS = 300
 
 
 def verdict(
-    name: str, status: int, reason: str, headers: Mapping[str, str] | None = None
+    name: str, status: int, reason: str, headers: Mapping[str, str] | None = None, *, refused: bool = True
 ) -> ModelUnavailable | ModelRefused:
-    """Choose the error for this status; operators see `reason`, so it must hold no secret."""
+    """Choose the error for this status; operators see `reason`, so it must hold no secret.
+
+    `refused`: it is what the provider itself answered, or the provider was not reached.
+    """
     reason = " ".join(reason.split())[:MAX_REASON_CHARS] or "no reason given"
     if status in RETRYABLE or status >= SERVER_ERRORS:
-        return ModelUnavailable(f"The model {name} answered {status}: {reason}", _retry_after(headers or {}))
+        return ModelUnavailable(
+            f"The model {name} answered {status}: {reason}",
+            _retry_after(headers or {}),
+            refused=refused and status not in TIMED_OUT,
+        )
     return ModelRefused(f"The model {name} refused with {status}: {reason}")
 
 

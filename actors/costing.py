@@ -27,6 +27,7 @@ def usage_of(
         "model": name,
         "provider": answering.provider,
         "calls": len(calls),
+        "answered": bool(result and result.calls),
         "prompt_tokens": _total(call.usage.prompt_tokens for call in calls),
         "cached_tokens": _total(call.usage.cached_tokens for call in calls),
         "completion_tokens": _total(call.usage.completion_tokens for call in calls),

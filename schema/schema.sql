@@ -295,6 +295,7 @@ create table usage (
   cached_tokens int not null default 0,           -- of the prompt's
   each_call jsonb,                                -- where there were several: model, tokens, picos (USD), price_version
   counted boolean not null default false,         -- in spending; not before the tenant has a budget
+  answered boolean not null default true,         -- a model did; without that, calls cost, but there is no reply to bill
   primary key (tenant_id, turn_id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
@@ -1056,13 +1057,15 @@ end $$;
 create function this_month() returns date language sql stable parallel safe
   return date_trunc('month', now() at time zone 'utc')::date;
 
--- What was spent by turns that reserved nothing, because there was no budget yet, counts from now on.
+-- What was spent by turns that reserved nothing, because there was no budget yet, counts from now on. Here and below the
+-- month is that of the tenant's row where that is later: who waited for its lock may have begun before the month did.
 create function count_unreserved(p_tenant uuid) returns void language plpgsql as $$
-declare v_month date := this_month();
+declare v_month date;
 begin
-  insert into spending (tenant_id, subject_id, scope, month) values (p_tenant, p_tenant, 'tenant', v_month)
+  insert into spending (tenant_id, subject_id, scope, month) values (p_tenant, p_tenant, 'tenant', this_month())
     on conflict do nothing;
-  perform 1 from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  select greatest(month, this_month()) into v_month
+    from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
   with counted as (
     update usage set counted = true
       where tenant_id = p_tenant and not counted and created_at >= v_month::timestamp at time zone 'utc'
@@ -1110,12 +1113,14 @@ create function reserve_budget(p_tenant uuid, p_conversation uuid, p_employee uu
   language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_month date := this_month();
+  v_month date;
   v_held reservations;
   v_cost jsonb;
 begin
   perform set_config('app.current_tenant', p_tenant::text, true), set_config('synchronous_commit', 'off', true);
-  perform 1 from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  select greatest(month, this_month()) into v_month
+    from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  v_month := coalesce(v_month, this_month());
   if not found or exists (select from usage where tenant_id = p_tenant and not counted
                             and created_at >= v_month::timestamp at time zone 'utc') then
     perform count_unreserved(p_tenant);
@@ -1158,22 +1163,22 @@ end $$;
 create function settle_budget(p_tenant uuid, p_conversation uuid, p_shard int, p_turn uuid, p_usage jsonb, p_budget jsonb)
   returns int[] language plpgsql as $$
 declare
-  v_month date := this_month();
+  v_month date;
   v_held reservations;
   v_raised int[];
 begin
-  perform 1 from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  select greatest(month, this_month()) into v_month
+    from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
   if (p_budget ->> 'held')::boolean then
     delete from reservations where tenant_id = p_tenant and turn_id = p_turn returning * into v_held;
     if not found then
       raise exception 'what turn % had reserved has expired', p_turn using errcode = 'KF002';
     end if;
     update spending set reserved_micros = reserved_micros - v_held.micros, reserved_tokens = reserved_tokens - v_held.tokens,
-        spent_micros = case when month < v_month then 0 else spent_micros end
-          + case when month > v_month then 0 else (p_usage ->> 'cost_micros')::bigint end,
-        spent_tokens = case when month < v_month then 0 else spent_tokens end + case when month > v_month then 0
-          else (p_usage ->> 'prompt_tokens')::bigint + (p_usage ->> 'completion_tokens')::bigint end,
-        month = greatest(month, v_month)
+        spent_micros = case when month < v_month then 0 else spent_micros end + (p_usage ->> 'cost_micros')::bigint,
+        spent_tokens = case when month < v_month then 0 else spent_tokens end
+          + (p_usage ->> 'prompt_tokens')::bigint + (p_usage ->> 'completion_tokens')::bigint,
+        month = v_month
       where tenant_id = p_tenant and subject_id in (p_tenant, v_held.employee_id, v_held.conversation_id);
   end if;
   -- Mostly there is nothing to tell, and it is found out for less than it takes to tell it.
@@ -1185,12 +1190,12 @@ begin
     return null;
   end if;
   with due as (
-    select s.subject_id, s.scope, s.month, u.unit, p.percent, u.spent, u.budget
+    select s.subject_id, s.scope, v_month as month, u.unit, p.percent, u.spent, u.budget
       from tenants t join spending s on s.tenant_id = t.id cross join lateral (values
-        ('micros', s.spent_micros, (t.budgets -> s.scope ->> 'micros')::bigint),
-        ('tokens', s.spent_tokens, (t.budgets -> s.scope ->> 'tokens')::bigint)) u (unit, spent, budget)
-        cross join unnest(array[50, 80, 100]) p (percent)
-      where t.id = p_tenant and s.month = v_month
+        ('micros', case when s.month = v_month then s.spent_micros else 0 end, (t.budgets -> s.scope ->> 'micros')::bigint),
+        ('tokens', case when s.month = v_month then s.spent_tokens else 0 end, (t.budgets -> s.scope ->> 'tokens')::bigint))
+        u (unit, spent, budget) cross join unnest(array[50, 80, 100]) p (percent)
+      where t.id = p_tenant
         and s.subject_id in (p_tenant, (p_usage ->> 'employee')::uuid, p_conversation)
         and u.budget is not null and (u.spent * 100 >= u.budget * p.percent or (p.percent = 100
           and s.scope = p_budget -> 'full' ->> 'scope' and u.unit = p_budget -> 'full' ->> 'unit'))),
@@ -1264,12 +1269,12 @@ begin
   end if;
   if p_usage is not null then
     insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens,
-                       cost_micros, provider, channel, price_version, cached_tokens, each_call, counted)
+                       cost_micros, provider, channel, price_version, cached_tokens, each_call, counted, answered)
       select p_tenant, p_turn, p_conversation, (p_usage ->> 'employee')::uuid, p_usage ->> 'model',
              (p_usage ->> 'calls')::int, (p_usage ->> 'prompt_tokens')::int, (p_usage ->> 'completion_tokens')::int,
              coalesce((p_usage ->> 'cost_micros')::bigint, 0), p_usage ->> 'provider', p_channel,
              p_usage ->> 'price_version', coalesce((p_usage ->> 'cached_tokens')::int, 0), p_usage -> 'each_call',
-             coalesce((p_budget ->> 'held')::boolean, false);
+             coalesce((p_budget ->> 'held')::boolean, false), coalesce((p_usage ->> 'answered')::boolean, true);
   end if;
   insert into outbox as o (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,
                            claimed_until, channel, address, source_id)
@@ -1991,20 +1996,19 @@ end $$;
 -- The ledger of a tenant: what each turn's models and each charged message cost.
 create function ledger_entries(p_tenant uuid, p_from timestamptz, p_to timestamptz)
   returns table (id uuid, source text, at timestamptz, cost_micros bigint, prompt_tokens bigint,
-                 completion_tokens bigint, kind text, price_version text) language sql stable as $$
+                 completion_tokens bigint, kind text, price_version text, answered boolean) language sql stable as $$
   select turn_id, 'turn', created_at, cost_micros, prompt_tokens::bigint, completion_tokens::bigint, model,
-         coalesce(price_version, '')
+         coalesce(price_version, ''), answered
     from usage where tenant_id = p_tenant and created_at >= p_from and created_at < p_to
   union all
-  select id, 'message', priced_at, cost_micros, 0, 0, trim(category || ' ' || country), price_version
+  select id, 'message', priced_at, cost_micros, 0, 0, trim(category || ' ' || country), price_version, false
     from message_charges where tenant_id = p_tenant and priced_at >= p_from and priced_at < p_to;
 $$;
 
--- An entry of the ledger in a plan's unit.
-create function in_units(p_unit text, p_source text, p_cost_micros bigint, p_tokens bigint)
+-- An entry of the ledger in a plan's unit: money, tokens or replies.
+create function in_units(p_unit text, p_answered boolean, p_cost_micros bigint, p_tokens bigint)
   returns bigint language sql immutable parallel safe
-  return case p_unit when 'micros' then p_cost_micros when 'tokens' then p_tokens
-                     else case p_source when 'turn' then 1 else 0 end end;
+  return case p_unit when 'micros' then p_cost_micros when 'tokens' then p_tokens else p_answered::int end;
 
 -- What the ledger got since then and no meter was told yet becomes meter events; again and again, it changes nothing.
 create function derive_meter_events(p_tenant uuid, p_since timestamptz, p_now timestamptz)
@@ -2014,12 +2018,12 @@ begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   insert into meter_events (tenant_id, id, source, customer, event_name, value, at, due_at)
     select distinct on (l.id) p_tenant, l.id, l.source, s.customer, p.event_name,
-           in_units(p.unit, l.source, l.cost_micros, l.prompt_tokens + l.completion_tokens), l.at, p_now
+           in_units(p.unit, l.answered, l.cost_micros, l.prompt_tokens + l.completion_tokens), l.at, p_now
     from ledger_entries(p_tenant, p_since, 'infinity') l
     join subscriptions s on s.tenant_id = p_tenant and l.at >= s.started_at and l.at < coalesce(s.ended_at, 'infinity')
       and s.status not in ('incomplete', 'incomplete_expired')
     join plans p on p.name = s.plan
-    where in_units(p.unit, l.source, l.cost_micros, l.prompt_tokens + l.completion_tokens) > 0
+    where in_units(p.unit, l.answered, l.cost_micros, l.prompt_tokens + l.completion_tokens) > 0
       and not exists (select from meter_events m where m.tenant_id = p_tenant and m.id = l.id)
     order by l.id, s.started_at
     on conflict do nothing;
@@ -2136,8 +2140,8 @@ begin
     with told as (
       select m.customer, m.event_name, m.value, m.state,
              case when u.turn_id is not null
-                    then in_units(p.unit, 'turn', u.cost_micros, u.prompt_tokens::bigint + u.completion_tokens)
-                  when c.id is not null then in_units(p.unit, 'message', c.cost_micros, 0)
+                    then in_units(p.unit, u.answered, u.cost_micros, u.prompt_tokens::bigint + u.completion_tokens)
+                  when c.id is not null then in_units(p.unit, false, c.cost_micros, 0)
                   else m.value end as today         -- forgotten with its conversation
       from meter_events m
       join lateral (select unit from plans where plans.event_name = m.event_name limit 1) p on true
@@ -2179,7 +2183,7 @@ begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   return query
     with entries as (
-      select l.id, in_units(p_unit, l.source, l.cost_micros, l.prompt_tokens + l.completion_tokens) as value
+      select l.id, in_units(p_unit, l.answered, l.cost_micros, l.prompt_tokens + l.completion_tokens) as value
       from ledger_entries(p_tenant, p_from, p_to) l),
     events as (
       select m.id, m.value, m.state, m.at >= p_from and m.at < p_to as own,
@@ -2389,7 +2393,7 @@ begin
               'cost_micros', new.cost_micros, 'employee', new.employee_id, 'conversation', new.conversation_id));
   return null;
 end $$;
-create trigger audit_model_call after insert on usage for each row execute function audit_model_call();
+create trigger audit_model_call after insert on usage for each row when (new.calls > 0) execute function audit_model_call();
 
 create function audit_send() returns trigger language plpgsql as $$
 begin

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from konstruct import tenant_file
 from konstruct.database import tenants
+from konstruct.identity import tenant_id
 from konstruct.vault import Vault
 from tests.rig import APP, TENANT, Rig, rig
 from tests.stub_model import StubModel
@@ -46,6 +47,13 @@ def ledger(town: Rig) -> list[dict[str, Any]]:
         return owner.execute("select * from usage order by created_at").fetchall()
 
 
+def in_replies(town: Rig) -> list[int]:
+    """What a plan by replies would bill."""
+    with psycopg.connect(town.settings.database_url or "") as owner:
+        asked = "select in_units('replies', answered, cost_micros, 0) from ledger_entries(%s, '-infinity', 'infinity')"
+        return [units for (units,) in owner.execute(asked, [tenant_id("acme")])]
+
+
 def at(row: dict[str, Any], asked: int, answered: int) -> int:
     """Tokens at so many micro-USD each, which divides without rest."""
     return int(row["prompt_tokens"] * asked + row["completion_tokens"] * answered)
@@ -60,6 +68,8 @@ async def test_a_turn_costs_its_tokens_at_the_price_of_its_model(town: Rig, spar
     assert (row["model"], row["provider"], row["channel"], row["calls"]) == ("gpt", "openai", "slack", 1)
     assert row["price_version"] == "tenant in=2000000 cached=2000000 out=8000000"
     assert row["each_call"] is None
+    assert row["answered"]
+    assert in_replies(town) == [1]
     assert town.model.requests[0]["max_tokens"] == 4096
 
 
@@ -95,6 +105,8 @@ async def test_what_came_of_models_that_gave_no_answer_is_on_the_bill_of_the_apo
     (row,) = ledger(town)
     assert row["calls"] == 4
     assert row["cost_micros"] > 0
+    assert not row["answered"]
+    assert in_replies(town) == [0]
 
 
 async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: Rig, spare: StubModel) -> None:

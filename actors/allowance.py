@@ -11,7 +11,7 @@ from actors.office import Office
 from konstruct import notice
 from konstruct.budget import Budget
 from konstruct.database import budgets
-from konstruct.database.budgets import Cost, Room
+from konstruct.database.budgets import BOUNDLESS, Cost, Room
 from konstruct.messages import Heard, Reply
 from konstruct.models import Answer, Call, Model, Prompt, Usage
 from konstruct.models.policy import ATTEMPTS, OnDelta, answer
@@ -71,25 +71,27 @@ class Allowance:
 
     async def _hold(self, assignment: Assignment, budget: Budget, prompt: Prompt) -> Choice | None:
         self._office.failpoint("before_reserve")
-        choices = [choice for choice in _choices(assignment, budget) if _priced(choice, assignment, budget)]
+        choices = _choices(assignment, budget)
         seeing = {model.sees for choice in choices for model in choice.models}
         self._sizes = {sees: tokens_at_most(prompt, sees=sees) for sees in seeing}
-        costs = [self._cost(choice, assignment) for choice in choices]
+        costs = [self._cost(choice, assignment, budget) for choice in choices]
         first = self._first
-        if choices:
-            self._room = await budgets.reserve(
-                self._office.database, first.tenant, first.conversation,
-                employee=assignment.employee, turn=self._turn, choices=costs,
-            )  # fmt: skip
-        self._chosen = choices[self._room.chosen] if self._room and self._room.chosen is not None else None
+        self._room = await budgets.reserve(
+            self._office.database, first.tenant, first.conversation,
+            employee=assignment.employee, turn=self._turn, choices=costs,
+        )  # fmt: skip
+        self._chosen = choices[self._room.chosen] if self._room.chosen is not None else None
         self._office.failpoint("after_reserve")
         if self._chosen is None or not self._chosen.own:
             what = "stopped" if self._chosen is None else "reduced"
-            log.warning("budget used up", turn_is=what, full=self._room and self._room.full)
+            log.warning("budget used up", turn_is=what, full=self._room.full)
             self._office.metrics.count("konstruct_budget_limited_turns_total", what)
         return self._chosen
 
-    def _cost(self, choice: Choice, assignment: Assignment) -> Cost:
+    def _cost(self, choice: Choice, assignment: Assignment, budget: Budget) -> Cost:
+        if unpriced := _unpriced(choice.models, assignment, budget):
+            log.error("no price known, so that no budget in USD could hold", models=unpriced)
+            return BOUNDLESS
         spent = [(call, assignment.terms.get(call.model_name, UNPRICED)) for call in self.calls]
         picos = sum(terms.price.picos(call.usage) for call, terms in spent)
         tokens = sum(call.usage.prompt_tokens + call.usage.completion_tokens for call, _ in spent)
@@ -115,7 +117,9 @@ class Allowance:
         if assignment.operators is None:
             return None
         link = notice.link_to(reply.channel, reply.address)
-        words = notice.of_budget(budget.tenant, assignment.name, link, [model.name for model in budget.instead])
+        instead = [m.name for m in budget.instead if not _unpriced([m], assignment, budget)]
+        unpriced = _unpriced(assignment.models, assignment, budget)
+        words = notice.of_budget(budget.tenant, assignment.name, link, instead, unpriced)
         return {"address": assignment.operators, **words}
 
 
@@ -124,8 +128,6 @@ def _choices(assignment: Assignment, budget: Budget) -> list[Choice]:
     return own + [Choice((model,), 1) for model in budget.instead]
 
 
-def _priced(choice: Choice, assignment: Assignment, budget: Budget) -> bool:
-    unknown = [model.name for model in choice.models if not assignment.terms[model.name].price.known]
-    if unknown and budget.in_money:
-        log.error("no price known, so that no budget in USD could hold", models=unknown)
-    return not (unknown and budget.in_money)
+def _unpriced(models: Sequence[Model], assignment: Assignment, budget: Budget) -> list[str]:
+    """Those that no budget of money could hold."""
+    return [model.name for model in models if budget.in_money and not assignment.terms[model.name].price.known]

@@ -7,7 +7,7 @@ from typing import Any
 from konstruct.errors import TenantFileInvalid
 from konstruct.models import Model
 from konstruct.price_list import PriceList
-from konstruct.tenant_file import BudgetEntries, TenantFile
+from konstruct.tenant_file import TenantFile
 
 USED_UP = "I'm sorry, I can't answer right now: the budget for my answers is used up for this month."
 TOLD = " The people I work for have been told."
@@ -38,15 +38,15 @@ def check_priced(tenant_file: TenantFile, prices: PriceList) -> None:
     employee = tenant_file.employee
     asked = {employee.model, employee.fallback_model, *tenant_file.budgets.at_limit}
     models = {m.name: (m.litellm, m.price.stored if m.price else None) for m in tenant_file.models if m.name in asked}
-    check_affordable(tenant_file.budgets, models, prices)
+    check_affordable(tenant_file.budgets.stored, models, prices)
 
 
 def check_affordable(
-    budgets: BudgetEntries, models: Mapping[str, tuple[str, Mapping[str, Any] | None]], prices: PriceList
+    stored: dict[str, Any], models: Mapping[str, tuple[str, Mapping[str, Any] | None]], prices: PriceList
 ) -> None:
-    """The same for models given as their LiteLLM string and their stated price."""
+    """The same for stored budgets, and models given as their LiteLLM string and their stated price."""
     for name, (litellm, stated) in models.items():
-        if limited(budgets.stored, "micros") and not prices.price(litellm, stated).known:
+        if limited(stored, "micros") and not prices.price(litellm, stated).known:
             raise TenantFileInvalid(
                 f"models.{name}: no price is known for {litellm}, so a budget in USD could not hold; "
                 "add `price: {input: 0.25, output: 2}`, in USD per million tokens."

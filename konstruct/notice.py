@@ -50,15 +50,27 @@ def books_differ(month: str, ledger: int, stripe: int, refused: int, micros: int
     )
 
 
-def of_budget(tenant: str, employee: str, link: str, instead: Sequence[str]) -> dict[str, str]:
-    """Words for SQL's format(): how far a budget is used up (`part`), that there is no room any more (`full`)."""
+def of_budget(
+    tenant: str, employee: str, link: str, instead: Sequence[str], unpriced: Sequence[str] = ()
+) -> dict[str, str]:
+    """Words for SQL's format(): how far a budget is used up (`part`), that there is no room any more (`full`).
+
+    `unpriced`: models whose price nobody knows, so that there is room for them in no budget of money.
+    """
     models = ", then ".join(instead).replace("%", "%%")
     then = f"Answers come from {models} as long as there is room." if instead else ""
-    stop = "Contacts who cannot be answered are told so. `budgets` in the tenant file sets the limit."
+    stop = "Contacts who cannot be answered are told so."
     words = {
         "part": "%2$s %% of the month's budget of %1$s is used: %3$s of %4$s.",
-        "full": f"The month's budget of %1$s has no room for another answer: %3$s of %4$s is used. {then} {stop}",
+        "full": "The month's budget of %1$s has no room for another answer: %3$s of %4$s is used. "
+        f"{then} {stop} `budgets` in the tenant file sets the limit.",
     }
+    if unpriced:
+        names = ", ".join(unpriced).replace("%", "%%")
+        words["full"] = (
+            f"Nobody knows what {names} costs, so the month's budget of %1$s, %4$s, could not hold. "
+            f"{then} {stop} The `price` of the model says it."
+        )
     subjects = {"tenant": tenant, "employee": employee, "conversation": f"one conversation ({link})"}
     return subjects | words
 

@@ -9,17 +9,15 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.access import Access, Owning, Viewing
-from deployments.admin.employees import employees
+from deployments.admin.affordable import check_prices_known
 from deployments.admin.models import models
 from deployments.admin.once import once
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import Problem
-from konstruct.budget import SCOPES, check_affordable
+from konstruct.budget import SCOPES
 from konstruct.database import budgets, configuration
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import tenant_of
-from konstruct.errors import TenantFileInvalid
-from konstruct.price_list import PriceList
 from konstruct.tenant_file import LOCAL, BudgetEntries
 
 router = APIRouter(prefix="/tenants/{tenant}/budgets", tags=["budgets"])
@@ -93,6 +91,7 @@ async def save_budgets(wanted: BudgetEntries, access: Owning) -> Response:
         access.check_match(await _read(connection))
         await _check(connection, access, wanted)
         await budgets.save(connection, wanted.stored)
+        await check_prices_known(connection, access)
         return await _read(connection)
 
     return await once(access, effect)
@@ -120,11 +119,3 @@ async def _check(connection: TenantConnection, access: Access, wanted: BudgetEnt
     for name in wanted.at_limit:
         if not name.startswith(LOCAL) and (name not in listed or listed[name].transcription):
             raise Problem(f"at_limit: {name} is no model of this tenant that answers.", status=422)
-    asked = {*wanted.at_limit}
-    for employee in await employees(connection):
-        asked |= {employee.model, employee.fallback_model or employee.model}
-    priced = {name: (listed[name].litellm, listed[name].price) for name in asked if name in listed}
-    try:
-        check_affordable(wanted, priced, PriceList.read(access.parts.settings.prices_file))
-    except TenantFileInvalid as invalid:
-        raise Problem(str(invalid), status=422) from None

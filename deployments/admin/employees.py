@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.access import Owning, Viewing
+from deployments.admin.affordable import check_prices_known
 from deployments.admin.once import once
 from deployments.admin.page import Page
 from deployments.admin.problem import NotHere, Problem
@@ -60,6 +61,7 @@ async def change_employee(id_: UUID, wanted: EmployeeEntry, access: Owning) -> R
         )
         check(TenantFile(tenant=access.name, employee=wanted, models=models))
         await save_employee(connection, wanted)
+        await check_prices_known(connection, access)
         return await _found(connection, id_)
 
     return await once(access, effect)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.access import Access, Owning, Viewing
+from deployments.admin.affordable import check_prices_known
 from deployments.admin.employees import employees
 from deployments.admin.once import once
 from deployments.admin.page import Page
@@ -68,6 +69,7 @@ async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: Owning
         if "api_key" not in wanted.model_fields_set:
             fields["api_key"] = await _key(connection, access, name)
         await save_model(connection, ModelEntry.model_validate(fields), access.parts.vault)
+        await check_prices_known(connection, access)
         return await _find(connection, access, name)
 
     return await once(access, effect)

@@ -21,6 +21,10 @@ class Cost:
     tokens: int
 
 
+# What nobody knows the price of could cost anything: there is no budget of money that has room for it.
+BOUNDLESS = Cost(micros=2**62, tokens=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """Which of the choices is held, None: there is room for none; `full`: the budget that has none for the first."""

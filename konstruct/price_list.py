@@ -19,6 +19,10 @@ from konstruct.tenant_file.model import PriceEntry
 
 BUNDLED = "litellm/model_prices_and_context_window_backup.json"
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+# Of models that search whether they are asked to or not, each search costs something besides.
+_SEARCHES = re.compile("search|research")
+# Who runs these pays for a machine, and nobody for tokens.
+SERVED_AT_HOME = frozenset({"ollama", "lemonade"})
 _ENTRIES = TypeAdapter(dict[str, PriceEntry])
 
 
@@ -59,6 +63,11 @@ def provider_of(model: str) -> str:
     return prefix if slash else str(_list().get(model, {}).get("litellm_provider", "openai"))
 
 
+def providers_of(model: str) -> set[str]:
+    """All that LiteLLM may take for its provider: it asks its list, too, where the name's beginning is none."""
+    return {provider_of(model), str(_list().get(model, {}).get("litellm_provider", provider_of(model)))}
+
+
 @functools.lru_cache(1_000)
 def _bundled(model: str) -> Price:
     provider, _, rest = model.partition("/")
@@ -66,11 +75,21 @@ def _bundled(model: str) -> Price:
     # The list names most models of the great providers without them.
     if entry is None and rest and str(_list().get(rest, {}).get("litellm_provider", "")).startswith(provider):
         entry = _list()[rest]
-    if entry is None or "input_cost_per_token" not in entry:
+    if entry is None or "input_cost_per_token" not in entry or not _by_tokens(entry, model):
         return NOBODY_KNOWS
     sizes = sorted(int(found[1]) for key in entry if (found := _ABOVE.fullmatch(key)))
     above = tuple((size * 1000, _rates(entry, f"_above_{size}k_tokens")) for size in sizes)
     return Price(f"litellm-{importlib.metadata.version('litellm')}", _rates(entry, ""), above)
+
+
+def _by_tokens(entry: Mapping[str, Any], model: str) -> bool:
+    """Whether tokens at these rates are all that a call costs; a listed 0 mostly means that nobody looked it up."""
+    if entry["litellm_provider"] in SERVED_AT_HOME:
+        return True
+    searches = entry["litellm_provider"] == "perplexity" or _SEARCHES.search(model)
+    if "input_cost_per_request" in entry or ("search_context_cost_per_query" in entry and searches):
+        return False
+    return bool(entry["input_cost_per_token"] and entry.get("output_cost_per_token"))
 
 
 def _rates(entry: Mapping[str, Any], size: str) -> Rates:
@@ -93,9 +112,8 @@ def _list() -> dict[str, dict[str, Any]]:
     # Read as a file: importing LiteLLM takes seconds, and only who asks a hosted model pays for that.
     path = importlib.metadata.distribution("litellm").locate_file(BUNDLED)
     listed: dict[str, dict[str, Any]] = orjson.loads(Path(str(path)).read_bytes())
-    wanted = {name: entry for name, entry in listed.items() if "input_cost_per_token" in entry}
-    kept = re.compile(r"(in|out)put_cost_per_(reasoning_)?token(_above_\d+k_tokens)?|cache_read_input_token_cost.*")
-    return {
-        name: {key: value for key, value in entry.items() if key == "litellm_provider" or kept.fullmatch(key)}
-        for name, entry in wanted.items()
-    }
+    kept = re.compile(
+        r"(in|out)put_cost_per_(reasoning_)?token(_above_\d+k_tokens)?|cache_read_input_token_cost.*"
+        "|litellm_provider|input_cost_per_request|search_context_cost_per_query"
+    )
+    return {name: {key: value for key, value in entry.items() if kept.fullmatch(key)} for name, entry in listed.items()}

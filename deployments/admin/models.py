@@ -12,6 +12,7 @@ from deployments.admin.employees import employees
 from deployments.admin.once import once
 from deployments.admin.page import Page
 from deployments.admin.problem import NotHere, Problem
+from deployments.admin.reserved import check_reserved
 from konstruct.database import configuration
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import models_of, save_model, tenant_of
@@ -68,7 +69,9 @@ async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: Owning
         fields: dict[str, Any] = wanted.model_dump() | {"name": name}
         if "api_key" not in wanted.model_fields_set:
             fields["api_key"] = await _key(connection, access, name)
-        await save_model(connection, ModelEntry.model_validate(fields), access.parts.vault)
+        entry = ModelEntry.model_validate(fields)
+        await check_reserved(connection, access, [entry])
+        await save_model(connection, entry, access.parts.vault)
         await check_prices_known(connection, access)
         return await _find(connection, access, name)
 

@@ -15,6 +15,7 @@ from deployments.admin.models import HostedModel, models
 from deployments.admin.once import once
 from deployments.admin.page import INSTALLATION, After, Limit, Page, opened, seal
 from deployments.admin.problem import NotHere, Problem
+from deployments.admin.reserved import check_reserved
 from konstruct.budget import check_priced
 from konstruct.database import configuration
 from konstruct.database.installation import tenant_names
@@ -87,6 +88,7 @@ async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
         await configuration.lock(connection)
         if access.if_match is not None:
             access.check_match(await _read(connection, access))
+        await check_reserved(connection, access, wanted.models)
         changed = await apply_within(connection, wanted, access.parts.vault)
         return Applied(name=access.name, id=access.tenant, changed=changed)
 

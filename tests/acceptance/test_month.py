@@ -102,13 +102,14 @@ async def bring_online(k: Month) -> None:
     employee = {"name": "Mia", "instructions": "You answer.", "model": "local/smollm2"}
     file = {"tenant": "initech", "employee": employee, "operators": {"slack_channel": OPERATORS}}
     assert (await k.ask("", "PUT", file))["changed"]
+    # A price, and an address in this network, are for the installation's owner to give.
+    await k.ask("/models/hosted", "PUT", MODEL | {"api_base": k.model.url, "api_key": KEY})
     k.token = (await k.ask("/tokens", "POST", {"name": "the operator", "role": "owner"}, 201))["token"]
     slack = {
         "team_id": INITECH.team, "app_id": INITECH.app, "bot_user_id": INITECH.bot_user,
         "bot_token": INITECH.bot_token, "signing_secret": INITECH.signing_secret,
     }  # fmt: skip
     await k.ask("/channels", "POST", {"slack": slack}, 201)
-    await k.ask("/models/hosted", "PUT", MODEL | {"api_base": k.model.url, "api_key": KEY})
     mia = (await k.ask("/employees"))["items"][0]
     await k.ask(
         f"/employees/{mia['id']}", "PUT", {key: mia[key] for key in ("name", "instructions")} | {"model": "hosted"}

@@ -107,3 +107,21 @@ def test_a_price_in_a_tenant_file_is_exact() -> None:
 def test_a_negative_price_is_refused() -> None:
     with pytest.raises(TenantFileInvalid, match=r"price\.input"):
         tenant_file.parse(EMPLOYEE + "models: [{name: gpt, litellm: x/y, price: {input: -1, output: 2}}]", {})
+
+
+FEES = ["perplexity/sonar", "perplexity/sonar-medium-online", "openai/gpt-4o-search-preview", "gpt-5-search-api"]
+LISTED_AS_NOTHING = ["volcengine/deepseek-v3-2-251201", "gigachat/GigaChat-2-Max", "azure/model-router"]
+
+
+@pytest.mark.parametrize("model", FEES + LISTED_AS_NOTHING)
+def test_a_model_that_costs_more_than_its_tokens_or_is_listed_at_nothing_has_no_known_price(model: str) -> None:
+    assert provider_of(model) != "local"
+    assert not PriceList().price(model).known
+    assert PriceList().price(model, {"input": 1, "cached": None, "output": 1}).known
+
+
+@pytest.mark.parametrize(
+    "model", ["openai/gpt-4o", "gpt-5-mini", "anthropic/claude-sonnet-4-5", "ollama/llama3", "gemini/gemini-2.5-pro"]
+)
+def test_models_that_cost_their_tokens_and_those_at_home_keep_their_price(model: str) -> None:
+    assert PriceList().price(model).known

@@ -22,8 +22,9 @@ class Planned:
 
     conversation: int
     worst: int
-    share: int  # percent of the worst case that it really costs
+    share: int  # percent of the worst case that it really costs; more where a provider counts what it likes
     dies: str
+    turns: bool = False  # the month does, right before it
 
 
 class Crashed(Exception):
@@ -39,12 +40,19 @@ class BudgetTown:
         self.hosts = hosts
         self.tenant = tenant_id(f"t{uuid4().hex}")
         self.employee = employee_id(self.tenant, "Ada")
-        self.settled = self.stopped = 0
+        self.settled = self.stopped = self.excess = self.months = self.this_month = 0
         self._epochs: dict[int, int] = {}
         self._in_turn: dict[int, asyncio.Lock] = {}
 
     async def found(self, limits: dict[str, dict[str, int | None]]) -> None:
-        """Create the tenant with these budgets and own all its shards."""
+        """Create the tenant with these budgets and own all its shards; the month is the test's to turn."""
+        with psycopg.connect(self.url) as owner:
+            owner.execute("create table if not exists calendar (month date)")
+            owner.execute("grant select on calendar to konstruct_app")
+            owner.execute("delete from calendar")
+            owner.execute("insert into calendar values (date_trunc('month', now() at time zone 'utc'))")
+            body = "language sql stable as 'select month from calendar'"
+            owner.execute(f"create or replace function this_month() returns date {body}".encode())
         async with self.hosts[0].tenant(self.tenant) as connection:
             await connection.run("save_tenant", name=str(self.tenant), quiet_seconds=0, escalation={}, operators={})
             await budgets.save(connection, limits)
@@ -53,6 +61,8 @@ class BudgetTown:
     async def take(self, number: int, planned: Planned, *, abandon: bool) -> None:
         """One turn, repeated by the next host after a crash, unless it is abandoned."""
         conversation = UUID(int=self.tenant.int ^ (planned.conversation + 1))
+        if planned.turns:
+            await asyncio.to_thread(self._turn_month)
         async with self._in_turn.setdefault(planned.conversation, asyncio.Lock()):
             heard = await self._hear(conversation, number)
             try:
@@ -79,7 +89,7 @@ class BudgetTown:
         return heard
 
     async def _run(self, host: Database, heard: Heard, planned: Planned, dies: str) -> None:
-        turn = turn_id(self.tenant, heard.conversation, heard.id)
+        turn, month = turn_id(self.tenant, heard.conversation, heard.id), self.months
         _die(dies, "before reserve")
         worst = Cost(planned.worst, planned.worst)
         room = await budgets.reserve(
@@ -90,8 +100,10 @@ class BudgetTown:
         await asyncio.sleep(0)
         _die(dies, "before settle")
         budget = {"held": room.held, "full": room.full, "tell": None}
+        self.excess += max(cost - planned.worst, 0)
         await self._commit(host, heard, turn, cost, budget)
         self.settled += cost
+        self.this_month += cost if month == self.months else 0
         self.stopped += room.chosen is None
 
     async def _commit(self, host: Database, heard: Heard, turn: UUID, cost: int, budget: dict[str, object]) -> None:
@@ -110,8 +122,9 @@ class BudgetTown:
         """Spent, reserved and both, in micro-USD by scope (of conversations the greatest); what the ledger says."""
         with psycopg.connect(self.url) as owner:
             rows = owner.execute(
-                "select scope, max(spent_micros), max(reserved_micros), max(spent_micros + reserved_micros)"
-                " from spending where tenant_id = %s group by 1",
+                "select scope, max(spent), max(reserved_micros), max(spent + reserved_micros) from (select *,"
+                " case when month = max(month) over () then spent_micros else 0 end as spent"
+                " from spending where tenant_id = %s) s group by 1",
                 [self.tenant],
             ).fetchall()
             [(ledger, left)] = owner.execute(
@@ -120,6 +133,12 @@ class BudgetTown:
                 {"t": self.tenant},
             ).fetchall()
         return {scope: (spent, held, both) for scope, spent, held, both in rows} | {"ledger": (ledger, left, 0)}
+
+    def _turn_month(self) -> None:
+        with psycopg.connect(self.url, autocommit=True) as owner:
+            owner.execute("update calendar set month = month + interval '1 month'")
+        self.months += 1
+        self.this_month = 0
 
     def expire(self) -> None:
         """Let the time pass after which what crashed turns hold is free."""

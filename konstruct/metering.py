@@ -29,11 +29,14 @@ class MeterEvent:
 
 @dataclass(frozen=True, slots=True)
 class MeterErrors:
-    """One report of what was wrong. `named`: events with their errors; `unnamed`: how many more there are."""
+    """One report of what was wrong. `named`: errors by event's id and `anew`; `unnamed`: how many more there are.
+
+    `event_name` "": of no meter that Stripe knows.
+    """
 
     summary: str
     count: int
-    named: Mapping[UUID, str]
+    named: Mapping[tuple[UUID, int], str]
     event_name: str
     begin: datetime
     end: datetime

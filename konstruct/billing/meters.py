@@ -1,5 +1,6 @@
 """Stripe's billing meters: telling usage, reading what was added up, and what Stripe found wrong."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ALREADY_THERE = "already exists with identifier"
-UUID_CHARS = 36
+# An event's key, or its identifier.
+KEY = re.compile(r"(?P<id>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})(\.(?P<anew>\d{1,6}))?(\.\d+)?")
 
 
 class Meters:
@@ -62,6 +64,8 @@ class Meters:
         """Fetch what a thin event only announces. Raises as `tell` does."""
         event = await self._call(lambda client: client.v2.core.events.retrieve(str(body.get("id"))).to_dict())
         related = event.get("related_object") or {}
+        # A meter may have ended, and another one have taken its name.
+        self._ids.clear()
         name = await self._event_name(str(related["id"])) if related.get("id") else ""
         try:
             return _errors(event.get("data") or {}, name)
@@ -103,10 +107,9 @@ def _errors(content: Mapping[str, Any], event_name: str) -> MeterErrors:
     for kind in reason.get("error_types") or []:
         for sample in kind.get("sample_errors") or []:
             told = str((sample.get("request") or {}).get("identifier", ""))
-            try:
-                named[UUID(told[:UUID_CHARS])] = f"{kind.get('code')}: {sample.get('error_message', '')}"[:1000]
-            except ValueError:
-                continue
+            if found := KEY.fullmatch(told):
+                event = UUID(found["id"]), int(found["anew"] or 0)
+                named[event] = f"{kind.get('code')}: {sample.get('error_message', '')}"[:1000]
     return MeterErrors(
         summary=str(content.get("developer_message_summary", ""))[:1000],
         count=int(reason.get("error_count") or len(named)),

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from konstruct.database import plans
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.metering import IDENTIFIER_SECONDS, MeterErrors, MeterEvent
 
@@ -129,16 +130,26 @@ async def put_off_report(database: Database, event: str, error: str, *, due: dat
 async def apply_report(database: Database, event: str, errors: MeterErrors, *, due: datetime) -> int:
     """Refuse the events that a report names and doubt those that it may mean; how many it named of ours."""
     found = 0
+    doubted = await _doubted(database, errors)
     for tenant in await subscribers(database):
         # The seconds before an event was marked as sent belong to it as well.
         begin = errors.begin - LEASE
         found += await database.run(
-            "doubt_meter_events", tenant=tenant, ids=list(errors.named), errors=list(errors.named.values()),
-            event_name=errors.event_name if errors.unnamed else "", due=due, begin=begin,
-            until=errors.end + LEASE,
+            "doubt_meter_events", tenant=tenant, ids=[id_ for id_, _ in errors.named],
+            anews=[anew for _, anew in errors.named], errors=list(errors.named.values()), event_names=doubted, due=due,
+            begin=begin, until=errors.end + LEASE,
         )  # fmt: skip
     await database.run("close_meter_report", event=event, count=errors.count, summary=errors.summary)
     return found
+
+
+async def _doubted(database: Database, errors: MeterErrors) -> list[str]:
+    """The meters of events that a report counts and does not name."""
+    if not errors.unnamed:
+        return []
+    if errors.event_name:
+        return [errors.event_name]
+    return sorted({plan.event_name for plan in (await plans.offered(database)).values()})
 
 
 async def subscribers(database: Database) -> list[UUID]:

@@ -21,7 +21,7 @@ select settle_meter_events(:tenant, :ids, :states, :error, :due, :now);
 
 -- name: doubt_meter_events$
 -- What Stripe reports as wrong; how many events it names.
-select doubt_meter_events(:tenant, :ids, :errors, :event_name, :begin, :until, :due);
+select doubt_meter_events(:tenant, :ids, :anews, :errors, :event_names, :begin, :until, :due);
 
 -- name: resend_meter_events$
 -- Refused meter events are told anew; how many.

@@ -93,6 +93,55 @@ async def test_a_meter_that_is_not_there_is_reported_without_its_name_and_mended
     assert k.counted() == 700
 
 
+async def test_events_of_a_meter_that_is_not_there_are_all_found_also_those_that_are_not_named(k: BillingRig) -> None:
+    await k.subscribe(ACME)
+    await k.subscribe(GLOBEX)
+    simulated.deactivate(k.stripe.world, Call({}, (k.metered[ACME].meter,)))
+    k.stripe.world.store.get("billing.meter", k.metered[ACME].meter)["event_name"] = "renamed"
+    for n in range(12):
+        k.use(ACME, 100 + n)
+    k.use(GLOBEX, 7)
+    await k.drain()
+    assert report(k)[0]["type"] == "v1.billing.meter.no_meter_found"
+    await k.drain()
+    assert k.states() == {"refused": 5, "doubtful": 8}
+    await ask(lambda: meter_sync(k))
+    await k.resend(ACME)
+    await k.resend(GLOBEX)
+    for _ in range(6):
+        await k.drain()
+        k.stripe.clock.advance(3700)
+    assert (k.counted(ACME), k.counted(GLOBEX)) == (k.ledger(ACME), k.ledger(GLOBEX))
+    assert k.states() == {"sent": 13}
+
+
+async def test_a_second_report_of_an_event_that_was_mended_since_refuses_nothing(k: BillingRig) -> None:
+    await k.subscribe(ACME)
+    delete_customer(k)
+    k.use(ACME, 9)
+    await k.drain()
+    report(k)
+    await k.drain()
+    k.stripe.world.store.get("customer", k.metered[ACME].customer)["deleted"] = False
+    await k.resend(ACME)
+    await k.drain()
+    assert k.counted() == 9
+    for one in k.stripe.world.store.all("billing.meter_event"):
+        one["reported"] = False
+    assert report(k)
+    await k.drain()
+    assert k.states() == {"sent": 1}
+    assert await k.resend(ACME) == 0
+    # Told anew and wrong again, it is refused again.
+    k.execute("update meter_events set state = 'refused'")
+    delete_customer(k)
+    await k.resend(ACME)
+    await k.drain()
+    report(k)
+    await k.drain()
+    assert k.states() == {"refused": 1}
+
+
 def meter_sync(k: BillingRig) -> str:
     asked: Any = {"display_name": "Usage", "event_name": EVENT_NAME, "default_aggregation": {"formula": "sum"}}
     return sdk(k.stripe).v1.billing.meters.create(asked).id

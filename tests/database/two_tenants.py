@@ -34,6 +34,7 @@ ARGUMENTS: dict[str, Any] = {
     "bodies": [{"text": "hers"}], "channel": "slack", "channels": ["slack"], "claim_seconds": 5.0,
     "contact": CONTACT, "contacts": [CONTACT], "conversation": CONVERSATION,
     "conversations": [CONVERSATION], "embeddings": [VECTOR], "employee": EMPLOYEE, "epoch": 1,
+    "anews": [0], "event_names": ["x"],
     "epochs": [1], "error": "x", "errors": ["x"], "events": [f"{CANARY}:1"], "external_id": "x",
     "external_ids": ["x"], "fallback_model": None, "host": 0, "hosts": 1, "id": EMPLOYEE, "ids": [],
     "inbox": [1], "instructions": "x", "keys": [], "kind": "slack", "limit": 10, "limits": {}, "litellm": "x/y",

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from konstruct.database import erasure
@@ -17,7 +17,7 @@ from konstruct.media.store import MediaStore
 Rows = AsyncIterator[tuple[str, Sequence[Any]]]
 
 
-async def take_tenant(database: Database, store: MediaStore, tenant: UUID, file: Path) -> dict[str, int]:
+async def take_tenant(database: Database, store: MediaStore, tenant: UUID, file: Path | BinaryIO) -> dict[str, int]:
     """Write everything of a tenant; answers how many rows of which table, and how many files."""
 
     async def rows() -> Rows:
@@ -27,7 +27,7 @@ async def take_tenant(database: Database, store: MediaStore, tenant: UUID, file:
     return await _write(file, store, tenant, rows())
 
 
-async def take_person(database: Database, store: MediaStore, person: Person, file: Path) -> dict[str, int]:
+async def take_person(database: Database, store: MediaStore, person: Person, file: Path | BinaryIO) -> dict[str, int]:
     """Write everything about a person."""
 
     async def rows() -> Rows:
@@ -43,7 +43,7 @@ def manifest(file: Path) -> Any:
         return json.loads(archive.read("manifest.json"))
 
 
-async def _write(file: Path, store: MediaStore, tenant: UUID, rows: Rows) -> dict[str, int]:
+async def _write(file: Path | BinaryIO, store: MediaStore, tenant: UUID, rows: Rows) -> dict[str, int]:
     counts: dict[str, int] = {}
     digests: set[str] = set()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

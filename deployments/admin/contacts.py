@@ -1,15 +1,14 @@
 """`/contacts` and `/export`: what is stored of a person or a tenant, taken along or forgotten."""
 
-import os
 import tempfile
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from functools import partial
+from os import SEEK_END
+from typing import Annotated, Any, BinaryIO, Literal
 
-from fastapi import APIRouter
-from fastapi import Path as InPath
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response
+from fastapi import APIRouter, Path
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from deployments.admin.access import Access, Owning
 from deployments.admin.apart import apart
@@ -23,8 +22,9 @@ from konstruct.media.store import MediaStore, open_store
 router = APIRouter(prefix="/tenants/{tenant}", tags=["contacts"])
 
 Channel = Literal["slack", "whatsapp", "web"]
-Contact = Annotated[str, InPath(min_length=1, max_length=200, description="Any name that the channel gives them.")]
-Take = Callable[[Database, MediaStore, Path], Awaitable[object]]
+Contact = Annotated[str, Path(min_length=1, max_length=200, description="Any name that the channel gives them.")]
+Take = Callable[[Database, MediaStore, BinaryIO], Awaitable[object]]
+PIECE_BYTES = 65_536
 ZIPPED: dict[int | str, dict[str, Any]] = {200: {"description": "A ZIP file.", "content": {"application/zip": {}}}}
 
 
@@ -63,18 +63,33 @@ async def _known(access: Access, channel: str, contact: str) -> Person:
 
 
 async def _taken(access: Access, name: str, take: Take) -> Response:
-    settings, file = access.parts.settings, _new_file()
-    try:
-        await apart(settings, lambda database: take(database, open_store(settings), file))
-    except BaseException:
-        file.unlink()
-        raise
-    return FileResponse(
-        file, media_type="application/zip", filename=f"{name}.zip", background=BackgroundTask(file.unlink)
-    )
+    settings = access.parts.settings
+
+    async def made(database: Database) -> BinaryIO:
+        # It has no name: whatever ends the export, or this process, leaves nothing behind.
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - Zipped closes it
+        try:
+            await take(database, open_store(settings), file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    return Zipped(await apart(settings, made), name)
 
 
-def _new_file() -> Path:
-    handle, name = tempfile.mkstemp(suffix=".zip")
-    os.close(handle)
-    return Path(name)
+class Zipped(StreamingResponse):
+    """A ZIP file, closed when it was sent, and when whoever asked for it went away."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """`file` is ours to close."""
+        self._file = file
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
+        headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}.zip"'}
+        super().__init__(iter(partial(file.read, PIECE_BYTES), b""), headers=headers, media_type="application/zip")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        with self._file:
+            await super().__call__(scope, receive, send)

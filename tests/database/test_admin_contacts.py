@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
+import tempfile
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
@@ -11,7 +14,7 @@ import pytest_asyncio
 
 from konstruct.errors import NameForgotten
 from konstruct.media.store import open_store
-from tests.admin_rig import AdminRig, admin_rig
+from tests.admin_rig import ADMIN_TOKEN, AdminRig, admin_rig
 from tests.database.forgotten import ACME, GLOBEX, SECRET, dump, until_quiet
 from tests.rig import APP, apply
 
@@ -40,6 +43,47 @@ async def test_an_owner_takes_along_what_is_stored_and_then_has_it_forgotten(k: 
     assert (await k.ask(f"{ALICE}/export")).status == 404
     done = k.sql("select actor, request_id from audit_events where action = 'contact.erased'")
     assert done == [("installation", erased.headers["X-Request-Id"])]
+
+
+async def test_what_a_tenant_takes_along_holds_nothing_made_of_its_secrets(k: AdminRig) -> None:
+    secrets = {"access_token": "EAAG-planted", "app_secret": "0123456789abcdef" * 2, "verify_token": "hello-verify"}
+    number = {"phone_number_id": "1065", "quote": True, **secrets}
+    assert (await k.ask("/tenants/acme/channels", "POST", body={"whatsapp": number})).status == 201
+    taken = (await k.ask("/tenants/acme/export")).text
+    assert '"1065"' in taken
+    assert '"options": {"quote": true}' in taken
+    assert "_sha256" not in taken
+    for secret in secrets.values():
+        assert secret not in taken
+        assert sha256(secret.encode()).hexdigest() not in taken
+
+
+async def test_what_is_taken_along_lies_nowhere_that_a_broken_export_could_leave_it(
+    k: AdminRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await open_store(k.rig.settings).put(ACME, os.urandom(50_000_000))
+    k.sql("update messages set files = %s where role = 'contact'", json.dumps([digest]))
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    url, bearer = f"{k.rig.url}/admin/v1{ALICE}/export", {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    async with k.session.get(url, headers=bearer) as answer:
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="contact.zip"'
+        assert int(answer.headers["Content-Length"]) > 50_000_000
+        await answer.content.readexactly(1_000)
+        assert list(room.iterdir()) == []
+        answer.close()  # somebody who goes away in the middle
+    assert (await k.ask("/tenants/acme")).status == 200
+    assert await none_open_in(room)
+
+
+async def none_open_in(room: Path) -> bool:
+    """Whether no file is open there, named or not, in a moment."""
+    for _ in range(100):
+        if not [path for path in Path("/proc/self/fd").iterdir() if path.resolve().is_relative_to(room)]:
+            return True
+        await asyncio.sleep(0.05)
+    return False
 
 
 async def test_only_owners_may_and_strangers_find_nobody(k: AdminRig, database_url: str) -> None:

@@ -9,8 +9,12 @@ from typing import Any
 import structlog
 
 SECRET_NAMES = ("token", "secret", "key", "password", "authorization")
-# Tokens of Slack, of model providers and bearers, passwords in URLs: also in sentences and tracebacks.
-_SECRETS = re.compile(r"xox[a-z]-[\w-]+|\bsk-[\w-]{8,}|(?<=Bearer )\S+|(?<=://)[^\s/@]+(?=@)")
+# Also in sentences and tracebacks: Slack's tokens, model providers' keys, Stripe's keys and signing secrets, tokens and
+# sessions of the operators' API, bearers, passwords in URLs.
+_SECRETS = re.compile(
+    r"xox[a-z]-[\w-]+|\bsk-[\w-]{8,}|(?<![A-Za-z0-9])(?:[sr]k_(?:live|test)|whsec|kt|kss)_[\w-]{8,}"
+    r"|(?<=Bearer )\S+|(?<=://)[^\s/@]+(?=@)"
+)
 _HIDDEN = "(hidden)"
 
 

@@ -73,6 +73,27 @@ def test_a_bearer_token_inside_of_a_sentence_is_hidden(capsys: pytest.CaptureFix
     assert PLANTED not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "begins", ["kt_0badcafe0badcafe0badcafe0badcafe_", "kss_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"]
+)
+def test_secrets_are_known_by_how_they_begin(begins: str, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = f"{begins}planted-1234567890_x"
+    logs.configure("info")
+    log = structlog.get_logger()
+    log.warning("refused", reason=f"No such key: '{secret}'.", address=f"/a?session={secret}&b=1")
+    log.warning("failed", exc_info=ValueError(secret), cookie=f"konstruct_session={secret}; other=1")
+    shown = capsys.readouterr().err
+    assert "planted" not in shown
+    assert "No such key: '(hidden)'." in shown
+    assert "&b=1" in shown
+
+
+def test_what_only_looks_a_little_like_a_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info")
+    structlog.get_logger().info("called", reason="task_live_updates took a risk_test_suite, apkt_unknownthing")
+    assert "task_live_updates took a risk_test_suite, apkt_unknownthing" in capsys.readouterr().err
+
+
 def test_records_that_carry_secrets_do_not_show_them() -> None:
     acme = tenant_id("acme")
     slack = {

@@ -75,6 +75,11 @@ class Standing:
         return self.snapshot.status in KNOWN
 
 
+def is_live(status: str, ended_at: object) -> bool:
+    """Whether Stripe goes on to invoice a subscription, or would when its payment is mended."""
+    return ended_at is None and status not in PENDING and status != "canceled"
+
+
 def rank_of(type_: str) -> int:
     """Where an event of this type stands among others of the same second."""
     return _RANKS.get(type_, _RANK)

@@ -4,13 +4,13 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from konstruct.billing.event import METADATA_PLAN, METADATA_TENANT
+from konstruct.billing.event import METADATA_PLAN, METADATA_TENANT, snapshot_of
 from konstruct.billing.stripe_api import StripeApi
 from konstruct.database import plans, subscriptions
 from konstruct.database.pool import Database
 from konstruct.errors import AlreadySubscribed, PlanNotSold, StripeRefused
 from konstruct.plans import Plan
-from konstruct.subscription import PENDING
+from konstruct.subscription import is_live
 
 RETURN = "/stripe/return"
 MOST_TRIAL_DAYS = 90
@@ -33,17 +33,19 @@ class Cashier:
                 f"There is no plan {plan_name!r} with a price in Stripe; `konstruct bill plans -f plans.yaml` adds one."
             )
         for one in await subscriptions.of_tenant(self._database, tenant):
-            if one["ended_at"] is None and one["status"] not in PENDING:
-                raise AlreadySubscribed(
-                    f"{name} has the subscription {one['id']} ({one['status']}); the portal changes or ends it."
-                )
-        asked = _session(tenant, plan, await self._customer(tenant, name), self._back, trial_days)
+            if is_live(one["status"], one["ended_at"]):
+                raise _subscribed(name, one["id"], one["status"])
+        customer = await self._customer(tenant, name)
+        await self._check_unsubscribed(customer, name)
+        asked = _session(tenant, plan, customer, self._back, trial_days)
         options = {"idempotency_key": _key("checkout", tenant, key)}
         session = await self._api.call(
             lambda client: client.v1.checkout.sessions.create(asked, options)  # type: ignore[arg-type]
         )
-        if not session.url:
-            raise StripeRefused("This Checkout was completed, or has expired; ask for another one.")
+        if not session.url or not await self._is_only_open(session.id, customer, name):
+            raise StripeRefused(
+                "This Checkout was completed, has expired, or gave way to another; ask for another one."
+            )
         return str(session.url)
 
     async def portal(self, tenant: UUID, name: str, *, key: str) -> str:
@@ -57,6 +59,41 @@ class Cashier:
             )
         )
         return str(session.url)
+
+    async def _check_unsubscribed(self, customer: str, name: str) -> None:
+        """Stripe itself is asked: its webhook may be late."""
+        offered = await plans.offered(self._database)
+        sold = {price for plan in offered.values() for price in (plan.fee_price, plan.usage_price) if price}
+        params: Any = {"customer": customer, "limit": 100}
+        found = await self._api.call(
+            lambda client: [one.to_dict() for one in client.v1.subscriptions.list(params).auto_paging_iter()]
+        )
+        for one in filter(None, map(snapshot_of, found)):
+            if is_live(one.status, one.ended_at) and sold.intersection(one.prices):
+                raise _subscribed(name, one.id, one.status)
+
+    async def _is_only_open(self, session: str, customer: str, name: str) -> bool:
+        """Closes the pages from before: each would make a subscription of its own. False: it is not open any more."""
+        params: Any = {"customer": customer, "status": "open", "limit": 100}
+        found = await self._api.call(
+            lambda client: [one.to_dict() for one in client.v1.checkout.sessions.list(params).auto_paging_iter()]
+        )
+        newest_first = [one["id"] for one in found if METADATA_TENANT in (one.get("metadata") or {})]
+        if session not in newest_first:
+            return False
+        try:
+            for earlier in newest_first[newest_first.index(session) + 1 :]:
+                await self._expire(earlier)
+        except StripeRefused as refused:
+            await self._expire(session)
+            raise AlreadySubscribed(
+                f"An earlier Checkout of {name} was completed, or expired, just now; "
+                "`konstruct subscription show` says which. Ask again if there is no subscription."
+            ) from refused
+        return True
+
+    async def _expire(self, session: str) -> None:
+        await self._api.call(lambda client: client.v1.checkout.sessions.expire(session))
 
     async def _customer(self, tenant: UUID, name: str) -> str:
         known = await subscriptions.customer(self._database, tenant)
@@ -79,6 +116,10 @@ class Cashier:
             )
         )
         return created.id
+
+
+def _subscribed(name: str, id_: str, status: str) -> AlreadySubscribed:
+    return AlreadySubscribed(f"{name} has the subscription {id_} ({status}); the portal changes or ends it.")
 
 
 def _session(tenant: UUID, plan: Plan, customer: str, back: str, trial_days: int) -> dict[str, Any]:

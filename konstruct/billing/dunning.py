@@ -1,6 +1,6 @@
 """What operators are told about money: in their words, once for each event."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,14 @@ def unknown(now: Standing) -> str:
     return (
         f"Stripe calls the subscription {now.snapshot.id} {now.snapshot.status!r}, which this version of Konstruct "
         "does not know. The employees go on answering; look into Stripe's Dashboard, and update Konstruct."
+    )
+
+
+def doubled(subscriptions: Sequence[str]) -> str:
+    """Two Checkouts were completed."""
+    return (
+        f"Stripe has several subscriptions of this tenant: {', '.join(subscriptions)}. Each charges its fee, and all "
+        "invoice the same usage. Cancel all but one in Stripe's Dashboard, and refund what was charged twice."
     )
 
 

@@ -27,7 +27,7 @@ from konstruct.database.subscriptions import Effect, Known, Terms
 from konstruct.database.tenants import tenant_of
 from konstruct.errors import StripeRefused, StripeUnavailable
 from konstruct.failpoints import Failpoint
-from konstruct.subscription import FETCHED, Sighting, in_doubt, rank_of, standing
+from konstruct.subscription import FETCHED, Sighting, Standing, in_doubt, is_live, rank_of, standing
 from konstruct.vault import Vault
 
 ATTEMPTS = 8
@@ -80,7 +80,7 @@ class Follower:
             found = await subscriptions.known(self._database, tenant, customer, event.id, subscription)
             if found.seen:
                 return "seen"
-            effect = await self._effect(event, subscription, found)
+            effect = await self._effect(event, subscription, found, terms)
             self._failpoint("before_stripe_event")
             kept = await subscriptions.keep(self._database, tenant, effect, terms, version=found.version)
             self._failpoint("after_stripe_event")
@@ -124,7 +124,7 @@ class Follower:
                 return True
             return any(one["customer"] == customer for one in await subscriptions.within(connection))
 
-    async def _effect(self, event: StripeEvent, subscription: str | None, found: Known) -> Effect:
+    async def _effect(self, event: StripeEvent, subscription: str | None, found: Known, terms: Terms) -> Effect:
         if subscription is None:
             return Effect(event.id, event.type, event.at, None, notices=tuple(dunning.notices(event, None)))
         shown, asked = _shown(event), None
@@ -137,6 +137,9 @@ class Follower:
             log.error("unknown subscription status", subscription=subscription, status=now.snapshot.status)
             # Told once for each such status, not with every event.
             told = [] if any(one.snapshot.status == now.snapshot.status for one in found.sightings) else told
+        if now and found.beside and _begins(now, found) and terms.plan_of(now.snapshot):
+            log.error("a tenant has several subscriptions", subscription=subscription, beside=found.beside)
+            told = [*told, dunning.doubled([subscription, *found.beside])]
         return Effect(event.id, event.type, event.at, subscription, shown, asked, tuple(told))
 
     def _must_ask(self, event: StripeEvent, shown: Sighting | None, found: Known) -> bool:
@@ -170,6 +173,14 @@ class Follower:
 def _shown(event: StripeEvent) -> Sighting | None:
     snapshot = snapshot_of(event.about) if event.type.startswith(STATES) else None
     return Sighting(event.id, event.at, rank_of(event.type), snapshot) if snapshot else None
+
+
+def _begins(now: Standing, found: Known) -> bool:
+    """Whether the subscription lives, and was not known to."""
+    before = [one.snapshot for one in found.sightings]
+    return is_live(now.snapshot.status, now.snapshot.ended_at) and not any(
+        is_live(one.status, one.ended_at) for one in before
+    )
 
 
 def _uuid(value: Any) -> UUID | None:

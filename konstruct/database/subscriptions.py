@@ -9,7 +9,7 @@ from uuid import UUID
 from konstruct.database import operators
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.messages import Address
-from konstruct.subscription import FETCHED, Sighting, Snapshot, Standing, moment, standing, suspension
+from konstruct.subscription import FETCHED, Sighting, Snapshot, Standing, is_live, moment, standing, suspension
 
 ACTOR = "stripe"
 Kept = Literal["kept", "seen", "moved"]
@@ -26,11 +26,12 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known before an event takes effect."""
+    """What is known before an event takes effect. `beside`: the tenant's other live subscriptions."""
 
     version: int
     seen: bool
     sightings: tuple[Sighting, ...]
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Terms:
     plans: Mapping[str, str]
     grace: timedelta
     operators: Address | None = None
+
+    def plan_of(self, seen: Snapshot) -> str | None:
+        """What a subscription is to; None: its prices are those of no plan."""
+        return next((self.plans[price] for price in seen.prices if price in self.plans), seen.plan)
 
 
 async def tenant_of(database: Database, customer: str) -> UUID | None:
@@ -83,7 +88,12 @@ async def known(database: Database, tenant: UUID, customer_id: str, event: str, 
         await _keep_customer(connection, customer_id)
         version = await _lock(connection)
         seen = await connection.run("has_stripe_event", event=event)
-        return Known(version, seen, await _sightings(connection, subscription))
+        beside = tuple(
+            row["id"]
+            for row in await within(connection)
+            if row["id"] != subscription and row["plan"] and is_live(row["status"], row["ended_at"])
+        )
+        return Known(version, seen, await _sightings(connection, subscription), beside)
 
 
 async def keep(database: Database, tenant: UUID, effect: Effect, terms: Terms, *, version: int) -> Kept:
@@ -177,7 +187,7 @@ async def _save(connection: TenantConnection, now: Standing, terms: Terms) -> No
         "save_subscription",
         subscription=seen.id,
         customer=seen.customer,
-        plan=next((terms.plans[price] for price in seen.prices if price in terms.plans), seen.plan),
+        plan=terms.plan_of(seen),
         status=seen.status,
         started_at=moment(seen.started_at),
         ended_at=moment(seen.ended_at),

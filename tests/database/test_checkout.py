@@ -103,6 +103,57 @@ async def test_who_has_a_subscription_is_sent_to_the_portal(database_url: str, t
         assert (await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "gold"})).status == 422
 
 
+async def test_of_several_pages_only_the_newest_stays_open(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        for key in ("first", "second"):
+            opened = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"}, Idempotency_Key=key)
+            assert opened.status == 201
+        assert [one["status"] for one in k.stripe.objects("checkout.session")] == ["expired", "open"]
+        again = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"}, Idempotency_Key="first")
+        assert (again.status, "gave way to another" in again.body["detail"]) == (409, True)
+        k.stripe.admin.complete_checkout(k.stripe.objects("checkout.session")[1]["id"])
+        await k.stripe.settle()
+        assert k.statuses() == ["active"]
+
+
+async def test_who_has_subscribed_while_no_webhook_comes_gets_no_second_page(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        k.stripe.set_options(hold_events=True)
+        await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        k.stripe.admin.complete_checkout(k.stripe.objects("checkout.session")[0]["id"])
+        refused = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        assert (refused.status, "portal" in refused.body["detail"]) == (409, True)
+        assert len(k.stripe.objects("checkout.session")) == 1
+
+
+async def test_a_page_that_is_completed_while_another_opens_wins(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        k.stripe.faults.rules.append(Fault("refuse", "checkout.sessions.expire", error="bad"))
+        refused = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        assert (refused.status, "just now" in refused.body["detail"]) == (409, True)
+        assert [one["status"] for one in k.stripe.objects("checkout.session")] == ["open", "expired"]
+
+
+async def test_a_second_subscription_is_told_to_operators_once(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        k.stripe.admin.complete_checkout(k.stripe.objects("checkout.session")[0]["id"])
+        await k.stripe.settle()
+        [first] = k.stripe.objects("subscription")
+        price, noted = (
+            first["items"]["data"][0]["price"]["id"],
+            {"konstruct_tenant": first["metadata"]["konstruct_tenant"]},
+        )
+        asked = {"customer": first["customer"], "items": [{"price": price}], "metadata": noted}
+        second = await ask(lambda: k.client.v1.subscriptions.create(asked))  # type: ignore[arg-type]
+        await k.stripe.settle()
+        await ask(lambda: k.client.v1.subscriptions.update(second.id, {"metadata": {"x": "y"}}))
+        await k.stripe.settle()
+        told = [text for text in k.notices() if "several subscriptions" in text]
+        assert [(first["id"] in text, second.id in text) for text in told] == [(True, True)]
+
+
 async def test_a_customer_that_was_deleted_in_stripe_is_followed_by_another(database_url: str, tmp_path: Path) -> None:
     async with shop(database_url, tmp_path) as (k, admin):
         await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})

@@ -11,7 +11,7 @@ import structlog
 from actors.reckoning import Reckoning
 from konstruct.billing.meters import Meters
 from konstruct.database import meter_events
-from konstruct.database.meter_events import Told
+from konstruct.database.meter_events import OLDEST, Told
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError, StripeRefused, StripeUnavailable
 from konstruct.failpoints import Failpoint, disarmed
@@ -23,7 +23,6 @@ ROUND_SECONDS = 5.0
 BATCH, TENANTS_AT_ONCE = 25, 8
 # A commit may come so much later than the time it bears; more than that, the nightly look finds.
 OVERLAP = timedelta(minutes=15)
-OLDEST = timedelta(days=35)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 NIGHTLY_HOUR = 3
 

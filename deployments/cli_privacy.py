@@ -15,6 +15,10 @@ Channel = Annotated[str, typer.Argument(help="slack, whatsapp or web.")]
 Contact = Annotated[str, typer.Argument(help="Slack user id, phone number or WhatsApp user id, or web visitor.")]
 To = Annotated[Path, typer.Option("--to", help="The ZIP file to write.", dir_okay=False)]
 Sure = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Abandon = Annotated[
+    bool,
+    typer.Option("--abandon-billing", help="Also while Stripe charges for it, or has not been told all of its usage."),
+]
 
 
 @tenant_app.command("export")
@@ -26,11 +30,12 @@ def export_tenant(name: Name, file: To) -> None:
 
 
 @tenant_app.command("erase")
-def erase_tenant(name: Name, *, yes: Sure = False) -> None:
+def erase_tenant(name: Name, *, yes: Sure = False, abandon_billing: Abandon = False) -> None:
     """Forget a tenant: every row and every kept file."""
     _check_sure(f"Erase tenant {name} and everything of it?", sure=yes)
     with known.tenant_named(name):
-        known.ask("DELETE", "tenants", name, seconds=known.WHOLE_SECONDS)
+        given_up = "true" if abandon_billing else ""
+        known.ask("DELETE", "tenants", name, seconds=known.WHOLE_SECONDS, abandon_billing=given_up)
     typer.echo(f"Nothing of tenant {name} is stored any more.")
 
 

@@ -161,6 +161,10 @@ class AlreadySubscribed(KonstructError):
     """The tenant has a subscription already."""
 
 
+class BillUnsettled(KonstructError):
+    """Stripe would go on charging the tenant, or has not been told all that it used."""
+
+
 class PlanNotSold(KonstructError):
     """There is no such plan to subscribe to."""
 

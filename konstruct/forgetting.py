@@ -41,9 +41,10 @@ async def forget_tenant(
     *,
     actor: str = SYSTEM,
     request: str = "",
+    abandon_billing: bool = False,
 ) -> None:
-    """Safe to repeat until it has succeeded; raises UnknownTenant."""
-    left = await erasure.erase_tenant(database, tenant, actor, request)
+    """Safe to repeat until it has succeeded; raises UnknownTenant, and BillUnsettled unless billing is given up."""
+    left = await erasure.erase_tenant(database, tenant, actor, request, abandon_billing=abandon_billing)
     # Not by its rows: whatever lies in its folder.
     await store.delete_tenant(tenant)
     if left is None:

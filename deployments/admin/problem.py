@@ -33,6 +33,7 @@ STATUSES: tuple[tuple[type[KonstructError], int], ...] = (
     (errors.StripeUnavailable, 503),
     (errors.StripeRefused, 409),
     (errors.AlreadySubscribed, 409),
+    (errors.BillUnsettled, 409),
     (errors.PlanNotSold, 422),
     (errors.PlansInvalid, 409),
     (errors.PricesInvalid, 409),

@@ -106,16 +106,17 @@ async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
 
 
 @router.delete("/{tenant}", status_code=204)
-async def erase_tenant(access: Annotated[Access, Depends(of_any_tenant)]) -> Response:
+async def erase_tenant(access: Annotated[Access, Depends(of_any_tenant)], *, abandon_billing: bool = False) -> Response:
     """Forget a tenant: every row, every file. For the installation's owner only; nobody is asked again.
 
     Answers when nothing of it can be on its way any more: six seconds after its rows are gone, at the latest. What
-    was interrupted is repeated; 404 is the answer where nothing is left.
+    was interrupted is repeated; 404 is the answer where nothing is left. While a subscription lives, or usage has not
+    reached Stripe, it is 409 and nothing is erased; abandon_billing gives up both, Stripe goes on charging.
     """
     installation_only(access.principal)
     database, store = access.parts.database, open_store(access.parts.settings)
     actor, request = access.principal.actor, access.request_id
-    await forget_tenant(database, store, access.tenant, actor=actor, request=request)
+    await forget_tenant(database, store, access.tenant, actor=actor, request=request, abandon_billing=abandon_billing)
     return Response(status_code=204)
 
 

@@ -1,9 +1,11 @@
 """People and tenants to be forgotten or taken along: what is about them, and its end."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from konstruct.database.meter_events import check_settled
 from konstruct.database.pool import SYSTEM, Database
 
 # Of a tenant with a long history; nothing waits for it.
@@ -37,9 +39,16 @@ async def forget_unsent(database: Database, tenant: UUID) -> None:
         await connection.run("forget_unsent")
 
 
-async def erase_tenant(database: Database, tenant: UUID, actor: str = SYSTEM, request: str = "") -> float | None:
-    """Every row of the tenant; answers as erase_person does, None where there is no such tenant."""
+async def erase_tenant(
+    database: Database, tenant: UUID, actor: str = SYSTEM, request: str = "", *, abandon_billing: bool = False
+) -> float | None:
+    """Every row of the tenant; answers as erase_person does, None where there is no such tenant.
+
+    Raises BillUnsettled, and erases nothing, unless what Stripe would charge or miss is given up.
+    """
     async with database.tenant(tenant, seconds=WHOLE_SECONDS, actor=actor, request=request) as connection:
+        if not abandon_billing:
+            await check_settled(connection, datetime.now(UTC))
         seconds: float | None = await connection.run("erase_tenant", tenant=tenant)
         return seconds
 

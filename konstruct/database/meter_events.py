@@ -6,14 +6,18 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from konstruct.database import plans
+from konstruct.database import plans, subscriptions
 from konstruct.database.pool import Database, TenantConnection
+from konstruct.errors import BillUnsettled
 from konstruct.metering import IDENTIFIER_SECONDS, MeterErrors, MeterEvent
+from konstruct.subscription import is_live
 
 # Longer than a batch takes when Stripe answers at its slowest.
 LEASE = timedelta(minutes=5)
 # An hour less than Stripe promises, for clocks that differ.
 KNOWN = timedelta(seconds=IDENTIFIER_SECONDS - 3600)
+# Longer than Stripe takes usage of the past.
+OLDEST = timedelta(days=35)
 # A day more than Stripe keeps events.
 REPORT_KEPT = timedelta(days=31)
 
@@ -50,6 +54,27 @@ async def tenants_to_bill(database: Database, since: datetime, now: datetime, ni
 async def derive(database: Database, tenant: UUID, since: datetime, now: datetime) -> int:
     """New usage becomes meter events; how many."""
     return int(await database.run("derive_meter_events", tenant=tenant, since=since, now=now))
+
+
+async def check_settled(connection: TenantConnection, now: datetime) -> None:
+    """Raise BillUnsettled where a subscription lives, or Stripe lacks usage; else nothing is changed."""
+    await connection.run("derive_meter_events", tenant=connection.tenant, since=now - OLDEST, now=now)
+    untold = await connection.run("untold_meter_events")
+    rows = await subscriptions.within(connection)
+    live = [f"{row['id']} ({row['status']})" for row in rows if is_live(row["status"], row["ended_at"])]
+    told = []
+    if live:
+        told.append(
+            f"Stripe would go on charging for {', '.join(live)}: cancel it first, at the end of its period, so that "
+            "all usage is on its last invoice (`konstruct subscription portal TENANT`, or Stripe's Dashboard)."
+        )
+    if untold["events"]:
+        told.append(
+            f"Stripe does not have all usage yet: {untold['units']:,} units in {untold['events']:,} events are "
+            "missing. The Biller tells them within minutes; `konstruct bill resend TENANT` repeats what Stripe refused."
+        )
+    if told:
+        raise BillUnsettled(" ".join([*told, "To give both up, say so: `--abandon-billing`, ?abandon_billing=true."]))
 
 
 async def claim(database: Database, tenant: UUID, now: datetime, limit: int) -> list[MeterEvent]:

@@ -78,6 +78,11 @@ select tenant_id from subscribers();
 -- A thin event about meters, kept until the Biller has applied it; once, however often it comes.
 select keep_meter_report(:event, :type, :body);
 
+-- name: untold_meter_events^
+-- What Stripe is not known to have of a tenant's usage. Needs a tenant connection.
+select count(*) as events, coalesce(sum(value), 0)::bigint as units from meter_events
+where tenant_id = current_tenant() and state <> 'sent';
+
 -- name: refused_meter_events
 -- What Stripe refused or is in doubt, the latest first. Needs a tenant connection.
 select id, source, event_name, value, at, state, error from meter_events

@@ -49,7 +49,15 @@ async def test_a_tenant_is_taken_along_and_forgotten(k: AdminRig, database_url: 
     code, said = await k.konstruct("tenant", "erase", "acme")
     assert code == 130, "it asks first, and nobody says yes"
     assert SECRET in dump(database_url)
-    assert await k.konstruct("tenant", "erase", "acme", "--yes") == (
+    k.sql(
+        "insert into subscriptions (tenant_id, id, customer, status, started_at, observed_at)"
+        " select id, 'sub_1', 'cus_1', 'past_due', now(), now() from tenants where name = 'acme'"
+    )
+    code, said = await k.konstruct("tenant", "erase", "acme", "--yes")
+    assert code == 1
+    assert said.startswith("Stripe would go on charging for sub_1 (past_due): cancel it first")
+    assert SECRET in dump(database_url)
+    assert await k.konstruct("tenant", "erase", "acme", "--yes", "--abandon-billing") == (
         0,
         "Nothing of tenant acme is stored any more.\n",
     )

@@ -792,8 +792,7 @@ create function tenants_to_bill(p_since timestamptz, p_now timestamptz, p_nightl
     or exists (select from usage u where u.tenant_id = t.tenant_id and u.created_at >= p_since)
     or exists (select from message_charges c where c.tenant_id = t.tenant_id and c.priced_at >= p_since)
     or exists (select from meter_events m where m.tenant_id = t.tenant_id and m.due_at <= p_now
-                 and m.state in ('waiting', 'sending', 'doubtful'))
-  order by t.tenant_id limit 2000;
+                 and m.state in ('waiting', 'sending', 'doubtful'));
 $$;
 
 create function subscribers()

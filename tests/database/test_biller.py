@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from konstruct.database import meter_events
 from konstruct.errors import BillUnsettled
 from konstruct.forgetting import forget_tenant
 from konstruct.media.store import MediaStore
@@ -240,6 +241,17 @@ async def test_what_is_refused_is_shown_and_told_anew_when_an_operator_says_so(k
     await k.drain()
     assert k.counted() == 99
     assert k.states() == {"sent": 2}
+
+
+async def test_no_tenant_waits_because_there_are_many(k: BillingRig) -> None:
+    await k.subscribe(ACME)
+    k.execute(
+        "insert into tenants (id, name) select md5(n::text)::uuid, 'tenant-' || n from generate_series(1, 2500) n;"
+        "insert into subscriptions (tenant_id, id, customer, plan, status, started_at, observed_at)"
+        " select id, 'sub', 'cus_' || name, 'team', 'active', now(), now() from tenants where name ~ '^tenant-'"
+    )
+    due = await meter_events.tenants_to_bill(k.database, k.now(), k.now(), k.now() - timedelta(hours=1))
+    assert len(due) == 2501
 
 
 class Nowhere:

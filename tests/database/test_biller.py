@@ -3,17 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import partial
-from typing import cast
-from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
 from konstruct.database import meter_events
-from konstruct.errors import BillUnsettled
-from konstruct.forgetting import forget_tenant
-from konstruct.media.store import MediaStore
 from simulator import Fault
 from tests.biller_rig import ACME, GLOBEX, BillingRig, biller, billing_rig
 
@@ -84,60 +78,6 @@ async def test_an_answer_that_is_lost_or_late_makes_no_second_charge(k: BillingR
     assert k.states() == {"sent": 10}
 
 
-@pytest.mark.parametrize("there", [True, False], ids=["Stripe had it", "Stripe did not have it"])
-async def test_after_stripe_may_have_forgotten_an_event_its_sum_decides(k: BillingRig, *, there: bool) -> None:
-    """Told once, the answer lost, then nobody for 25 hours: the identifier protects from nothing any more."""
-    await k.subscribe(ACME)
-    kind = "close_after_delivery" if there else "close_before_delivery"
-    k.stripe.faults.rules.append(Fault(kind, "billing.meter_events.create"))  # type: ignore[arg-type]
-    k.use(ACME, 700)
-    await k.biller.drain_once()
-    assert k.states() == {"sending": 1}
-    k.stripe.clock.advance(25 * HOUR)
-    k.use(ACME, 30)
-    await k.drain()
-    k.stripe.clock.advance(16 * 60)
-    await k.drain()
-    await k.drain()
-    assert k.counted() == k.ledger() == 730
-    assert k.states() == {"sent": 2}
-
-
-async def test_a_sum_that_may_lack_the_last_attempt_decides_nothing(k: BillingRig) -> None:
-    """Stripe adds up behind its answers: the last attempt of a day was counted, but its sum does not show that yet."""
-    await k.subscribe(ACME)
-    k.stripe.set_options(meter_lag_seconds=600.0)
-    k.stripe.faults.rules.append(Fault("close_before_delivery", "billing.meter_events.create"))
-    k.use(ACME, 700)
-    await k.biller.drain_once()
-    k.stripe.clock.advance(22.95 * HOUR)
-    k.stripe.faults.rules.append(Fault("close_after_delivery", "billing.meter_events.create"))
-    await k.biller.drain_once()
-    assert k.counted() == 700
-    for _ in range(8):
-        k.stripe.clock.advance(400)
-        await k.drain()
-    assert k.counted() == k.ledger() == 700
-    assert k.states() == {"sent": 1}
-
-
-async def test_a_doubt_waits_for_what_else_of_its_minute_was_told_just_now(k: BillingRig) -> None:
-    await k.subscribe(ACME)
-    k.stripe.set_options(meter_lag_seconds=600.0)
-    at = k.now() - timedelta(hours=2)
-    k.use(ACME, 500, at)
-    await k.drain()
-    k.stripe.clock.advance(HOUR)
-    k.execute("update meter_events set state = 'doubtful', due_at = now()")
-    k.use(ACME, 500, at)
-    k.biller, k.reckoning = biller(k.database, k.stripe, k.told)
-    for _ in range(6):
-        await k.drain()
-        k.stripe.clock.advance(330)
-    assert k.counted() == k.ledger() == 1000
-    assert k.states() == {"sent": 2}
-
-
 async def test_usage_of_a_period_that_is_closed_is_told_as_of_now(k: BillingRig) -> None:
     await k.subscribe(ACME)
     late = k.now() - timedelta(hours=3)
@@ -160,26 +100,6 @@ async def test_a_period_is_closed_though_stripe_has_not_told_of_the_next_one(k: 
     stamps = {int(one["payload"]["value"]): one["timestamp"] for one in k.stripe.objects("billing.meter_event")}
     assert stamps[40] >= int(k.now().timestamp()) - 60
     assert stamps[2] == int(end.timestamp())
-
-
-@pytest.mark.parametrize("there", [True, False], ids=["Stripe had it", "Stripe did not have it"])
-async def test_stripe_down_over_a_periods_end_loses_and_doubles_nothing(k: BillingRig, *, there: bool) -> None:
-    """Begun in one period, still unconfirmed when its invoice is closed."""
-    await k.subscribe(ACME, k.now() - timedelta(days=30))
-    end = k.now() + timedelta(minutes=10)
-    k.execute("update subscriptions set period_end_at = %s", end)
-    kind = "close_after_delivery" if there else "close_before_delivery"
-    k.stripe.faults.rules.append(Fault(kind, "billing.meter_events.create"))  # type: ignore[arg-type]
-    k.use(ACME, 700)
-    await k.biller.drain_once()
-    k.stripe.clock.advance(2 * HOUR)
-    for _ in range(3):
-        await k.drain()
-        k.stripe.clock.advance(16 * 60)
-    [event] = k.stripe.objects("billing.meter_event")
-    assert (event["timestamp"] < end.timestamp()) is there
-    assert k.counted() == k.ledger() == 700
-    assert k.states() == {"sent": 1}
 
 
 async def test_usage_older_than_stripe_takes_is_told_as_of_now(k: BillingRig) -> None:
@@ -252,41 +172,6 @@ async def test_no_tenant_waits_because_there_are_many(k: BillingRig) -> None:
     )
     due = await meter_events.tenants_to_bill(k.database, k.now(), k.now(), k.now() - timedelta(hours=1))
     assert len(due) == 2501
-
-
-class Nowhere:
-    """No files."""
-
-    async def delete_tenant(self, tenant: UUID) -> None:
-        """There are none."""
-
-
-async def test_a_tenant_that_stripe_charges_or_whose_usage_it_lacks_is_not_erased(k: BillingRig) -> None:
-    have = await k.subscribe(ACME)
-    k.use(ACME, 700)
-    erase = partial(forget_tenant, k.database, cast(MediaStore, Nowhere()), ACME)
-    with pytest.raises(BillUnsettled, match=r"charging for sub \(active\).*700 units in 1 events") as refused:
-        await erase()
-    assert "--abandon-billing" in str(refused.value)
-    assert k.ledger() == 700, "nothing was erased"
-    await k.drain()
-    with pytest.raises(BillUnsettled, match="cancel it first"):
-        await erase()
-    k.execute("update subscriptions set status = 'canceled', ended_at = %s", k.now())
-    k.use(ACME, 9, k.now() - timedelta(minutes=1))
-    with pytest.raises(BillUnsettled, match="^Stripe does not have all usage yet: 9 units"):
-        await erase()
-    await k.drain()
-    await erase()
-    assert k.rows("select name from tenants") == [("globex",)]
-    assert k.stripe.world.store.get("customer", have.customer)["id"] == have.customer
-
-
-async def test_a_tenant_is_erased_while_stripe_charges_where_billing_is_given_up(k: BillingRig) -> None:
-    await k.subscribe(ACME)
-    k.use(ACME, 700)
-    await forget_tenant(k.database, cast(MediaStore, Nowhere()), ACME, abandon_billing=True)
-    assert k.rows("select name from tenants") == [("globex",)]
 
 
 async def test_two_billers_at_once_tell_each_event_once(k: BillingRig) -> None:

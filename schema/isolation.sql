@@ -105,6 +105,56 @@ where p.prosecdef and p.pronamespace = 'public'::regnamespace
     or r.rolsuper or r.rolbypassrls
     or exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) where grantee = 0));
 
+-- name: beside_the_schema
+-- Only the schema public is examined, so the application may open nothing in any other.
+select o.subject, format('%s lies outside the schema public, where nothing is examined, and the application may %s it; revoke that.',
+         o.subject, o.verb)
+from (
+  select c.oid::regclass::text, 'open', c.relnamespace from pg_class c
+  where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and case when c.relkind = 'S' then has_sequence_privilege(:role, c.oid, 'select, usage, update')
+      else has_any_column_privilege(:role, c.oid, 'select, insert, update') or has_table_privilege(:role, c.oid, 'delete, truncate') end
+    and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+  union all
+  select p.oid::regprocedure::text, 'call', p.pronamespace from pg_proc p
+  where p.prosecdef and has_function_privilege(:role, p.oid, 'execute')
+    and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+) o (subject, verb, space) join pg_namespace n on n.oid = o.space
+where n.nspname not in ('public', 'pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
+  and has_schema_privilege(:role, n.oid, 'usage');
+
+-- name: silent_effects
+-- Triggers that write the audit: each is there, is on, at the events it is for, and writes.
+select w.place, format('Trigger %s on %s is %s: what happens there leaves no audit row; create it anew as in schema/schema.sql.',
+         w.name, w.place, case when t.oid is null then 'gone' when t.tgenabled not in ('O', 'A') then 'off' else 'not what it was' end)
+from (values
+  ('usage', 'audit_model_call', 'audit_model_call', 5), ('outbox', 'audit_send', 'audit_send', 17),
+  ('conversations', 'audit_silence_from_the_start', 'audit_silence', 5), ('conversations', 'audit_silence', 'audit_silence', 17),
+  ('tenants', 'audit_configuration', 'audit_configuration', 29), ('employees', 'audit_configuration', 'audit_configuration', 29),
+  ('models', 'audit_configuration', 'audit_configuration', 29), ('channels', 'audit_configuration', 'audit_configuration', 29),
+  ('api_tokens', 'audit_configuration', 'audit_configuration', 29), ('members', 'audit_configuration', 'audit_configuration', 29),
+  ('subscriptions', 'audit_configuration', 'audit_configuration', 29),
+  ('stripe_customers', 'audit_configuration', 'audit_configuration', 29),
+  ('sessions', 'audit_login', 'audit_login', 5), ('sessions', 'audit_logout', 'audit_login', 9),
+  ('api_tokens', 'audit_token_use', 'audit_token_use', 17), ('inbox', 'audit_dead_letter', 'audit_dead_letter', 17)
+) w (place, name, writer, events)
+  left join pg_trigger t on t.tgrelid = to_regclass('public.' || w.place) and t.tgname = w.name
+  left join pg_proc p on p.oid = t.tgfoid
+where t.oid is null or t.tgenabled not in ('O', 'A') or t.tgtype <> w.events or p.proname <> w.writer
+  or p.prosrc !~ 'insert into audit_events';
+
+-- name: changeable_audit
+-- Triggers that keep the audit from being changed, in every table and every month of it.
+select a.oid::regclass::text, format('Trigger %s on %s is gone or off: the audit could be changed there; create it anew as in schema/schema.sql.',
+         w.name, a.oid::regclass)
+from (
+  select c.oid from pg_class c where c.relnamespace = 'public'::regnamespace
+    and c.relname in ('audit_events', 'audit_seals', 'audit_checkpoints', 'audit_anchors', 'audit_keys')
+  union all
+  select i.inhrelid from pg_inherits i where i.inhparent in (to_regclass('public.audit_events'), to_regclass('public.audit_seals'))
+) a (oid) cross join (values ('append_only', 27), ('append_only_whole', 34)) w (name, events)
+where not exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = a.oid and t.tgname = w.name
+  and t.tgenabled in ('O', 'A') and t.tgtype = w.events and p.proname = 'refuse_to_change_audit' and p.prosrc ~ 'raise exception');
+
 -- name: read_sequences
 -- A sequence that all tenants share tells how much the others do.
 select c.relname, format('The application may read or move sequence %s, which all tenants share; revoke that.', c.relname)

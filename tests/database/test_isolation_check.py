@@ -6,12 +6,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deployments.isolation import stored, traces
+from deployments.isolation import catalogue, stored, traces
 from deployments.isolation.canary import Canary
 from deployments.isolation.trial import Trial, holes
 from konstruct.database.pool import SCHEMA
 from tests.database.two_tenants import settle
 from tests.postgres import Server
+
+OTHER = "create schema reports; grant usage on schema reports to konstruct_app;"
+AUDITING = """
+  select t.tgname, t.tgrelid::regclass::text from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+  where not t.tgisinternal and t.tgparentid = 0
+    and (p.prosrc ~ 'insert into audit_events' or p.proname = 'refuse_to_change_audit') order by 2, 1"""
 
 # What is planted, and words of the sentence that must name it.
 HOLES = {
@@ -75,6 +81,35 @@ HOLES = {
     "a table for everybody": ("grant select on messages to public", "PUBLIC may SELECT messages"),
     "a sequence that can be read": ("grant select on sequence inbox_id_seq to konstruct_app", "inbox_id_seq tells"),
     "a table that the application owns": ("alter table usage owner to konstruct_app", "application owns usage"),
+    "a view in another schema": (
+        OTHER + "create view reports.latest as select * from messages; grant select on reports.latest to konstruct_app",
+        "reports.latest lies outside the schema public",
+    ),
+    "a copy in another schema": (
+        (OTHER + "create table reports.copies as select * from messages;"
+        "grant select (text) on reports.copies to konstruct_app"),
+        "reports.copies lies outside the schema public",
+    ),
+    "a definer function in another schema": (
+        (OTHER + "create function reports.words() returns setof text language sql stable security definer"
+        " as 'select text from public.messages'"),
+        "reports.words.. lies outside the schema public",
+    ),
+    "a month of audit that can be read": (
+        ("grant usage on schema audit_months to konstruct_app;"
+        "grant select on audit_months.events_rest to konstruct_app"),
+        "audit_months.events_rest lies outside the schema public",
+    ),
+    "an audit trigger that writes nothing": (
+        ("create or replace function audit_send() returns trigger language plpgsql as"
+        " 'begin return null; end'"),
+        "Trigger audit_send on outbox is not what it was",
+    ),
+    "an audit trigger that is off": ("alter table usage disable trigger audit_model_call", "on usage is off"),
+    "a month of audit that can be changed": (
+        "alter table audit_months.events_rest disable trigger append_only",
+        "append_only on audit_months.events_rest is gone or off",
+    ),
 }  # fmt: skip
 ROLES = {
     "superuser": ("alter role konstruct_app superuser", "alter role konstruct_app nosuperuser", "is superuser"),
@@ -133,6 +168,17 @@ def test_a_planted_hole_is_found_and_named(database_url: str, hole: str) -> None
     found = holes(look(database_url))
     with pytest.raises(AssertionError, match=sentence):
         raise AssertionError("\n".join(found))
+
+
+def test_every_trigger_that_audits_is_missed_when_it_is_gone(database_url: str) -> None:
+    with psycopg.connect(database_url) as owner:
+        triggers = owner.execute(AUDITING.encode()).fetchall()
+        assert len(triggers) > 30
+        for name, table in triggers:
+            with owner.transaction(force_rollback=True):
+                owner.execute(f"drop trigger {name} on {table}".encode())
+                found = holes(catalogue.examine(owner))
+            assert any(hole.startswith(f"Trigger {name} on {table} is gone") for hole in found), (name, table)
 
 
 @pytest.mark.parametrize("power", ROLES)

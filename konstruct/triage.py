@@ -31,15 +31,16 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why the employee is silent from now on, and for how many seconds."""
+    """Why the employee is silent from now on, for how many seconds, and whether a rule or an operator made it so."""
 
     reason: str
     seconds: float
+    by: Literal["rule", "operator"]
 
     @property
     def stored(self) -> dict[str, Any]:
         """As JSON."""
-        return {"reason": self.reason, "seconds": self.seconds}
+        return {"reason": self.reason, "seconds": self.seconds, "by": self.by}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ def triage(messages: Sequence[Heard], counters: Counters, escalation: Escalation
         counters = heard(escalation.rules, message.text, counters)
         hit = hit or first_hit(escalation.rules, message.text, counters)
     if any(message.kind == "operator" for message in messages):
-        return Decision("suppressed", counters, pause=Pause(OPERATOR_SPEAKS, escalation.resume_after_seconds))
+        return Decision(
+            "suppressed", counters, pause=Pause(OPERATOR_SPEAKS, escalation.resume_after_seconds, "operator")
+        )
     if paused or not asked:
         return Decision("suppressed", counters)
     if hit is not None:
-        pause = Pause(f"rule: {hit}", escalation.resume_after_seconds)
+        pause = Pause(f"rule: {hit}", escalation.resume_after_seconds, "rule")
         # What led here is settled with it: after the pause, rules count from zero.
         return Decision("escalated", Counters(), text=escalation.message, pause=pause, rule=str(hit))
     if all(message.kind == "unsupported" for message in asked):

@@ -127,6 +127,7 @@ create table conversations (
   counters jsonb not null default '{}',           -- for escalation rules; survive the window and restarts
   paused_reason text,                             -- the employee is silent: escalated, or an operator speaks
   paused_until timestamptz,
+  paused_by text check (paused_by in ('rule', 'operator')), -- an escalation, or a takeover
   primary key (tenant_id, id)
 );
 
@@ -1232,13 +1233,14 @@ begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   perform check_fence(p_shard, p_epoch);
   insert into conversations as c (tenant_id, id, shard, channel, address, version, last_turn_at, counters,
-                                  paused_reason, paused_until)
+                                  paused_reason, paused_until, paused_by)
     values (p_tenant, p_conversation, p_shard, p_channel, p_address, 1, now(), p_counters,
-            p_pause ->> 'reason', v_paused_until)
+            p_pause ->> 'reason', v_paused_until, p_pause ->> 'by')
     on conflict (tenant_id, id) do update set version = c.version + 1, last_turn_at = now(),
       address = excluded.address, counters = excluded.counters,
       paused_reason = case when p_pause is null then c.paused_reason else excluded.paused_reason end,
-      paused_until = case when p_pause is null then c.paused_until else excluded.paused_until end
+      paused_until = case when p_pause is null then c.paused_until else excluded.paused_until end,
+      paused_by = case when p_pause is null then c.paused_by else excluded.paused_by end
     where c.version = p_version;
   if not found then
     raise exception 'conversation is not at version %', p_version using errcode = 'KF002';
@@ -1365,12 +1367,12 @@ begin
   end if;
 end $$;
 
--- The employee is silent from now on: a turn under way cannot commit, and nothing more of it becomes visible.
+-- An operator takes over, the employee is silent from now on: a turn under way cannot commit, and nothing more of it becomes visible.
 create function pause_conversation(p_tenant uuid, p_conversation uuid, p_reason text, p_seconds double precision)
   returns boolean language plpgsql as $$
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
-  update conversations set version = version + 1, paused_reason = p_reason,
+  update conversations set version = version + 1, paused_reason = p_reason, paused_by = 'operator',
       paused_until = now() + make_interval(secs => p_seconds)
     where tenant_id = p_tenant and id = p_conversation;
   return found;
@@ -1380,7 +1382,8 @@ end $$;
 create function resume_conversation(p_tenant uuid, p_conversation uuid) returns boolean language plpgsql as $$
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
-  update conversations set version = version + 1, paused_reason = null, paused_until = null, counters = '{}'
+  update conversations set version = version + 1, paused_reason = null, paused_until = null, paused_by = null,
+      counters = '{}'
     where tenant_id = p_tenant and id = p_conversation;
   return found;
 end $$;
@@ -2418,7 +2421,7 @@ begin
   insert into audit_events (tenant_id, action, subject, details)
     values (new.tenant_id,
             case when new.paused_until is null then 'conversation.resumed'
-                 when new.paused_reason like 'rule: %' then 'conversation.escalated' else 'conversation.taken_over' end,
+                 when new.paused_by = 'rule' then 'conversation.escalated' else 'conversation.taken_over' end,
             'conversation:' || new.id, jsonb_build_object('channel', new.channel));
   return null;
 end $$;
@@ -2428,7 +2431,7 @@ create trigger audit_silence_from_the_start after insert on conversations for ea
 create trigger audit_silence after update on conversations for each row
   when (old.paused_until is distinct from new.paused_until
         and (old.paused_until is null or new.paused_until is null or old.paused_until < now()
-             or old.paused_reason is distinct from new.paused_reason))
+             or (old.paused_by, old.paused_reason) is distinct from (new.paused_by, new.paused_reason)))
   execute function audit_silence();
 
 -- Which fields of a configured thing changed, never their values. Arguments: what the subject is called, the columns

@@ -9,9 +9,12 @@ import pytest_asyncio
 from cryptography.fernet import Fernet
 
 from konstruct import tenant_file
-from konstruct.database import amendments, tenants
+from konstruct.database import amendments, tenants, turns
 from konstruct.database.pool import Database
-from konstruct.identity import conversation_id, tenant_id
+from konstruct.escalation import Counters, parse
+from konstruct.identity import conversation_id, tenant_id, turn_id
+from konstruct.messages import Address, Inbound
+from konstruct.triage import Escalation, triage
 from konstruct.vault import Vault
 from tests.bench.bare_turns import BareTurns
 
@@ -91,16 +94,37 @@ async def test_configuration_names_the_fields_that_changed_and_never_a_value(
     assert not any(word in stored for word in ("Ada", "Bea", "You help"))
 
 
-async def test_escalations_takeovers_and_their_end_are_told_apart(database: Database, database_url: str) -> None:
-    turns = await BareTurns.begin(database, "acme")
-    await turns.converse(1, 1)
+async def escalate(database: Database, url: str, town: BareTurns) -> None:
+    """A turn in the only conversation, in which a rule asks for a human."""
+    with psycopg.connect(url) as owner:
+        query = "select id, shard, channel, address, version from conversations"
+        [(conversation, shard, channel, address, version)] = owner.execute(query).fetchall()
+    inbound = Inbound(ACME, channel, "angry", conversation, shard, Address(**address), "U1", "I am angry!", "2.0")
+    [heard] = await turns.hear(database, [inbound])
+    assert heard is not None
+    decision = triage([heard], Counters(), Escalation((parse('"angry"'),)), paused=False)
+    assert decision.pause is not None
+    outcome = turns.Outcome(
+        turn=turn_id(ACME, conversation, heard.id), heard=[heard], contacts={}, said=[], memories=[], replies=[],
+        usage=None, outcome=decision.outcome, pause=decision.pause.stored,
+    )  # fmt: skip
+    await turns.commit(database, outcome, epoch=town.epochs[shard], version=version, claim_seconds=0)
+
+
+async def test_escalations_takeovers_and_their_end_are_told_apart_whatever_reason_is_given(
+    database: Database, database_url: str
+) -> None:
+    town = await BareTurns.begin(database, "acme")
+    await town.converse(1, 1)
     with psycopg.connect(database_url) as owner:
         [(conversation,)] = owner.execute("select id from conversations").fetchall()
-    for reason in ("an operator speaks", "an operator speaks", "rule: angry"):
+    for reason in ("an operator speaks", "an operator speaks", "rule: refund"):
         await amendments.pause(database, ACME, conversation, reason, 600)
+    await escalate(database, database_url, town)
+    await amendments.pause(database, ACME, conversation, 'rule: "angry"', 600)
     await database.run("resume_conversation", tenant=ACME, conversation=conversation)
-    assert [action for action in actions(database_url) if action.startswith("conversation.")] == [
-        "conversation.taken_over", "conversation.escalated", "conversation.resumed",
+    assert [action.removeprefix("conversation.") for action in actions(database_url) if "conversation." in action] == [
+        "taken_over", "taken_over", "escalated", "taken_over", "resumed",
     ]  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 import structlog
 
 from konstruct.audit.verification import Finding
-from konstruct.database import audit
+from konstruct.database import audit, audit_watch
+from konstruct.database.audit_watch import Verified
 from konstruct.database.pool import Database
 from konstruct.errors import DatabaseUnavailable
 from konstruct.evidence import Evidence
@@ -23,7 +24,7 @@ Tell = Callable[[UUID, str, str], Awaitable[None]]
 
 
 class NightlyVerification:
-    """Follows the clock; call `look` as often as you like."""
+    """Follows the clock; call `look` as often as you like. PostgreSQL knows when it was done, whoever did it."""
 
     def __init__(
         self,
@@ -40,23 +41,32 @@ class NightlyVerification:
         self._metrics = metrics
         self._tell = tell
         self._now = now
-        self._looked_on = self._night()
+        self._looked_on: int | None = None
 
     async def look(self) -> int | None:
         """What was found, None where this night was looked at already. Raises KonstructError."""
-        night = self._night()
-        if night == self._looked_on:
+        now = self._now()
+        night = _night(now)
+        if night == self._looked_on or await self._done(night):
             return None
         found = await self._installation()
         for tenant in await audit.tenants(self._database):
             found += await self._tenant(tenant, night)
-        self._looked_on = night
-        self._metrics.gauge("konstruct_audit_findings", found)
+        await audit_watch.record_verified(self._database, Verified(datetime.fromtimestamp(now, UTC), found))
+        self._told(night, found)
         return found
 
-    def _night(self) -> int:
-        """Days that ended at NIGHTLY_HOUR, UTC."""
-        return int((self._now() - NIGHTLY_HOUR * 3600) // 86_400)
+    async def _done(self, night: int) -> bool:
+        """Whether somebody verified all of it since that night began: us before a restart, for one."""
+        last = await audit_watch.last_verified(self._database)
+        if last is None or _night(last.at.timestamp()) != night:
+            return False
+        self._told(night, last.findings)
+        return True
+
+    def _told(self, night: int, found: int) -> None:
+        self._looked_on = night
+        self._metrics.gauge("konstruct_audit_findings", found)
 
     async def _installation(self) -> int:
         found = await _all(self._evidence.of_installation())
@@ -70,6 +80,11 @@ class NightlyVerification:
             log.error("audit is not as it was sealed", tenant=str(tenant), findings=found[:FINDINGS_TOLD])
             await self._tell(tenant, f"audit:{night}", told(found, datetime.fromtimestamp(self._now(), UTC)))
         return len(found)
+
+
+def _night(now: float) -> int:
+    """Days that ended at NIGHTLY_HOUR, UTC."""
+    return int((now - NIGHTLY_HOUR * 3600) // 86_400)
 
 
 async def _all(findings: AsyncIterator[Finding]) -> list[str]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from actors.auditor import Auditor
 from actors.nightly_verification import NightlyVerification
+from actors.sealing_watch import SealingWatch
 from actors.wiring import failpoint_for
 from actors.wrap import RayMetrics
 from konstruct import logs
@@ -29,8 +30,9 @@ class ServedAuditor:
         metrics, signer, anchor_file = RayMetrics(), Signer(settings.master_keys), AnchorFile(settings.home)
         evidence = Evidence(self._database, signer, anchor_file)
         verification = NightlyVerification(self._database, evidence, metrics, self._tell)
+        looks = [verification.look, SealingWatch(self._database, self._tell).look]
         self._auditor = Auditor(
-            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), looks=[verification.look]
+            self._database, signer, metrics, anchor_file, failpoint=failpoint_for(settings), looks=looks
         )
         self._task = asyncio.get_running_loop().create_task(self._start())
 

@@ -155,3 +155,4 @@ class Supervisor:
         self._metrics.gauge("konstruct_inbox_oldest_seconds", status.inbox_oldest_seconds)
         self._metrics.gauge("konstruct_outbox_waiting", status.outbox_waiting)
         self._metrics.gauge("konstruct_dead_letters", status.inbox_dead + status.outbox_dead)
+        self._metrics.gauge("konstruct_audit_unsealed_seconds", status.audit_unsealed_seconds)

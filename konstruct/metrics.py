@@ -24,6 +24,7 @@ HISTOGRAMS = {
 GAUGES = {
     "konstruct_audit_findings": "What the nightly verification of the audit found; 0 where all is as it was sealed.",
     "konstruct_audit_blocked_tenants": "Tenants whose audit cannot be sealed: the end of their chain is damaged.",
+    "konstruct_audit_unsealed_seconds": "Age of the oldest audit row that is not sealed.",
     "konstruct_billing_difference_micros": "What the ledger and Stripe differ by, of the tenant compared last.",
     "konstruct_active_conversations": "Conversations loaded in this host.",
     "konstruct_turns_waiting": "Turns of this host that wait for a slot, or for their tenant's limit.",

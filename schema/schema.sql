@@ -568,6 +568,12 @@ create table isolation_checks (
   holes text[] not null
 );
 
+-- When all audit was verified, and how much was not as it was sealed.
+create table audit_verifications (
+  at timestamptz primary key,
+  findings int not null
+);
+
 -- Row-level security -----------------------------------------------------------------------------------------------
 
 do $$
@@ -604,7 +610,7 @@ grant select, insert, delete on sessions to konstruct_app;
 grant select, insert, update, delete on reservations to konstruct_app;
 grant select, insert on budget_alerts to konstruct_app;
 grant insert on malformed_events to konstruct_app;
-grant select, insert on isolation_checks to konstruct_app;
+grant select, insert on isolation_checks, audit_verifications to konstruct_app;
 grant select, insert, update, delete on tombstones to konstruct_app;
 grant delete on tenants, contacts, inbox, outbox, feedback, web_messages to konstruct_app; -- who is to be forgotten
 grant select, insert, delete, update (last_used_at) on api_tokens to konstruct_app;

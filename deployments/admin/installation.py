@@ -36,6 +36,7 @@ class Installation(BaseModel):
     outbox_dead: int
     memories_waiting: int
     malformed: int
+    audit_unsealed_seconds: float
     hosts: Hosts
 
 

@@ -40,6 +40,7 @@ RELATIONS = {
     "hosting": "how many hosts there are",
     "malformed_events": "of no tenant that can be read out of them; may be written only",
     "isolation_checks": "how this check went before: sentences about tables, nothing of tenants",
+    "audit_verifications": "when all audit was verified: times and counts",
     "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
     "meter_reports": "what Stripe found wrong with usage that it was told; ids of turns, of all tenants together",

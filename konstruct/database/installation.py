@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from konstruct.database import audit_watch
 from konstruct.database.pool import Database
 
 
@@ -19,6 +20,7 @@ class Status:
     outbox_dead: int
     memories_waiting: int
     malformed: int
+    audit_unsealed_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class DeadLetter:
 
 async def status(database: Database) -> Status:
     """The counts now."""
-    return Status(**dict(await database.run("installation_status")))
+    waits = await audit_watch.waiting(database)
+    counts = await database.run("installation_status")
+    return Status(**dict(counts), audit_unsealed_seconds=max(waits.values(), default=0.0))
 
 
 async def dead_letters(database: Database, limit: int = 20) -> list[DeadLetter]:

@@ -8,6 +8,21 @@ select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
 -- Tenants with rows that are not sealed, and when those were written.
 select tenant_id, earliest, latest, events from audit_waiting(:floor, :ceiling);
 
+-- name: audit_waits
+-- Since when the oldest row of each tenant has not been sealed, in seconds, be it that it cannot be yet.
+select w.tenant_id, greatest(0, extract(epoch from clock_timestamp() - w.earliest))::double precision as seconds
+from (select coalesce((select floor from audit_anchors order by place desc limit 1), 0) as floor,
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax) h,
+  audit_waiting(case when h.floor > h.xmax then 0 else h.floor end, 9223372036854775807) w;
+
+-- name: last_audit_verification^
+-- What was found when all audit was last verified.
+select at, findings from audit_verifications order by at desc limit 1;
+
+-- name: record_audit_verification!
+-- All audit was verified.
+insert into audit_verifications (at, findings) values (:at, :findings) on conflict do nothing;
+
 -- name: audit_head^
 -- Where the chains end, and whether we are the one to seal until this transaction ends. Needs a tenant connection.
 select pg_try_advisory_xact_lock(hashtextextended('audit sealer', 9)) as ours,

@@ -18,6 +18,7 @@ GLOBAL = {
     "malformed_events": "signed, but of no tenant that can be read out of them",
     "meter_reports": "what Stripe found wrong with usage that it was told, of all tenants together",
     "isolation_checks": "how the isolation check went: sentences about tables, nothing of tenants",
+    "audit_verifications": "when all audit was verified: times and counts",
     "plans": "what an operator offers to all tenants",
     "message_prices": "what an operator says that messages cost, for all tenants",
     "audit_anchors": "the chain of all tenants' checkpoints; tenants are keyed hashes there",
@@ -170,7 +171,7 @@ def test_uniqueness_that_ignores_tenants_is_on_the_list(migrated: str) -> None:
     assert {index for (index,) in indexes} == {
         "tenants_pkey", "tenants_name_key", "channels_of_one_tenant", "shards_pkey", "hosting_pkey",
         "malformed_events_pkey", "isolation_checks_pkey", "message_prices_pkey", "plans_pkey", "meter_reports_pkey",
-        "audit_anchors_pkey", "audit_keys_pkey",
+        "audit_anchors_pkey", "audit_keys_pkey", "audit_verifications_pkey",
     }  # fmt: skip
 
 

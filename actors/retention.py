@@ -10,12 +10,9 @@ from konstruct.audit.chain import instant, own_hash, row
 from konstruct.audit.signing import Signer
 from konstruct.audit.statements import Anchor
 from konstruct.database import audit, audit_months
+from konstruct.database.audit_months import StillUnsealed
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
-
-
-class StillUnsealed(KonstructError):
-    """Rows of old months are not sealed yet; let the Auditor run, then try again."""
 
 
 class SealingGoesOn(KonstructError):
@@ -47,10 +44,10 @@ async def _state(database: Database, signer: Signer, tenant: UUID, before: datet
         if not head.ours:
             raise SealingGoesOn
         end = await audit_months.drop_end(connection, before)
+        if end is not None and end.unsealed:
+            raise StillUnsealed
         if end is None or (known is not None and f'"through":{end.through}' in known.content):
             return None, 0
-        if end.unsealed:
-            raise StillUnsealed
         kept = [
             (seq, own_hash(row(tenant, seq, event))) for seq, event in await audit_months.kept(connection, before, end)
         ]

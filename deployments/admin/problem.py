@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from actors.retention import SealingGoesOn, StillUnsealed
+from actors.retention import SealingGoesOn
 from konstruct import errors
 from konstruct.audit_export import ExportImpossible
+from konstruct.database.audit_months import StillUnsealed
 from konstruct.errors import KonstructError
 from konstruct.key_rotation import KeyStillNeeded
 

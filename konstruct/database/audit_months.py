@@ -14,8 +14,10 @@ from konstruct.audit.chain import Event
 from konstruct.audit.statements import Signed
 from konstruct.database.audit import READ_SECONDS, event_of
 from konstruct.database.pool import Database, TenantConnection
-from konstruct.errors import DatabaseUnavailable, DatabaseUnfit
+from konstruct.errors import DatabaseUnavailable, DatabaseUnfit, KonstructError
 
+EVENTS, SEALS = "audit_months.events_", "audit_months.seals_"
+_SEALED = "exists (select from {seals} s where s.tenant_id = e.tenant_id and s.event_at = e.at and s.event_id = e.id)"
 _OLD = r"""select c.oid::regclass::text from pg_class c
            where c.relnamespace = 'audit_months'::regnamespace and c.relkind = 'r'
              and c.relname ~ '^(events|seals)_\d{4}_\d\d$' and right(c.relname, 7) < %s order by 1"""
@@ -32,6 +34,10 @@ class Order:
     chain: UUID
     actor: str
     request: str
+
+
+class StillUnsealed(KonstructError):
+    """Rows of old months are not sealed yet; let the Auditor run, then try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +86,29 @@ def old_months(url: str, before: datetime) -> list[str]:
 def drop_months(url: str, before: datetime, order: Order | None = None) -> list[str]:
     """Drop them; answers their names. Turns wait for milliseconds; where that would be seconds, nothing happens.
 
-    `order` is recorded in the same transaction.
+    `order` is recorded in the same transaction. Raises StillUnsealed, whatever tenant's the row is.
     """
     dropped = old_months(url, before)
     with _owner(url) as owner, owner.transaction():
         owner.execute("set local lock_timeout = '5s'")
+        _check_sealed(owner, dropped)
         for name in dropped:
             owner.execute(f"drop table {name}".encode())
         if dropped and order is not None:
             owner.execute(_WHO.encode(), [str(order.chain), order.actor, order.request])
             owner.execute(_RECORD.encode(), [order.chain, Jsonb({"before": before.isoformat(), "months": dropped})])
     return dropped
+
+
+def _check_sealed(owner: Any, months: list[str]) -> None:
+    """Also of tenants of which nothing was ever sealed; nothing can be added to a month until the transaction ends."""
+    for events in (name for name in months if name.startswith(EVENTS)):
+        seals = [name for name in (events.replace(EVENTS, SEALS), f"{SEALS}rest") if name in (*months, f"{SEALS}rest")]
+        is_sealed = " or ".join(_SEALED.format(seals=name) for name in seals)
+        owner.execute(f"lock table {events} in share mode".encode())
+        [row] = owner.execute(f"select exists (select from {events} e where not ({is_sealed}))".encode())  # noqa: S608
+        if row[0]:
+            raise StillUnsealed
 
 
 @contextmanager

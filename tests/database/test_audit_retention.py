@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -58,6 +59,25 @@ async def test_what_stays_is_verified_after_old_months_are_gone(town: Audited) -
     assert await town.findings(ACME) == await town.all_findings() == []
     lines = [line async for line in export(town.database, Signer(town.keys), ACME, *ALWAYS)]
     assert len(lines) > 10
+
+
+async def test_a_month_with_a_row_of_a_tenant_of_which_nothing_was_ever_sealed_stays(town: Audited) -> None:
+    town.intrude(written("2024-02-10", "new").replace(str(ACME), str(uuid4())))
+    with pytest.raises(StillUnsealed):
+        await drop(town, MARCH)
+    assert town.intrude("select count(*) from audit_events where at < '2024-03-01'") == [(3,)]
+    await town.auditor().seal_once()
+    assert len(await drop(town, MARCH)) == 2
+    assert await town.all_findings() == []
+
+
+async def test_a_row_that_comes_after_the_statement_of_what_goes_stays(town: Audited) -> None:
+    await state_drop(town.database, Signer(town.keys), AnchorFile(town.home), MARCH)
+    town.intrude(written("2024-02-10", "new"))
+    with pytest.raises(StillUnsealed):
+        audit_months.drop_months(town.url, MARCH)
+    with pytest.raises(StillUnsealed):
+        await drop(town, MARCH)
 
 
 async def test_dropping_twice_or_after_a_crash_in_between_says_it_once(town: Audited) -> None:

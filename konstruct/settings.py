@@ -12,6 +12,8 @@ from konstruct.errors import SettingsInvalid
 T = TypeVar("T")
 PREFIX = "KONSTRUCT_"
 HERE = {("http", host) for host in ("localhost", "127.0.0.1", "::1")}
+# Nothing else keeps anybody from guessing it.
+ADMIN_TOKEN_CHARACTERS = 24
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -67,7 +69,7 @@ class Settings:
             http_port=port,
             dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
             master_keys=split(read.secret("MASTER_KEYS") or ""),
-            admin_token=read.secret("ADMIN_TOKEN"),
+            admin_token=read.long_secret("ADMIN_TOKEN", ADMIN_TOKEN_CHARACTERS),
             public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
             slack_app_id=read.text("SLACK_APP_ID", ""),
@@ -135,6 +137,15 @@ class _Reader:
                 message = f"{PREFIX}{name}_FILE names {path}, which cannot be read: {why}."
                 raise SettingsInvalid(message) from error
         return self._environment.get(PREFIX + name) or None
+
+    def long_secret(self, name: str, lowest: int) -> str | None:
+        found = self.secret(name)
+        if found is not None and len(found) < lowest:
+            raise SettingsInvalid(
+                f"{PREFIX}{name} has {len(found)} characters and could be guessed, but must have at least {lowest}; "
+                "`openssl rand -hex 32` makes one."
+            )
+        return found
 
     def address(self, name: str) -> str:
         """An address that secrets are sent to: https, or this machine."""

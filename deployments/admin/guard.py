@@ -37,14 +37,14 @@ class Guard:
         try:
             if scope["path"] not in OPEN:
                 state["principal"] = await self._credentials.principal(
-                    self._cookies.credential(scope["method"], headers), _client(scope, headers)
+                    self._cookies.credential(scope["method"], headers)
                 )
             state["body"] = await _body(scope, headers, receive)
         except ClientDisconnect:
             return
         except KonstructError as error:
             problem = problem_of(error)
-            if problem.status == 401 and self._cookies.session(headers):
+            if problem.status in {401, 429} and self._cookies.session(headers):
                 problem.headers["Set-Cookie"] = self._cookies.write("session", "", 0)  # it has ended; ask no more
             await answer(problem, request_id)(scope, receive, marked)
             return
@@ -82,12 +82,6 @@ def _holds_nul(content: Any) -> bool:
     if isinstance(content, list):
         return any(map(_holds_nul, content))
     return isinstance(content, str) and "\0" in content
-
-
-def _client(scope: Scope, headers: Mapping[str, str]) -> str:
-    """The address that the nearest proxy saw."""
-    forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return forwarded or (scope.get("client") or ("",))[0]
 
 
 def _marked(send: Send, request_id: str) -> Send:

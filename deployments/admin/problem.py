@@ -138,7 +138,7 @@ POSSIBLE: dict[int | str, dict[str, Any]] = {
         412: "It is not any more as If-Match says.",
         413: "The body is too large.",
         422: "A field cannot be used; `errors` names it.",
-        429: "Too many wrong tokens came from this address.",
+        429: "No valid token came with the request, and many wrong ones came lately.",
         503: "The database does not answer now.",
     }.items()
 }

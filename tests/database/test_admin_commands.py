@@ -58,7 +58,7 @@ async def test_what_the_installation_refuses_is_said_as_it_says_it(k: AdminRig, 
     with pytest.raises(Refused, match="belongs to another tenant"):
         await apply_file(file, k.environment(**GIVEN))
     with pytest.raises(Refused, match="No valid token"):
-        await apply_file(file, k.environment(**GIVEN, KONSTRUCT_ADMIN_TOKEN="wrong"))
+        await apply_file(file, k.environment(**GIVEN, KONSTRUCT_ADMIN_TOKEN="wrong" * 5))
     with pytest.raises(NotReachable, match="konstruct up"):
         await apply_file(file, k.environment(**GIVEN, KONSTRUCT_HTTP_PORT="1"))
     with pytest.raises(SettingsInvalid, match="ADMIN_TOKEN"):

@@ -46,7 +46,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ApiClient]:
     for name, answer in (("whole", whole), ("refused", refused), ("cut", cut), ("slow", slow)):
         app.router.add_get(f"/admin/v1/{name}", answer)
     async with TestServer(app) as server:
-        environment = {"KONSTRUCT_HTTP_PORT": str(server.port), "KONSTRUCT_ADMIN_TOKEN": "planted"}
+        environment = {"KONSTRUCT_HTTP_PORT": str(server.port), "KONSTRUCT_ADMIN_TOKEN": "planted" * 4}
         yield ApiClient(environment | {"KONSTRUCT_HOME": str(tmp_path / "home")})
 
 

@@ -52,20 +52,20 @@ def test_the_demo_tenants_secrets_are_complete_and_its_signing_secret_random(lay
 
 
 def test_no_secret_stands_in_an_environment(layout):
-    given = {"KONSTRUCT_ADMIN_TOKEN": "hush-1", "KONSTRUCT_MASTER_KEYS": "hush-2"}
+    given = {"KONSTRUCT_ADMIN_TOKEN": "hush-1" * 4, "KONSTRUCT_MASTER_KEYS": "hush-2"}
     given |= {"KONSTRUCT_SLACK_CLIENT_SECRET": "hush-3", "KONSTRUCT_SLACK_SIGNING_SECRET": "hush-4"}
     environment = environment_of(layout, **given)
     assert "hush" not in json.dumps({name: environment[name] for name in environment if "_FILE" not in name})
     settings = Settings.from_environment(environment)
-    assert (settings.admin_token, settings.master_keys) == ("hush-1", ("hush-2",))
+    assert (settings.admin_token, settings.master_keys) == ("hush-1" * 4, ("hush-2",))
     assert (settings.slack_client_secret, settings.slack_signing_secret) == ("hush-3", "hush-4")
     assert settings.database_url == "postgresql://x/y"
 
 
 def test_a_changed_secret_changes_the_environment(layout):
-    first = environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one")
-    assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one") == first
-    assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="two") != first
+    first = environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one" * 8)
+    assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one" * 8) == first
+    assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="two" * 8) != first
 
 
 def test_master_keys_edited_by_hand_replace_what_runs(layout):

@@ -47,8 +47,19 @@ def test_secrets_come_from_files_and_lose_their_line_end(tmp_path: Path) -> None
 
 
 def test_a_variable_outranks_its_file(tmp_path: Path) -> None:
-    environment = {"KONSTRUCT_ADMIN_TOKEN": "given", "KONSTRUCT_ADMIN_TOKEN_FILE": str(tmp_path / "absent")}
-    assert read(environment).admin_token == "given"
+    given = "given" * 5
+    environment = {"KONSTRUCT_ADMIN_TOKEN": given, "KONSTRUCT_ADMIN_TOKEN_FILE": str(tmp_path / "absent")}
+    assert read(environment).admin_token == given
+
+
+@pytest.mark.parametrize("name", ["KONSTRUCT_ADMIN_TOKEN", "KONSTRUCT_ADMIN_TOKEN_FILE"])
+def test_a_token_that_could_be_guessed_stops_with_a_sentence_that_does_not_show_it(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "token"
+    file.write_text("swordfish\n")
+    given = str(file) if name.endswith("FILE") else "swordfish"
+    with pytest.raises(SettingsInvalid, match="ADMIN_TOKEN has 9 characters and could be guessed") as caught:
+        read({name: given})
+    assert "swordfish" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["absent", "folder", "binary"])
@@ -95,7 +106,7 @@ def test_printing_settings_shows_no_secret() -> None:
         read(
             {
                 "KONSTRUCT_MASTER_KEYS": "planted-key",
-                "KONSTRUCT_ADMIN_TOKEN": "planted-token",
+                "KONSTRUCT_ADMIN_TOKEN": "planted-token-of-the-owner",
                 "KONSTRUCT_DATABASE_URL": "postgresql://u:planted-password@h/d",
             }
         )

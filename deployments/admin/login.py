@@ -79,11 +79,11 @@ async def finish(request: Request, parts: Everything, returned: Annotated[Return
         log.warning("login refused", reason=str(refused))
         raise LoginFailed(f"{refused} {AGAIN}", status=403) from refused
     membership = await _membership(parts, person, tenant)
-    token, _ = await begin_session(parts.database, membership, person.name, request.state.request_id)
+    token, until = await begin_session(parts.database, membership, person.name, request.state.request_id)
     log.info("logged in", tenant=membership.tenant_id, member=membership.member_id)
     answer = RedirectResponse(to, 303)
     answer.headers.append("set-cookie", _cookies(parts).write(SEALED_FOR, "", 0))
-    answer.headers.append("set-cookie", _cookies(parts).set_session(token))
+    answer.headers.append("set-cookie", _cookies(parts).set_session(token, until))
     return answer
 
 

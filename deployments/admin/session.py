@@ -1,13 +1,14 @@
 """Browsers of people who have logged in: the cookie, what it is worth as a credential, and no forged writes."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from deployments.admin.credentials import Way
 from deployments.admin.principal import Principal, Role
 from deployments.admin.problem import Problem
-from konstruct.database.members import SESSION, find_session
+from konstruct.database.members import find_session
 from konstruct.database.pool import Database
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,9 +51,9 @@ class Cookies:
         """The session's token, empty if there is none."""
         return self.read(headers, "session")
 
-    def set_session(self, token: str) -> str:
-        """A `Set-Cookie` with the session."""
-        return self.write("session", token, int(SESSION.total_seconds()))
+    def set_session(self, token: str, until: datetime) -> str:
+        """A `Set-Cookie` with the session, until it ends."""
+        return self.write("session", token, max(0, round((until - datetime.now(UTC)).total_seconds())))
 
     def credential(self, method: str, headers: Mapping[str, str]) -> str:
         """What the request is authorised with, as in `Authorization`. Raises Forged."""

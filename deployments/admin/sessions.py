@@ -52,7 +52,7 @@ async def read_session(request: Request, parts: Everything, asker: Anybody) -> M
 
 @router.post("", responses={409: {"description": "You have not logged in with a browser."}})
 async def choose_tenant(request: Request, parts: Everything, chosen: Chosen, response: Response) -> Me:
-    """Go on in another tenant of yours."""
+    """Go on in another tenant of yours, until the session would have ended anyway."""
     session = await _session(request, parts)
     if session is None:
         raise Problem("Only a person who has logged in may choose a tenant; a token belongs to one.", status=409)
@@ -61,9 +61,9 @@ async def choose_tenant(request: Request, parts: Everything, chosen: Chosen, res
     if there is None:
         raise NotHere
     id_ = request.state.request_id
-    token, _ = await members.begin_session(parts.database, there, session.name, id_)
+    token, until = await members.begin_session(parts.database, there, session.name, id_, session.expires_at)
     await members.end_session(parts.database, session, _cookies(parts).session(request.headers), id_)
-    response.headers.append("set-cookie", _cookies(parts).set_session(token))
+    response.headers.append("set-cookie", _cookies(parts).set_session(token, until))
     now = await members.find_session(parts.database, token)
     if now is None:
         raise NotHere

@@ -81,13 +81,15 @@ async def memberships(database: Database, email: str) -> list[Membership]:
     return [Membership(**dict(row)) for row in await database.run("memberships", email=email.lower())]
 
 
-async def begin_session(database: Database, membership: Membership, name: str, request: str) -> tuple[str, datetime]:
-    """A new session's token, and until when it holds."""
+async def begin_session(
+    database: Database, membership: Membership, name: str, request: str, until: datetime | None = None
+) -> tuple[str, datetime]:
+    """A new session's token, and until when it holds. `until`: the end of the session that it follows."""
     token = PREFIX + secrets.token_urlsafe(32)
     actor = actor_of(membership.member_id)
     async with database.tenant(membership.tenant_id, actor=actor, request=request) as connection:
         expires_at: Any = await connection.run(
-            "begin_session", token=_hashed(token), member=membership.member_id, name=name, lasts=SESSION
+            "begin_session", token=_hashed(token), member=membership.member_id, name=name, lasts=SESSION, until=until
         )
     return token, expires_at
 

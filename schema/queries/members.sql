@@ -25,10 +25,10 @@ select true from member;
 select tenant_id, tenant, member_id, role from memberships(:email);
 
 -- name: begin_session$
--- A person has logged in; sessions that have ended are forgotten. Needs a tenant connection.
+-- A person has logged in, or goes on until then; sessions that have ended are forgotten. Needs a tenant connection.
 with ended as (delete from sessions where tenant_id = current_tenant() and expires_at < now())
 insert into sessions (tenant_id, token, member_id, name, expires_at)
-values (current_tenant(), :token, :member, :name, now() + :lasts)
+values (current_tenant(), :token, :member, :name, least(now() + :lasts, cast(:until as timestamptz)))
 returning expires_at;
 
 -- name: find_session^

@@ -189,6 +189,21 @@ async def test_a_member_of_two_tenants_chooses_and_changes(k: AdminRig) -> None:
     assert (await before.open("/admin/v1/session")).status == 401
 
 
+@pytest.mark.parametrize("chosen", ["acme", "globex"])
+async def test_a_session_ends_when_the_login_says_whichever_tenant_is_chosen(k: AdminRig, chosen: str) -> None:
+    await let_in(k, "owner", "acme")
+    await let_in(k, "owner", "globex")
+    browser = Browser(k)
+    await browser.log_in("grace", "?tenant=acme")
+    k.sql("update sessions set expires_at = now() + interval '1 minute'")
+    ends = (await browser.open("/admin/v1/session")).body["expires_at"]
+    for _ in range(2):
+        again = await browser.open("/admin/v1/session", "POST", body={"tenant": chosen}, **WRITE)
+        assert (again.body["tenant"], again.body["expires_at"]) == (chosen, ends)
+        [cookie] = browser.set
+        assert 0 < int(cookie.partition("Max-Age=")[2].partition(";")[0]) <= 60
+
+
 @pytest.mark.parametrize(
     ("to", "leads"),
     [

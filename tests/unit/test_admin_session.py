@@ -1,19 +1,22 @@
 """The session's cookie: where it goes, and what it is worth."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from deployments.admin.session import Cookies, Forged
+from konstruct.database.members import SESSION
 
 HTTPS = Cookies("https://konstruct.example/")
 COOKIE = {"cookie": "other=1; __Host-konstruct_session=kss_planted"}
 
 
 def test_over_https_the_cookie_is_secure_and_of_this_host_only() -> None:
-    written = HTTPS.set_session("kss_planted")
+    written = HTTPS.set_session("kss_planted", datetime.now(UTC) + SESSION)
     assert written.startswith("__Host-konstruct_session=kss_planted; Path=/; Max-Age=28800; HttpOnly; SameSite=Lax")
     assert written.endswith("; Secure")
     assert "Domain" not in written
-    assert "Secure" not in Cookies("http://127.0.0.1:8000").set_session("x")
+    assert "Secure" not in Cookies("http://127.0.0.1:8000").write("session", "x", 9)
 
 
 def test_a_cookie_that_another_host_of_the_domain_could_set_counts_for_nothing() -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from konstruct.database import amendments, hosting, turns
+from konstruct.database import amendments, hosting, idempotency, turns
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 from konstruct.fair_queue import FairQueue
@@ -219,15 +219,16 @@ class ConversationHost:
             self._passivate()
             try:
                 await self._memory_job.sweep(self.host)
-                if self.host == 0 and sweeps % TIDY_EVERY == 0:
+                if self.host == 0 and sweeps % TIDY_EVERY == 1:
                     await self.tidy()
             except KonstructError as error:
                 log.warning("memory sweep skipped", host=self.host, reason=str(error))
 
     async def tidy(self) -> None:
-        """Forget what came in vain: amendments of messages that did not come, events that nobody could read."""
+        """Forget amendments of messages that did not come, events that nobody could read, answers to old writes."""
         await amendments.forget_early(self._database)
         await turns.forget_malformed(self._database)
+        await idempotency.forget_old(self._database)
 
     def _passivate(self) -> None:
         now = time.monotonic()

@@ -631,6 +631,7 @@ grant select (tenant_id, turn_id, contact_id, shard, embedding, created_at) on m
 grant select (tenant_id, id) on conversations to konstruct_lookup;
 grant select (tenant_id) on models to konstruct_lookup;
 grant select (tenant_id, at) on amended_early to konstruct_lookup;
+grant select (tenant_id, created_at) on idempotency_keys to konstruct_lookup;
 grant select (tenant_id, id, suspends_at, told_at) on stripe_customers to konstruct_lookup;
 create policy stripe_customers_lookup on stripe_customers for select to konstruct_lookup using (true);
 grant select (tenant_id, id, email, role) on members to konstruct_lookup;
@@ -653,6 +654,7 @@ create policy memories_lookup on memories for select to konstruct_lookup using (
 create policy models_lookup on models for select to konstruct_lookup using (true);
 create policy conversations_lookup on conversations for select to konstruct_lookup using (true);
 create policy amended_early_lookup on amended_early for select to konstruct_lookup using (true);
+create policy idempotency_keys_lookup on idempotency_keys for select to konstruct_lookup using (true);
 create policy members_lookup on members for select to konstruct_lookup using (true);
 create policy sessions_lookup on sessions for select to konstruct_lookup using (true);
 
@@ -757,6 +759,11 @@ create function amended_in_vain()
   returns setof uuid language sql stable security definer set search_path = public, pg_temp
   as 'select distinct tenant_id from amended_early where at < now() - interval ''8 days''';
 
+-- Tenants with answers that are kept no longer.
+create function answered_long_ago()
+  returns setof uuid language sql stable security definer set search_path = public, pg_temp
+  as 'select distinct tenant_id from idempotency_keys where created_at <= now() - interval ''24 hours''';
+
 -- Whose customer is it?
 create function find_stripe_customer(p_customer text)
   returns uuid language sql stable security definer set search_path = public, pg_temp as $$
@@ -817,7 +824,7 @@ begin
   foreach v_function in array array[
     'find_channels(text, text, text)', 'waiting_conversations(int, interval)', 'waiting_memories(int, interval)',
     'installation_status()', 'dead_letters(int)', 'tenant_names()', 'has_hosted_models()', 'socket_channels()',
-    'has_verify_token(text, text)', 'amended_in_vain()', 'find_stripe_customer(text)',
+    'has_verify_token(text, text)', 'amended_in_vain()', 'answered_long_ago()', 'find_stripe_customer(text)',
     'suspended_untold()',
     'memberships(text)', 'find_session(bytea)', 'tenants_to_bill(timestamptz, timestamptz, timestamptz)',
     'subscribers()', 'forget_malformed()']::regprocedure[] loop

@@ -112,22 +112,39 @@ def _asked(request: Request) -> bytes:
     return sha256(address.encode("utf-8", "replace") + request.state.body).digest()
 
 
-def reading(role: Role) -> Callable[..., Any]:
-    """A dependency for routes that change nothing: the role suffices (else 403)."""
+def asking(role: Role, of: Callable[..., Any] = of_tenant) -> Callable[..., Any]:
+    """A dependency for routes that list, or that may be repeated as they are: the role suffices (else 403)."""
 
-    def admit(access: Annotated[Access, Depends(of_tenant)], if_none_match: IfNoneMatch = None) -> Access:
+    def admit(access: Annotated[Access, Depends(of)]) -> Access:
         check_role(access.principal, role)
+        return access
+
+    return admit
+
+
+def reading(role: Role) -> Callable[..., Any]:
+    """A dependency for routes that show one thing, see `Access.show`."""
+
+    def admit(access: Annotated[Access, Depends(asking(role))], if_none_match: IfNoneMatch = None) -> Access:
         return replace(access, if_none_match=if_none_match)
 
     return admit
 
 
 def writing(role: Role, of: Callable[..., Any] = of_tenant) -> Callable[..., Any]:
-    """A dependency for routes that change something, see `once`."""
+    """A dependency for routes that do something, see `once`."""
 
-    def admit(access: Annotated[Access, Depends(of)], if_match: IfMatch = None, key: Key = None) -> Access:
-        check_role(access.principal, role)
-        return replace(access, if_match=if_match, key=key)
+    def admit(access: Annotated[Access, Depends(asking(role, of))], key: Key = None) -> Access:
+        return replace(access, key=key)
+
+    return admit
+
+
+def changing(role: Role, of: Callable[..., Any] = of_tenant) -> Callable[..., Any]:
+    """A dependency for routes that change one thing, see `once` and `Access.check_match`."""
+
+    def admit(access: Annotated[Access, Depends(writing(role, of))], if_match: IfMatch = None) -> Access:
+        return replace(access, if_match=if_match)
 
     return admit
 
@@ -138,10 +155,13 @@ def check_role(principal: Principal, role: Role) -> None:
         raise NotAllowed(f"This needs the role {role.name}; yours is {principal.role.name}.")
 
 
+Asking = Annotated[Access, Depends(asking(Role.viewer))]
+OwnerAsking = Annotated[Access, Depends(asking(Role.owner))]
 Viewing = Annotated[Access, Depends(reading(Role.viewer))]
-OwnerViewing = Annotated[Access, Depends(reading(Role.owner))]
 Operating = Annotated[Access, Depends(writing(Role.operator))]
+OperatorChanging = Annotated[Access, Depends(changing(Role.operator))]
 Owning = Annotated[Access, Depends(writing(Role.owner))]
-Applying = Annotated[Access, Depends(writing(Role.owner, of_any_tenant))]
+OwnerChanging = Annotated[Access, Depends(changing(Role.owner))]
+Applying = Annotated[Access, Depends(changing(Role.owner, of_any_tenant))]
 Anybody = Annotated[Principal, Depends(anybody)]
 Everything = Annotated[Parts, Depends(parts_of)]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from deployments.admin.access import Access, Moment, Viewing, of_any_tenant, of_tenant, writing
+from deployments.admin.access import Access, Asking, Moment, asking, of_any_tenant, of_tenant
 from deployments.admin.apart import apart
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.parts import Parts
@@ -42,8 +42,8 @@ async def of_audited(access: Annotated[Access, Depends(of_any_tenant)]) -> Acces
         return access
 
 
-Verifying = Annotated[Access, Depends(writing(Role.operator, of_audited))]
-Exporting = Annotated[Access, Depends(writing(Role.owner, of_audited))]
+Verifying = Annotated[Access, Depends(asking(Role.operator, of_audited))]
+Exporting = Annotated[Access, Depends(asking(Role.owner, of_audited))]
 
 
 class AuditEvent(BaseModel):
@@ -70,7 +70,7 @@ class Verification(BaseModel):
 
 @router.get("")
 async def list_audit(
-    access: Viewing, action: Action = None, limit: Limit = 50, cursor: After = None
+    access: Asking, action: Action = None, limit: Limit = 50, cursor: After = None
 ) -> Page[AuditEvent]:
     """The latest first."""
     listed = f"audit {action}"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Moment, Owning, Viewing
+from deployments.admin.access import Asking, Moment, Owning, Viewing
 from deployments.admin.once import once
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import Problem
@@ -177,7 +177,7 @@ async def explain_bill(access: Viewing, *, month: Month = None, invoice_line: Li
 
 @router.get("/rows")
 async def list_bill_rows(
-    access: Viewing, *, first: First = None, until: Until = None, limit: Limit = 50, cursor: After = None
+    access: Asking, *, first: First = None, until: Until = None, limit: Limit = 50, cursor: After = None
 ) -> Page[Row]:
     """Each turn and each charged message of a time, the earliest first."""
     begin, end = (first or _this_month()).astimezone(UTC), (until or datetime.now(UTC)).astimezone(UTC)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Access, Owning, Viewing
+from deployments.admin.access import Access, Asking, OwnerChanging, Viewing
 from deployments.admin.affordable import check_prices_known
 from deployments.admin.models import models
 from deployments.admin.once import once
@@ -83,7 +83,7 @@ async def read_budgets(access: Viewing) -> Response:
 
 
 @router.put("", response_model=Budgets)
-async def save_budgets(wanted: BudgetEntries, access: Owning) -> Response:
+async def save_budgets(wanted: BudgetEntries, access: OwnerChanging) -> Response:
     """Set the budgets, in USD as in a tenant file; left out or null: no limit."""
 
     async def effect(connection: TenantConnection) -> Budgets:
@@ -98,7 +98,7 @@ async def save_budgets(wanted: BudgetEntries, access: Owning) -> Response:
 
 
 @router.get("/alerts")
-async def list_alerts(access: Viewing, limit: Limit = 50, cursor: After = None) -> Page[Alert]:
+async def list_alerts(access: Asking, limit: Limit = 50, cursor: After = None) -> Page[Alert]:
     """What operators were told, newest first."""
     [offset] = opened(access.parts.vault, access.tenant, "budget alerts", cursor) or [0]
     async with access.transaction() as connection:

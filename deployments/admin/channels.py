@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Access, Owning, Viewing
+from deployments.admin.access import Access, Asking, OwnerChanging, Owning, Viewing
 from deployments.admin.employees import employees
 from deployments.admin.once import once
 from deployments.admin.page import Page
@@ -49,7 +49,7 @@ class Connections(BaseModel):
 
 
 @router.get("")
-async def list_channels(access: Viewing) -> Page[ChannelConnection]:
+async def list_channels(access: Asking) -> Page[ChannelConnection]:
     """All of them."""
     async with access.transaction() as connection:
         return Page(items=await channels(connection, access), next_cursor=None)
@@ -81,7 +81,7 @@ async def connect_channels(wanted: ChannelEntries, access: Owning) -> Response:
 
 
 @router.delete("/{id_}", status_code=204)
-async def remove_channel(id_: UUID, access: Owning) -> Response:
+async def remove_channel(id_: UUID, access: OwnerChanging) -> Response:
     """End a connection and forget its secrets; what still was to be sent there is not sent any more."""
 
     async def effect(connection: TenantConnection) -> None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.admin.access import Access, Owning
+from deployments.admin.access import Access, OwnerAsking
 from deployments.admin.apart import apart
 from deployments.admin.problem import NotHere
 from konstruct import forgetting, takeout
@@ -29,7 +29,7 @@ ZIPPED: dict[int | str, dict[str, Any]] = {200: {"description": "A ZIP file.", "
 
 
 @router.get("/export", response_class=Response, responses=ZIPPED)
-async def export_tenant(access: Owning) -> Response:
+async def export_tenant(access: OwnerAsking) -> Response:
     """Everything of the tenant: its tables as JSON lines, its kept files; no secrets."""
     return await _taken(
         access, access.name, lambda database, store, file: takeout.take_tenant(database, store, access.tenant, file)
@@ -37,7 +37,7 @@ async def export_tenant(access: Owning) -> Response:
 
 
 @router.get("/contacts/{channel}/{contact}/export", response_class=Response, responses=ZIPPED)
-async def export_contact(channel: Channel, contact: Contact, access: Owning) -> Response:
+async def export_contact(channel: Channel, contact: Contact, access: OwnerAsking) -> Response:
     """Everything about one person."""
     person = await _known(access, channel, contact)
     return await _taken(
@@ -46,7 +46,7 @@ async def export_contact(channel: Channel, contact: Contact, access: Owning) -> 
 
 
 @router.delete("/contacts/{channel}/{contact}", status_code=204)
-async def erase_contact(channel: Channel, contact: Contact, access: Owning) -> Response:
+async def erase_contact(channel: Channel, contact: Contact, access: OwnerAsking) -> Response:
     """Forget a person. Answers when nothing can be on its way to them any more: after six seconds at the latest."""
     person = await _known(access, channel, contact)
     database, store = access.parts.database, open_store(access.parts.settings)

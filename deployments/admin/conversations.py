@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Operating, Viewing
+from deployments.admin.access import Asking, OperatorChanging, Viewing
 from deployments.admin.once import once
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import NotHere
@@ -59,7 +59,7 @@ class Pause(BaseModel):
 
 @router.get("")
 async def list_conversations(
-    access: Viewing, said: Said = None, channel: Kind = None, *, paused: bool = False, limit: Limit = 50,
+    access: Asking, said: Said = None, channel: Kind = None, *, paused: bool = False, limit: Limit = 50,
     cursor: After = None,
 ) -> Page[Conversation]:  # fmt: skip
     """The liveliest first. Whatever becomes lively while you turn pages moves to the first one."""
@@ -87,7 +87,7 @@ async def read_conversation(conversation_id: UUID, access: Viewing) -> Response:
 
 @router.get("/{conversation_id}/messages")
 async def list_messages(
-    conversation_id: UUID, access: Viewing, limit: Limit = 50, cursor: After = None
+    conversation_id: UUID, access: Asking, limit: Limit = 50, cursor: After = None
 ) -> Page[Message]:
     """What was said, newest first."""
     listed = f"messages {conversation_id}"
@@ -101,7 +101,7 @@ async def list_messages(
 
 
 @router.post("/{conversation_id}/pause", response_model=Conversation)
-async def pause_conversation(conversation_id: UUID, wanted: Pause, access: Operating) -> Response:
+async def pause_conversation(conversation_id: UUID, wanted: Pause, access: OperatorChanging) -> Response:
     """Silence the employee: an operator speaks there."""
 
     async def effect(connection: TenantConnection) -> Conversation:
@@ -113,7 +113,7 @@ async def pause_conversation(conversation_id: UUID, wanted: Pause, access: Opera
 
 
 @router.post("/{conversation_id}/resume", response_model=Conversation)
-async def resume_conversation(conversation_id: UUID, access: Operating) -> Response:
+async def resume_conversation(conversation_id: UUID, access: OperatorChanging) -> Response:
     """Let the employee speak again."""
 
     async def effect(connection: TenantConnection) -> Conversation:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from deployments.admin.access import Operating, Viewing
+from deployments.admin.access import Asking, Operating
 from deployments.admin.once import once
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import NotHere
@@ -35,7 +35,7 @@ class DeadLetter(BaseModel):
 
 
 @router.get("")
-async def list_dead_letters(access: Viewing, limit: Limit = 50, cursor: After = None) -> Page[DeadLetter]:
+async def list_dead_letters(access: Asking, limit: Limit = 50, cursor: After = None) -> Page[DeadLetter]:
     """The newest first."""
     position = opened(access.parts.vault, access.tenant, "dead letters", cursor)
     after = (datetime.fromisoformat(position[0]), position[1], position[2]) if position else None

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Owning, Viewing
+from deployments.admin.access import Asking, OwnerChanging, Viewing
 from deployments.admin.affordable import check_prices_known
 from deployments.admin.once import once
 from deployments.admin.page import Page
@@ -33,7 +33,7 @@ class Employee(BaseModel):
 
 
 @router.get("")
-async def list_employees(access: Viewing) -> Page[Employee]:
+async def list_employees(access: Asking) -> Page[Employee]:
     """All of them."""
     async with access.transaction() as connection:
         return Page(items=await employees(connection), next_cursor=None)
@@ -47,7 +47,7 @@ async def read_employee(id_: UUID, access: Viewing) -> Response:
 
 
 @router.put("/{id_}", response_model=Employee)
-async def change_employee(id_: UUID, wanted: EmployeeEntry, access: Owning) -> Response:
+async def change_employee(id_: UUID, wanted: EmployeeEntry, access: OwnerChanging) -> Response:
     """Make the employee what you say; the name stays."""
 
     async def effect(connection: TenantConnection) -> Employee:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from deployments.admin.access import OwnerViewing, Owning
+from deployments.admin.access import OwnerAsking, Owning
 from deployments.admin.once import once
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import NotHere
@@ -49,7 +49,7 @@ class Wanted(BaseModel):
 
 
 @router.get("")
-async def list_members(access: OwnerViewing, limit: Limit = 50, cursor: After = None) -> Page[Member]:
+async def list_members(access: OwnerAsking, limit: Limit = 50, cursor: After = None) -> Page[Member]:
     """Who may log in."""
     after = opened(access.parts.vault, access.tenant, "members", cursor)
     async with access.transaction() as connection:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Access, Owning, Viewing
+from deployments.admin.access import Access, Asking, OwnerChanging, Viewing
 from deployments.admin.affordable import check_prices_known
 from deployments.admin.employees import employees
 from deployments.admin.once import once
@@ -43,7 +43,7 @@ class ModelWanted(ModelEntry):
 
 
 @router.get("")
-async def list_models(access: Viewing) -> Page[HostedModel]:
+async def list_models(access: Asking) -> Page[HostedModel]:
     """All of them."""
     async with access.transaction() as connection:
         return Page(items=await models(connection, access), next_cursor=None)
@@ -60,7 +60,7 @@ async def read_model(name: ModelName, access: Viewing) -> Response:
 
 
 @router.put("/{name:path}", response_model=HostedModel)
-async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: Owning) -> Response:
+async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: OwnerChanging) -> Response:
     """Add a model, or make one what you say."""
 
     async def effect(connection: TenantConnection) -> HostedModel | None:
@@ -79,7 +79,7 @@ async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: Owning
 
 
 @router.delete("/{name:path}", status_code=204)
-async def remove_model(name: ModelName, access: Owning) -> Response:
+async def remove_model(name: ModelName, access: OwnerChanging) -> Response:
     """Forget a model and its key."""
 
     async def effect(connection: TenantConnection) -> None:

@@ -21,16 +21,43 @@ async def once(access: Access, effect: Effect, status: int = 200) -> Response:
     What `effect` raises undoes it, and is not kept: the request may be repeated under the same key.
     """
     async with access.transaction() as connection:
-        if access.key is None:
-            return _response(await effect(connection), status)
-        before = await idempotency.recall(connection, access.principal.actor, access.key)
+        before = await _before(connection, access)
         if before is not None:
-            return _replayed(access, *before)
+            return before
         response = _response(await effect(connection), status)
-        await idempotency.remember(
-            connection, access.principal.actor, access.key, access.asked, _sealed(access, response)
-        )
+        await _keep(connection, access, response)
     return response
+
+
+async def once_elsewhere(access: Access, effect: Callable[[str], Awaitable[BaseModel]], status: int) -> Response:
+    """As `once`, where another service does it, with no transaction open meanwhile.
+
+    Repeated, it is asked again: under the key that `effect` is given it finds what it did, or says why that is over.
+    """
+    async with access.transaction() as connection:
+        before = await _before(connection, access)
+    key = f"{access.principal.actor}:{access.key or access.request_id}:{access.asked.hex()}"
+    response = _response(await effect(key), status)
+    if before is not None:
+        response.headers["Idempotent-Replayed"] = "true"
+        return response
+    async with access.transaction() as connection:
+        if await _before(connection, access) is None:
+            await _keep(connection, access, response)
+    return response
+
+
+async def _before(connection: TenantConnection, access: Access) -> Response | None:
+    if access.key is None:
+        return None
+    kept = await idempotency.recall(connection, access.principal.actor, access.key)
+    return None if kept is None else _replayed(access, *kept)
+
+
+async def _keep(connection: TenantConnection, access: Access, response: Response) -> None:
+    if access.key is not None:
+        sealed = _sealed(access, response)
+        await idempotency.remember(connection, access.principal.actor, access.key, access.asked, sealed)
 
 
 def _response(content: BaseModel | None, status: int) -> Response:

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Access, Owning, Viewing, shown
+from deployments.admin.access import Access, Owning, Viewing
+from deployments.admin.once import once_elsewhere
 from konstruct.billing.checkout import MOST_TRIAL_DAYS, Cashier
 from konstruct.billing.stripe_api import StripeApi
 from konstruct.database import subscriptions
@@ -71,23 +72,27 @@ async def read_subscription(access: Viewing) -> Response:
 
 @router.post("/checkout", status_code=201, response_model=Opened)
 async def open_checkout(wanted: WantedCheckout, access: Owning) -> Response:
-    """A page to subscribe on. Repeated under an Idempotency-Key, it is the same page: Stripe keeps the key."""
-    url = await _cashier(access).checkout(
-        access.tenant, access.name, wanted.plan, key=_key(access), trial_days=wanted.trial_days
-    )
-    return shown(Opened(url=url), 201)
+    """A page to subscribe on."""
+
+    async def effect(key: str) -> Opened:
+        url = await _cashier(access).checkout(
+            access.tenant, access.name, wanted.plan, key=key, trial_days=wanted.trial_days
+        )
+        return Opened(url=url)
+
+    return await once_elsewhere(access, effect, 201)
 
 
 @router.post("/portal", status_code=201, response_model=Opened)
 async def open_portal(access: Owning) -> Response:
     """A page to change the card, the plan or one's mind on."""
-    return shown(Opened(url=await _cashier(access).portal(access.tenant, access.name, key=_key(access))), 201)
+
+    async def effect(key: str) -> Opened:
+        return Opened(url=await _cashier(access).portal(access.tenant, access.name, key=key))
+
+    return await once_elsewhere(access, effect, 201)
 
 
 def _cashier(access: Access) -> Cashier:
     settings = access.parts.settings
     return Cashier(access.parts.database, StripeApi.of(settings), settings.public_url)
-
-
-def _key(access: Access) -> str:
-    return f"{access.principal.actor}:{access.key or access.request_id}"

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from deployments.admin.access import OwnerViewing, Owning
+from deployments.admin.access import OwnerAsking, Owning
 from deployments.admin.once import once
 from deployments.admin.page import Page
 from deployments.admin.problem import NotHere
@@ -50,7 +50,7 @@ class MadeToken(Token):
 
 
 @router.get("")
-async def list_tokens(access: OwnerViewing) -> Page[Token]:
+async def list_tokens(access: OwnerAsking) -> Page[Token]:
     """All tokens of the tenant, also expired ones."""
     async with access.transaction() as connection:
         found = await api_tokens.tokens(connection)

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from deployments.admin.access import Viewing
+from deployments.admin.access import Asking
 from deployments.admin.page import After, Limit, Page, opened, seal
 from deployments.admin.problem import Problem
 from konstruct.database import usage as ledger
@@ -44,7 +44,7 @@ class Usage(BaseModel):
 
 @router.get("")
 async def read_usage(
-    access: Viewing, by: Grouped, *, first: From = None, to: To = None, limit: Limit = 50, cursor: After = None
+    access: Asking, by: Grouped, *, first: From = None, to: To = None, limit: Limit = 50, cursor: After = None
 ) -> Page[Usage]:
     """What model calls cost, added up."""
     last = to or datetime.now(UTC).date()

@@ -31,6 +31,10 @@ select pg_advisory_xact_lock(hashtextextended(current_tenant()::text || :actor |
 select request, answer from idempotency_keys
 where tenant_id = current_tenant() and actor = :actor and key = :key and created_at > now() - interval '24 hours';
 
+-- name: answered_long_ago
+-- Tenants with keys that are over a day old.
+select answered_long_ago as tenant from answered_long_ago();
+
 -- name: forget_idempotency_keys!
 -- Keys that are over a day old. Needs a tenant connection.
 delete from idempotency_keys where tenant_id = current_tenant() and created_at <= now() - interval '24 hours';

@@ -180,7 +180,7 @@ async def test_killed_at_any_moment_rotation_leaves_everything_readable_and_can_
     environment = {
         "KONSTRUCT_HOME": str(tmp_path),
         "KONSTRUCT_HTTP_PORT": port,
-        "KONSTRUCT_ADMIN_TOKEN": "planted-token",
+        "KONSTRUCT_ADMIN_TOKEN": "planted-token-of-the-owner",
         "KONSTRUCT_MASTER_KEYS": f"{NEW},{OLD}",
     }
     served = os.environ | environment | {"KONSTRUCT_DATABASE_URL": town.url}

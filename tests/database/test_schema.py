@@ -197,7 +197,8 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
         "find_channels", "has_hosted_models", "waiting_conversations", "waiting_memories",
         "installation_status",
         "dead_letters", "tenant_names", "socket_channels", "has_verify_token",
-        "amended_in_vain", "audit_waiting", "audited_tenants", "find_stripe_customer", "suspended_untold",
+        "amended_in_vain", "answered_long_ago", "audit_waiting", "audited_tenants",
+        "find_stripe_customer", "suspended_untold",
         "memberships", "find_session",
         "tenants_to_bill", "subscribers",
     }  # fmt: skip

@@ -127,6 +127,7 @@ ACROSS_TENANTS = {
     "audit_waiting",
     "audited_tenants",
     "amended_in_vain",
+    "answered_long_ago",
     "socket_channels",
     "find_stripe_customer",
     "tenants_to_bill",

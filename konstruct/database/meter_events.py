@@ -51,14 +51,14 @@ async def tenants_to_bill(database: Database, since: datetime, now: datetime, ni
     return {row["tenant_id"]: row["reconcile"] for row in rows}
 
 
-async def derive(database: Database, tenant: UUID, since: datetime, now: datetime) -> int:
+async def derive(database: Database | TenantConnection, tenant: UUID, since: datetime, now: datetime) -> int:
     """New usage becomes meter events; how many."""
     return int(await database.run("derive_meter_events", tenant=tenant, since=since, now=now))
 
 
 async def check_settled(connection: TenantConnection, now: datetime) -> None:
     """Raise BillUnsettled where a subscription lives, or Stripe lacks usage; else nothing is changed."""
-    await connection.run("derive_meter_events", tenant=connection.tenant, since=now - OLDEST, now=now)
+    await derive(connection, connection.tenant, now - OLDEST, now)
     untold = await connection.run("untold_meter_events")
     rows = await subscriptions.within(connection)
     live = [f"{row['id']} ({row['status']})" for row in rows if is_live(row["status"], row["ended_at"])]

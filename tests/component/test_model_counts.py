@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from konstruct.errors import ModelRefused, ModelUnavailable
 from konstruct.models import MOST_TOKENS, Call, Model, Usage, policy
-from konstruct.models.hosted import HostedModel, library
+from konstruct.models.hosted import HostedModel
 from konstruct.models.local import LocalModel
 from konstruct.models.policy import answer
 from tests.stub_model import StubModel
@@ -29,12 +29,14 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
-@pytest.fixture(params=["local", "hosted"])
-def model(request: pytest.FixtureRequest, stub: StubModel, session: aiohttp.ClientSession) -> Model:
+@pytest_asyncio.fixture(params=["local", "hosted"])
+async def model(request: pytest.FixtureRequest, stub: StubModel, session: aiohttp.ClientSession) -> Model:
     if request.param == "local":
         return LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
-    library()  # not while a deadline runs
-    return HostedModel("gpt", "openai/stub", stub.url, "sk-secret")
+    hosted = HostedModel("gpt", "openai/stub", stub.url, "sk-secret")
+    # What LiteLLM loads with its first call it must not load while a deadline runs.
+    await answer([hosted], PROMPT, deadline=60, on_delta=unheard)
+    return hosted
 
 
 async def unheard(text: str) -> None:

@@ -42,9 +42,13 @@ async def employ(town: Rig, spare: StubModel, quiet: float = 0) -> None:
     assert await tenants.apply_tenant(town.database, parsed, Vault(town.settings.master_keys))
 
 
-def ledger(town: Rig) -> list[dict[str, Any]]:
-    with psycopg.connect(town.settings.database_url or "", row_factory=dict_row) as owner:
-        return owner.execute("select * from usage order by created_at").fetchall()
+async def ledger(town: Rig) -> list[dict[str, Any]]:
+    """Once there is anything in it: of an answer that takes long some is visible before the turn commits."""
+    with psycopg.connect(town.settings.database_url or "", row_factory=dict_row, autocommit=True) as owner:
+        async with asyncio.timeout(60):
+            while not (rows := owner.execute("select * from usage order by created_at").fetchall()):
+                await asyncio.sleep(0.05)
+    return rows
 
 
 def in_replies(town: Rig) -> list[int]:
@@ -63,7 +67,7 @@ async def test_a_turn_costs_its_tokens_at_the_price_of_its_model(town: Rig, spar
     await employ(town, spare)
     await town.slack.say("hello")
     await town.replies(1, timeout=60)
-    (row,) = ledger(town)
+    (row,) = await ledger(town)
     assert row["cost_micros"] == at(row, 2, 8) > 0
     assert (row["model"], row["provider"], row["channel"], row["calls"]) == ("gpt", "openai", "slack", 1)
     assert row["price_version"] == "tenant in=2000000 cached=2000000 out=8000000"
@@ -81,7 +85,7 @@ async def test_calls_that_failed_on_the_way_and_the_fallback_are_priced_by_whom_
     town.model.fault("401")
     await town.slack.say("hello again and again")
     await town.replies(1, timeout=60)
-    (row,) = ledger(town)
+    (row,) = await ledger(town)
     assert [(call["model"], call["estimated"]) for call in row["each_call"]] == [
         ("gpt", True), ("gpt", True), ("gpt", False), ("spare", False),
     ]  # fmt: skip
@@ -102,7 +106,7 @@ async def test_what_came_of_models_that_gave_no_answer_is_on_the_bill_of_the_apo
     spare.fault("401")
     await town.slack.say("hello")
     assert "not responding" in (await town.replies(1, timeout=60))[0]
-    (row,) = ledger(town)
+    (row,) = await ledger(town)
     assert row["calls"] == 4
     assert row["cost_micros"] > 0
     assert not row["answered"]
@@ -117,7 +121,7 @@ async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: 
         await asyncio.sleep(0.01)
     await town.slack.say("are you there?")
     await town.replies(1, timeout=60)
-    (row,) = ledger(town)
+    (row,) = await ledger(town)
     assert row["calls"] == 2
     given_up, answered = row["each_call"]
     assert given_up["estimated"]
@@ -131,6 +135,6 @@ async def test_a_local_model_costs_nothing_unless_the_installation_says_so(datab
     async with rig(database_url, tmp_path, chosen=chosen) as town:
         await town.slack.say("hello")
         await town.replies(1, timeout=60)
-        (row,) = ledger(town)
+        (row,) = await ledger(town)
         assert row["cost_micros"] == at(row, 1, 3) > 0
         assert row["provider"] == "local"

@@ -8,6 +8,7 @@ DEFINERS = {
     "waiting_conversations": "hosts: ids of conversations with work",
     "waiting_memories": "hosts: ids of memories to embed",
     "amended_in_vain": "hosts: ids of tenants with something to forget",
+    "answered_long_ago": "hosts: ids of tenants with something to forget",
     "find_stripe_customer": "routing: whose customer in Stripe is it, before a tenant is known",
     "suspended_untold": "billing: ids of tenants whose operators must be told",
     "tenants_to_bill": "the Biller: ids of tenants with usage to tell",

@@ -153,7 +153,7 @@ def _deploy(layout: Layout, wanted: Running, steps: Steps, *, wait_for_model: bo
         _wait_for_webhooks(wanted.http_port)
     if wanted.local_model:
         with steps.step("Demo tenant acme") as tell:
-            tell("applied" if demo.apply(layout, wanted.environment) else "unchanged")
+            tell(demo.apply(layout, wanted.environment))
     steps.say(f"  [bold]Ready for webhooks[/] after {steps.elapsed:.0f} s: http://127.0.0.1:{wanted.http_port}")
     if wanted.local_model:
         serve.ensure(_configuration(wanted), serve_apps.MODELS)

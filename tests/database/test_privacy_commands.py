@@ -1,10 +1,13 @@
 """`konstruct tenant` and `konstruct contact` as an operator runs them, who has a token and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
 
+from deployments.installation import demo, keys
+from deployments.installation.layout import Layout
 from tests.admin_rig import AdminRig, admin_rig, unzipped
 from tests.database.forgotten import SECRET, dump, until_quiet
 
@@ -66,3 +69,12 @@ async def test_a_tenant_is_taken_along_and_forgotten(k: AdminRig, database_url: 
         code, said = await k.konstruct("tenant", *command)
         assert (code, said) == (1, "There is no tenant acme; `konstruct status` lists those that there are.\n")
     assert sorted(path.name for path in tmp_path.glob("*.zip*")) == ["acme.zip"]
+
+
+async def test_a_demo_tenant_that_was_erased_does_not_come_back(k: AdminRig) -> None:
+    code, said = await k.konstruct("tenant", "erase", "acme", "--yes")
+    assert code == 0, said
+    layout = Layout(k.rig.settings.home)
+    keys.prepare(layout)
+    applied = await asyncio.to_thread(demo.apply, layout, k.environment())
+    assert applied.startswith("left out: A tenant called acme was erased here")

@@ -21,7 +21,7 @@ down: ## end everything, leave no process and no port taken
 
 test: $(VENV)/.dev browser ## what CI runs
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) tests/unit tests/component tests/database --ignore $(ONE_NAME) -p no:schemathesis -n 2 --dist loadfile $(TESTS) $(OR_NONE)
+	$(PYTEST) tests/unit tests/component tests/database --ignore $(ONE_NAME) -p no:schemathesis -n 4 --dist loadfile $(TESTS) $(OR_NONE)
 	$(PYTEST) $(ONE_NAME) tests/browser tests/acceptance $(TESTS) $(OR_NONE)
 
 # Schemathesis gives all its cases the same name, so that xdist would run one of them; its plugin is not for the others.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from konstruct.settings import Settings
 
-CALL_SECONDS = 30.0
 # For what reads or changes everything that a tenant has, or all of them.
 WHOLE_SECONDS = 3_600.0
 
@@ -28,10 +27,10 @@ def settings() -> "Settings":
     return Settings.from_environment(environment())
 
 
-def ask(method: str, *path: str, body: object = None, seconds: float = CALL_SECONDS, **query: str) -> Any:
+def ask(method: str, *path: str, body: object = None, seconds: float | None = None, **query: str) -> Any:
     """What the operators' API answers; `path` in segments, each as it is meant. Raises Refused or NotReachable.
 
-    `query`: what is empty is not asked.
+    `seconds`: within which it answers, if not the usual; `query`: what is empty is not asked.
     """
     import asyncio  # noqa: PLC0415
 

@@ -32,17 +32,23 @@ First = Annotated[
 ]
 Until = Annotated[Moment | None, Query(alias="to", description="The moment after the last; without it, now.")]
 FIRST_ID = UUID(int=0)
+Id = Annotated[UUID, Field(description="The turn's, or that of the message's charge.")]
 
 
-class Entry(BaseModel):
-    """Turns of one model, or charged messages of one kind."""
+class Used(BaseModel):
+    """Something of the ledger."""
 
     source: str = Field(description="turn or message.")
     kind: str = Field(description="The model; or WhatsApp's category and the country.")
-    count: int
     prompt_tokens: int
     completion_tokens: int
     cost_micros: int
+
+
+class Entry(Used):
+    """Turns of one model, or charged messages of one kind."""
+
+    count: int
     unpriced: int = Field(description="How many of them had no known price: they count as zero.")
 
 
@@ -101,16 +107,11 @@ class Bill(BaseModel):
     difference_units: int | None = None
 
 
-class Row(BaseModel):
+class Row(Used):
     """A turn, or a message that is charged for."""
 
-    id: UUID = Field(description="The turn's, or that of the message's charge.")
-    source: str = Field(description="turn or message.")
-    kind: str = Field(description="The model; or WhatsApp's category and the country.")
+    id: Id
     at: datetime
-    prompt_tokens: int
-    completion_tokens: int
-    cost_micros: int
     price_version: str = Field(description="Of the price list; empty where no price was known.")
     state: str | None = Field(description="Towards Stripe: waiting, sending, sent, doubtful, refused; null: no matter.")
     stamped_at: datetime | None = Field(description="The time under which Stripe was told.")
@@ -134,7 +135,7 @@ class Reconciliation(BaseModel):
 class Refused(BaseModel):
     """Usage that Stripe would not take, or of which nobody knows whether it has."""
 
-    id: UUID = Field(description="The turn's, or that of the message's charge.")
+    id: Id
     source: str
     event_name: str
     value: int

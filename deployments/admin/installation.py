@@ -7,8 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.admin.access import Access, Everything, anybody, parts_of
-from deployments.admin.audit import Action, AuditEvent, list_audit
-from deployments.admin.page import INSTALLATION, After, Limit, Page
+from deployments.admin.page import INSTALLATION
 from deployments.admin.principal import Principal
 from deployments.admin.problem import NotAllowed
 from konstruct.database import audit, hosting
@@ -77,14 +76,6 @@ async def scale_hosts(wanted: HostsWanted, access: Whole) -> Hosts:
             await hosting.want(connection, wanted.wanted)
             await audit.record(connection, "hosts.changed", "hosts", wanted=wanted.wanted)
     return await _hosts(access.parts)
-
-
-@router.get("/audit")
-async def list_installation_audit(
-    access: Whole, action: Action = None, limit: Limit = 50, cursor: After = None
-) -> Page[AuditEvent]:
-    """What was done to the installation, not to one of its tenants; the latest first."""
-    return await list_audit(access, action, limit, cursor)
 
 
 async def _hosts(parts: Everything) -> Hosts:

@@ -1,4 +1,4 @@
-"""`/installation/audit`: every tenant's audit and the chain of all, verified; old months let go; the public keys."""
+"""`/installation/audit`: what was done to the installation; all audit verified; old months let go; the public keys."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.retention import state_drop
 from deployments.admin.access import Everything
 from deployments.admin.apart import apart
-from deployments.admin.audit import Verification, evidence_of, verified
+from deployments.admin.audit import Action, AuditEvent, Verification, evidence_of, list_audit, verified
 from deployments.admin.installation import Whole, installation_only
+from deployments.admin.page import After, Limit, Page
 from deployments.admin.parts import Parts
 from deployments.admin.problem import Problem
 from konstruct.audit.anchor_file import AnchorFile
@@ -44,6 +45,14 @@ class Retained(BaseModel):
 
     before: datetime = Field(description="The first moment that stays.")
     dropped: list[str] = Field(description="Partitions.")
+
+
+@router.get("")
+async def list_installation_audit(
+    access: Whole, action: Action = None, limit: Limit = 50, cursor: After = None
+) -> Page[AuditEvent]:
+    """What was done to the installation, not to one of its tenants; the latest first."""
+    return await list_audit(access, action, limit, cursor)
 
 
 @router.get("/verification")

@@ -46,16 +46,16 @@ class ApiClient:
         self._url = f"{_root(environment, settings)}/admin/v1"
 
     async def ask(
-        self, method: str, path: str, body: object = None, *, patience: float = 0, seconds: float = CALL_SECONDS
+        self, method: str, path: str, body: object = None, *, patience: float = 0, seconds: float | None = None
     ) -> Any:
-        """The answer's content, within `seconds`; waits up to `patience` seconds for an installation that starts.
+        """The answer's content; waits up to `patience` seconds for an installation that starts.
 
-        Raises Refused with what the installation said, or NotReachable.
+        `seconds`: within which it answers, if not CALL_SECONDS. Raises Refused with what was said, or NotReachable.
         """
         deadline = asyncio.get_running_loop().time() + patience
         while True:
             try:
-                async with self._answer(method, path, body, seconds) as answer:
+                async with self._answer(method, path, body, seconds or CALL_SECONDS) as answer:
                     return _content(answer.status, await answer.text())
             except (NotReachable, Refused) as error:
                 starting = getattr(error, "status", STARTING[0]) in STARTING

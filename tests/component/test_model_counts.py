@@ -1,7 +1,5 @@
 """What calls of models count: what the provider says where that can be, else an estimate; nothing where it refused."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import pytest
 import pytest_asyncio
@@ -18,25 +16,10 @@ REFUSALS = ["401", "400", "404", "429", "500", "503"]
 
 
 @pytest_asyncio.fixture
-async def stub() -> AsyncIterator[StubModel]:
-    async with StubModel() as server:
-        yield server
-
-
-@pytest_asyncio.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(params=["local", "hosted"])
-async def model(request: pytest.FixtureRequest, stub: StubModel, session: aiohttp.ClientSession) -> Model:
-    if request.param == "local":
-        return LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
-    hosted = HostedModel("gpt", "openai/stub", stub.url, "sk-secret")
-    # What LiteLLM loads with its first call it must not load while a deadline runs.
-    await answer([hosted], PROMPT, deadline=60, on_delta=unheard)
-    return hosted
+async def model(model: Model) -> Model:
+    """As elsewhere, asked once: what LiteLLM loads with its first call it must not load while a deadline runs."""
+    await answer([model], PROMPT, deadline=60, on_delta=unheard)
+    return model
 
 
 async def unheard(text: str) -> None:

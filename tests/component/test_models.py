@@ -21,28 +21,9 @@ PERMANENT = ["401", "400", "404"]
 
 
 @pytest_asyncio.fixture
-async def stub() -> AsyncIterator[StubModel]:
-    async with StubModel() as server:
-        yield server
-
-
-@pytest_asyncio.fixture
 async def other() -> AsyncIterator[StubModel]:
     async with StubModel(reply=lambda _: "from the fallback") as server:
         yield server
-
-
-@pytest_asyncio.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
-        yield opened
-
-
-@pytest.fixture(params=["local", "hosted"])
-def model(request: pytest.FixtureRequest, stub: StubModel, session: aiohttp.ClientSession) -> Model:
-    if request.param == "local":
-        return LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
-    return HostedModel("gpt", "openai/stub", stub.url, "sk-secret")
 
 
 async def unheard(text: str) -> None:

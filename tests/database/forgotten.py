@@ -3,6 +3,8 @@
 import asyncio
 import json
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import psycopg
 from konstruct.database.erasure import Person
 from konstruct.identity import tenant_id
 from konstruct.media.store import MediaStore
+from tests.admin_rig import AdminRig, admin_rig
 from tests.rig import Rig
 
 ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
@@ -32,6 +35,16 @@ def rows(k: Rig, statement: str, *values: object) -> list[tuple[Any, ...]]:
     with psycopg.connect(k.settings.database_url or "", autocommit=True) as owner:
         cursor = owner.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+@asynccontextmanager
+async def confided(database_url: str, home: Path) -> AsyncIterator[AdminRig]:
+    """Alice has told acme's employee her secret, and was answered."""
+    async with admin_rig(database_url, home) as whole:
+        await whole.rig.slack.say(SECRET)
+        await whole.rig.replies(1)
+        await until_quiet(whole.rig)
+        yield whole
 
 
 async def history(k: Rig, store: MediaStore) -> str:

@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from konstruct.errors import NameForgotten
 from konstruct.media.store import open_store
-from tests.admin_rig import ADMIN_TOKEN, AdminRig, admin_rig
-from tests.database.forgotten import ACME, GLOBEX, SECRET, dump, until_quiet
+from tests.admin_rig import ADMIN_TOKEN, AdminRig
+from tests.database.forgotten import ACME, GLOBEX, SECRET, confided, dump, until_quiet
 from tests.rig import APP, apply
 
 ALICE = "/tenants/acme/contacts/slack/U0ALICE"
@@ -23,10 +23,7 @@ ALICE = "/tenants/acme/contacts/slack/U0ALICE"
 
 @pytest_asyncio.fixture
 async def k(database_url: str, tmp_path: Path) -> AsyncIterator[AdminRig]:
-    async with admin_rig(database_url, tmp_path) as whole:
-        await whole.rig.slack.say(SECRET)
-        await whole.rig.replies(1)
-        await until_quiet(whole.rig)
+    async with confided(database_url, tmp_path) as whole:
         yield whole
 
 

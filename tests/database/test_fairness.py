@@ -161,6 +161,7 @@ async def test_the_sweep_finds_the_others_behind_a_flood(k: Rig) -> None:
 async def test_of_a_flood_that_postgresql_cannot_take_the_rest_is_refused_and_the_other_tenant_is_not(
     k: Rig, database_url: str
 ) -> None:
+    await k.stop_host(k.hosts[0])  # else it would go on answering them for as long as it may take to drain
     intake = Intake(k.database, k.wake, Unmeasured(), disarmed)
     with psycopg.connect(database_url) as owner:
         owner.execute("lock table inbox in access exclusive mode")

@@ -150,7 +150,6 @@ def meter_sync(k: BillingRig) -> str:
 async def test_what_is_taken_and_never_counted_ends_as_refused(k: BillingRig) -> None:
     await k.subscribe(ACME)
     k.use(ACME, 5)
-    k.execute("select 1")
     delete_customer(k)
     for _ in range(6):
         await k.drain()

@@ -8,18 +8,15 @@ import pytest_asyncio
 
 from deployments.installation import demo, keys
 from deployments.installation.layout import Layout
-from tests.admin_rig import AdminRig, admin_rig, unzipped
-from tests.database.forgotten import SECRET, dump, until_quiet
+from tests.admin_rig import AdminRig, unzipped
+from tests.database.forgotten import SECRET, confided, dump, until_quiet
 
 ALICE = ("acme", "slack", "U0ALICE")
 
 
 @pytest_asyncio.fixture
 async def k(database_url: str, tmp_path: Path) -> AsyncIterator[AdminRig]:
-    async with admin_rig(database_url, tmp_path) as whole:
-        await whole.rig.slack.say(SECRET)
-        await whole.rig.replies(1)
-        await until_quiet(whole.rig)
+    async with confided(database_url, tmp_path) as whole:
         yield whole
 
 

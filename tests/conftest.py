@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests import postgres
+from tests import ports, postgres
 
 # A busy machine must not fail a property: what is slow on purpose has tests of its own.
 settings.register_profile("patient", deadline=None)
@@ -24,3 +24,10 @@ def database_url(postgres_server: postgres.Server) -> Iterator[str]:
     """A fresh, migrated database."""
     with postgres_server.database() as url:
         yield url
+
+
+@pytest.fixture
+def own_port() -> Iterator[int]:
+    """A port that no other test is given; nobody listens there yet."""
+    with ports.held() as port:
+        yield port

@@ -80,8 +80,7 @@ async def test_a_call_that_was_refused_counts_nothing(kind: str, model: Model, s
     assert [call.usage for call in await made([model], 5)] == [Usage(0, 0)]
 
 
-async def test_a_call_that_reached_nobody_counts_nothing(session: aiohttp.ClientSession) -> None:
-    async with StubModel() as stub:
-        url = stub.url
+async def test_a_call_that_reached_nobody_counts_nothing(session: aiohttp.ClientSession, own_port: int) -> None:
+    url = f"http://127.0.0.1:{own_port}/v1"
     for model in (LocalModel("local/x", url, "t", session, cache_salt="s"), HostedModel("x", "openai/x", url, "k")):
         assert [call.usage for call in await made([model], 5)] == [Usage(0, 0)]

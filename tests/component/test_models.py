@@ -188,9 +188,8 @@ async def test_a_router_that_knows_no_such_path_means_still_starting(session: ai
             await stream(model)
 
 
-async def test_a_closed_port_is_unavailable_and_not_a_crash(session: aiohttp.ClientSession) -> None:
-    async with StubModel() as stub:
-        url = stub.url
+async def test_a_closed_port_is_unavailable_and_not_a_crash(session: aiohttp.ClientSession, own_port: int) -> None:
+    url = f"http://127.0.0.1:{own_port}/v1"
     for model in (LocalModel("local/x", url, "t", session, cache_salt="s"), HostedModel("x", "openai/x", url, "k")):
         with pytest.raises(ModelUnavailable):
             await stream(model)

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -169,24 +168,22 @@ async def test_what_is_written_meanwhile_is_not_overwritten(town: Town) -> None:
 
 
 async def test_killed_at_any_moment_rotation_leaves_everything_readable_and_can_be_repeated(
-    town: Town, tmp_path: Path
+    town: Town, tmp_path: Path, own_port: int
 ) -> None:
     town.rows(
         f"insert into models (tenant_id, name, litellm, api_key) select '{ACME}', 'm' || n, 'x/y',"
         f" (select api_key from models where tenant_id = '{ACME}' and name = 'gpt') from generate_series(1, 400) n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
     environment = {
         "KONSTRUCT_HOME": str(tmp_path),
-        "KONSTRUCT_HTTP_PORT": port,
+        "KONSTRUCT_HTTP_PORT": str(own_port),
         "KONSTRUCT_ADMIN_TOKEN": "planted-token-of-the-owner",
         "KONSTRUCT_MASTER_KEYS": f"{NEW},{OLD}",
     }
     served = os.environ | environment | {"KONSTRUCT_DATABASE_URL": town.url}
 
     async def serve() -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "tests.ingress_process", port]
+        command = [sys.executable, "-m", "tests.ingress_process", str(own_port)]
         process = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT, env=served)
         while (await konstruct(environment, "keys", "list"))[0]:
             assert process.returncode is None

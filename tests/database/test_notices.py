@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulator import Fault
+from tests.ports import held, port_of
 from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
 
 NOTICES = "select state, count(*) from outbox where part >= 1000 group by 1"
@@ -33,17 +34,18 @@ async def test_while_slack_refuses_connections_the_contact_is_answered_and_the_n
     async with whatsapp_rig(database_url, tmp_path) as k:
         await configured(k, OPERATORS)
         await k.rig.slack.stop()
-        k.whatsapp.faults.rules += [Fault("refuse", "messages", error="131026")]
-        await k.whatsapp.say("first")
-        await k.becomes(NOTICES, [("pending", 1)])
-        for number, text in enumerate(("second", "third")):
-            await k.whatsapp.say(text)
-            assert (await k.replies(number + 1, seconds=5))[-1] == f"You said: {text}"
-        await asyncio.sleep(6)  # the sweep sees the pending notice again and again, and reads the conversation anew
-        await k.whatsapp.say("fourth")
-        assert (await k.replies(3, seconds=5))[-1] == "You said: fourth"
-        assert k.rows(NOTICES) == [("pending", 1)]
-        await k.rig.slack.start()
+        with held(port_of(k.rig.slack.address)):
+            k.whatsapp.faults.rules += [Fault("refuse", "messages", error="131026")]
+            await k.whatsapp.say("first")
+            await k.becomes(NOTICES, [("pending", 1)])
+            for number, text in enumerate(("second", "third")):
+                await k.whatsapp.say(text)
+                assert (await k.replies(number + 1, seconds=5))[-1] == f"You said: {text}"
+            await asyncio.sleep(6)  # the sweep sees the pending notice again and again, and reads the conversation anew
+            await k.whatsapp.say("fourth")
+            assert (await k.replies(3, seconds=5))[-1] == "You said: fourth"
+            assert k.rows(NOTICES) == [("pending", 1)]
+            await k.rig.slack.start()
         assert "131026" in await told_once(k)
 
 
@@ -69,12 +71,13 @@ async def test_a_notice_that_its_host_could_not_bring_out_is_brought_out_by_the_
     async with whatsapp_rig(database_url, tmp_path) as k:
         await configured(k, RULES + OPERATORS)
         await k.rig.slack.stop()
-        await k.whatsapp.say("I want a refund")
-        assert len(await k.replies(1)) == 1
-        (first,) = k.rig.hosts
-        for resident in list(first.host._residents.values()):
-            assert resident.busy
-        await k.rig.start_host()  # takes the shards: the first host is fenced
-        await k.rig.slack.start()
+        with held(port_of(k.rig.slack.address)):
+            await k.whatsapp.say("I want a refund")
+            assert len(await k.replies(1)) == 1
+            (first,) = k.rig.hosts
+            for resident in list(first.host._residents.values()):
+                assert resident.busy
+            await k.rig.start_host()  # takes the shards: the first host is fenced
+            await k.rig.slack.start()
         assert "refund" in await told_once(k)
         assert not any(resident.busy for resident in first.host._residents.values())

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -55,11 +54,9 @@ async def ingress(k: BillingRig, port: int) -> AsyncIterator[list[int]]:
         await running[0].wait()
 
 
-async def test_a_kill_at_every_step_loses_and_doubles_nothing(database_url: str, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    async with billing_rig(database_url, tmp_path, retry_seconds=(1.0,) * 60) as k, ingress(k, port) as ended:
-        k.stripe.courier.webhook = f"http://127.0.0.1:{port}/stripe/webhook"
+async def test_a_kill_at_every_step_loses_and_doubles_nothing(database_url: str, tmp_path: Path, own_port: int) -> None:
+    async with billing_rig(database_url, tmp_path, retry_seconds=(1.0,) * 60) as k, ingress(k, own_port) as ended:
+        k.stripe.courier.webhook = f"http://127.0.0.1:{own_port}/stripe/webhook"
         subscription = await k.subscribe()
         buyer = k.stripe.objects("customer")[0]["id"]
         for number in range(KILLS):

@@ -12,6 +12,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from simulator import App, Fault, SlackSimulator
+from tests.ports import held, port_of
 
 pytestmark = pytest.mark.asyncio
 ACME = App()
@@ -134,7 +135,7 @@ async def test_a_slack_that_was_down_comes_back_at_its_address_with_its_messages
     client = AsyncWebClient(ACME.bot_token, base_url=url, retry_handlers=[])
     await client.chat_postMessage(channel="C1X", text="before")
     await slack.stop()
-    with pytest.raises(aiohttp.ClientError):
+    with held(port_of(slack.address)), pytest.raises(aiohttp.ClientError):
         await client.chat_postMessage(channel="C1X", text="meanwhile")
     async with slack:
         await client.chat_postMessage(channel="C1X", text="after")

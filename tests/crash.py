@@ -74,6 +74,11 @@ async def hosting(k: Rig, mutant: str = "") -> AsyncIterator[list[HostProcess]]:
         await end(hosts)
 
 
+def ended(hosts: list[HostProcess]) -> int:
+    """How many do not run any more; the next one of the last may be on its way."""
+    return sum(not host.alive for host in hosts)
+
+
 async def end(hosts: list[HostProcess]) -> None:
     """Kill what is left."""
     for host in hosts:
@@ -106,7 +111,11 @@ class Load:
             await asyncio.sleep(pause)
 
     async def say_into(self, failpoint: str, timeout: float = 30.0) -> None:
-        """Two people speak, and the failpoint ends whichever host reaches it first."""
+        """Two people speak, and the failpoint ends whichever host reaches it first.
+
+        What was said before is answered first: a message that meets three crashes becomes a dead letter.
+        """
+        await self.answered(timeout)
         armed = self._k.settings.home / "failpoints" / failpoint
         armed.touch()
         await self.say("D0ALICE")
@@ -118,11 +127,15 @@ class Load:
     async def verdict(self, timeout: float = 60.0) -> Verdict:
         """Wait until everything acknowledged is answered or the time is up, let doubles show, then judge."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while (await self._check()).lost:
-                    await asyncio.sleep(0.1)
+            await self.answered(timeout)
         await asyncio.sleep(1.0)
         return await self._check()
+
+    async def answered(self, timeout: float) -> None:
+        """Wait until everything acknowledged is answered; raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while (await self._check()).lost:
+                await asyncio.sleep(0.1)
 
     async def _check(self) -> Verdict:
         return check(

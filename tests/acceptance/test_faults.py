@@ -37,10 +37,11 @@ async def test_ten_kills_lose_double_and_misorder_nothing(
         async with asyncio.timeout(60):
             while armed.exists():
                 await asyncio.sleep(0.05)
-        await asyncio.sleep(3)
+        await people.caught_up()
     for _ in range(3):
+        await asyncio.sleep(random.uniform(0, 2))
         os.kill(random.choice(await hosts_up(installation, 2)), signal.SIGKILL)
-        await asyncio.sleep(random.uniform(2, 5))
+        await people.caught_up()
     await talking
     verdict = await people.verdict()
     assert verdict.clean, verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 
 from konstruct.failpoints import NAMES
-from tests.crash import hosting
+from tests.crash import ended, hosting
 from tests.database.visitor import Visitor, open_site
 from tests.rig import rig
 
@@ -28,4 +28,4 @@ async def test_a_kill_at_every_step_loses_and_doubles_nothing_on_the_page(databa
             await asyncio.sleep(1.5)
         expected = [(f"number {n}", f"You said: number {n}") for n in range(len(HOST_FAILPOINTS))]
         assert [text for _, text in anna.visible] == [text for pair in expected for text in pair]
-        assert len(hosts) == len(HOST_FAILPOINTS) + 1
+        assert ended(hosts) == len(HOST_FAILPOINTS)

@@ -40,15 +40,9 @@ async def test_where_no_status_comes_only_what_was_cut_off_in_its_send_is_double
 
 
 async def kill_everywhere(k: WhatsAppRig, home: Path, failpoints: list[str]) -> Verdict:
-    """Two people write before every kill."""
+    """Two people write before every kill. Each is answered before the next: a third crash makes a dead letter."""
     k.whatsapp.people.meet("Ben", phone=BEN)
     said: dict[str, list[int]] = {ANNA: [], BEN: []}
-    for name in failpoints:
-        (home / "failpoints" / name).touch()
-        for person, numbers in said.items():
-            numbers.append(1 + sum(map(len, said.values())))
-            await k.whatsapp.say(text_of(numbers[-1]), sender=person)
-        await until(lambda armed=home / "failpoints" / name: not armed.exists(), 30)  # type: ignore[misc]
 
     def judged() -> Verdict:
         return check(
@@ -56,7 +50,13 @@ async def kill_everywhere(k: WhatsAppRig, home: Path, failpoints: list[str]) -> 
             {person: k.texts(person) for person in said},
         )
 
-    with suppress(TimeoutError):
-        await until(lambda: not judged().lost, 60)
+    for name in failpoints:
+        (home / "failpoints" / name).touch()
+        for person, numbers in said.items():
+            numbers.append(1 + sum(map(len, said.values())))
+            await k.whatsapp.say(text_of(numbers[-1]), sender=person)
+        await until(lambda armed=home / "failpoints" / name: not armed.exists(), 30)  # type: ignore[misc]
+        with suppress(TimeoutError):
+            await until(lambda: not judged().lost, 60)
     await asyncio.sleep(1)
     return judged()

@@ -20,9 +20,11 @@ from konstruct.metrics import Metrics
 
 ACK_SECONDS = 2.3
 # Between two commits of concurrent requests: a commit of eight costs hardly more than one of two.
-BREATH_SECONDS = 0.002
+BREATH_SECONDS = 0.001
 # Of one tenant, messages on their way into the inbox; the provider delivers again what is refused.
 TENANT_QUEUE = 600
+# Since the last message: a message in a flood likely joins a turn that runs, and is not asked about on its own.
+CALM_SECONDS = 0.005
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_KEPT_MALFORMED_BYTES = 64 * 1024
 
@@ -66,6 +68,7 @@ class Intake:
         self._foretell = foretell
         self.metrics = metrics
         self.failpoint = failpoint
+        self._heard_at = 0.0
         self._inbox: GroupCommit[Inbound, None] = GroupCommit(
             self._hear, breath=BREATH_SECONDS, share=attrgetter("tenant")
         )
@@ -76,7 +79,8 @@ class Intake:
             if self._inbox.queued(message.tenant) >= TENANT_QUEUE:
                 self.metrics.count("konstruct_limited_messages_total", "tenant", by=len(messages))
                 raise TooManyAtOnce
-        if self._inbox.idle and len(messages) == 1:
+        before, self._heard_at = self._heard_at, time.monotonic()
+        if self._heard_at > before + CALM_SECONDS and len(messages) == 1 and self._inbox.idle:
             self._foresee(messages[0])
         for durable in [self._inbox.add(message) for message in messages]:
             await durable

@@ -1,5 +1,9 @@
 """What is measured, by name; who exports it is decided at the edge."""
 
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Protocol
 
 COUNTERS = {
@@ -51,6 +55,44 @@ class Metrics(Protocol):
     def gauge(self, name: str, value: float) -> None:
         """Set a gauge."""
         ...
+
+
+class Tally:
+    """What was counted and observed since it was last taken, summed up by series as Prometheus names them.
+
+    A histogram is its `_bucket`, `_sum` and `_count`, each a counter: exact, and as cheap for many as for one.
+    """
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._counted: dict[tuple[str, str], float] = defaultdict(float)
+        self._observed: dict[tuple[str, str], list[int]] = defaultdict(_empty_buckets)
+
+    def count(self, name: str, label: str = "", by: float = 1) -> None:
+        """See Metrics.count."""
+        self._counted[name, label] += by
+
+    def observe(self, name: str, seconds: float, label: str = "") -> None:
+        """See Metrics.observe."""
+        self._observed[name, label][bisect_left(SECONDS_BUCKETS, seconds)] += 1
+        self._counted[f"{name}_sum", label] += seconds
+
+    def take(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        """(series, labels, by how much it rose), only what rose; and begin anew."""
+        counted, self._counted = self._counted, defaultdict(float)
+        observed, self._observed = self._observed, defaultdict(_empty_buckets)
+        for (name, label), places in observed.items():
+            counted[f"{name}_count", label] += sum(places)
+            for bound, below in zip([*SECONDS_BUCKETS, "+Inf"], accumulate(places), strict=True):
+                if below:
+                    yield f"{name}_bucket", {"kind": label, "le": str(bound)}, below
+        for (name, label), by in counted.items():
+            if by > 0:
+                yield name, {"kind": label}, by
+
+
+def _empty_buckets() -> list[int]:
+    return [0] * (len(SECONDS_BUCKETS) + 1)
 
 
 class Unmeasured:

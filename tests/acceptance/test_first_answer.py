@@ -62,8 +62,9 @@ async def test_status_and_doctor_find_nothing_to_mend(installation: Installation
 async def test_our_metrics_are_on_rays_prometheus_endpoint(installation: Installation, slack: SlackSimulator) -> None:
     discovery = Layout(installation.home).ray / "prom_metrics_service_discovery.json"
     wanted = {
-        "konstruct_ack_seconds",
-        "konstruct_turn_seconds",
+        "ray_konstruct_ack_seconds_bucket_total",
+        "ray_konstruct_ack_seconds_sum_total",
+        "ray_konstruct_turn_seconds_count_total",
         "konstruct_active_conversations",
         "konstruct_inbox_waiting",
     }

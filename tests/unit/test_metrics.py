@@ -4,8 +4,10 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from konstruct import metrics
-from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS, Unmeasured
+from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS, Tally, Unmeasured
 
 ROOT = Path(__file__).parents[2]
 DECLARED = {"count": set(COUNTERS), "observe": set(HISTOGRAMS), "gauge": set(GAUGES)}
@@ -45,3 +47,27 @@ def test_measuring_nothing_takes_everything() -> None:
     nowhere.count("konstruct_turns_total", "answered")
     nowhere.observe("konstruct_ack_seconds", 0.1)
     nowhere.gauge("konstruct_inbox_waiting", 1)
+
+
+def test_observations_become_the_series_of_a_prometheus_histogram() -> None:
+    tally = Tally()
+    for seconds in (0.001, 0.002, 0.3, 0.3, 100.0):
+        tally.observe("konstruct_turn_seconds", seconds, "recall")
+    tally.count("konstruct_turns_total", "committed", 2)
+    tally.count("konstruct_turns_total", "committed")
+    taken = [(name, labels["kind"], labels.get("le"), by) for name, labels, by in tally.take()]
+    buckets = {bound: by for name, _, bound, by in taken if name == "konstruct_turn_seconds_bucket"}
+    assert list(buckets) == [*map(str, SECONDS_BUCKETS), "+Inf"]
+    assert [buckets[bound] for bound in ("0.002", "0.2", "0.5", "60", "+Inf")] == [2, 2, 4, 4, 5]
+    assert sorted(row for row in taken if row[2] is None) == [
+        ("konstruct_turn_seconds_count", "recall", None, 5),
+        ("konstruct_turn_seconds_sum", "recall", None, pytest.approx(100.603)),
+        ("konstruct_turns_total", "committed", None, 3),
+    ]
+    assert list(tally.take()) == []
+
+
+def test_nothing_is_told_of_what_did_not_rise() -> None:
+    tally = Tally()
+    tally.count("konstruct_model_tokens_total", "prompt", 0)
+    assert list(tally.take()) == []

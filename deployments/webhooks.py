@@ -1,6 +1,7 @@
 """What all webhooks share: durable first (C1), then the answer, then the wake. Nothing unstored is acknowledged."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ class Intake:
         self._foretell = foretell
         self.metrics = metrics
         self.failpoint = failpoint
-        self._heard_at = 0.0
+        self._heard_at = -math.inf
         self._inbox: GroupCommit[Inbound, None] = GroupCommit(
             self._hear, breath=BREATH_SECONDS, share=attrgetter("tenant")
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from deployments import webhooks
 from deployments.webhooks import Intake
 from konstruct.database.pool import Database
 from konstruct.failpoints import disarmed
@@ -48,8 +49,18 @@ def message(number: int, **changes: Any) -> Inbound:
 
 async def test_a_lone_question_is_foretold(intake: Intake, told: list[tuple[UUID, str]]) -> None:
     await intake.hear(message(1))
+    await asyncio.sleep(2 * webhooks.CALM_SECONDS)
     await intake.hear(message(2))
     assert told == [(ACME, "hello 1"), (ACME, "hello 2")]
+
+
+async def test_soon_after_another_nothing_is_foretold(
+    intake: Intake, told: list[tuple[UUID, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "CALM_SECONDS", 60.0)
+    for number in range(3):
+        await intake.hear(message(number))
+    assert told == [(ACME, "hello 0")]
 
 
 async def test_beside_others_nothing_is_foretold(intake: Intake, told: list[tuple[UUID, str]]) -> None:

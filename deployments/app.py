@@ -12,8 +12,9 @@ from ray import serve
 
 from actors.embedder import Embedder
 from actors.embedder_line import EmbedderDesk, EmbedderLine
+from actors.ray_metrics import RayMetrics
 from actors.wiring import failpoint_for
-from actors.wrap import RayHosts, RayMetrics
+from actors.wrap import RayHosts
 from deployments.ingress import routes
 from deployments.night_watch import NightWatch
 from deployments.readiness import Readiness

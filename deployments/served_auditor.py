@@ -5,9 +5,9 @@ from uuid import UUID
 
 from actors.auditor import Auditor
 from actors.nightly_verification import NightlyVerification
+from actors.ray_metrics import RayMetrics
 from actors.sealing_watch import SealingWatch
 from actors.wiring import failpoint_for
-from actors.wrap import RayMetrics
 from konstruct import logs
 from konstruct.audit.anchor_file import AnchorFile
 from konstruct.audit.signing import Signer

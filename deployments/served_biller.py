@@ -5,9 +5,9 @@ from datetime import date
 from uuid import UUID
 
 from actors.biller import Biller
+from actors.ray_metrics import RayMetrics
 from actors.reckoning import Reckoning
 from actors.wiring import failpoint_for
-from actors.wrap import RayMetrics
 from konstruct import logs, notice
 from konstruct.billing.meters import Meters
 from konstruct.billing.reminding import remind

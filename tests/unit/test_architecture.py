@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.sources import parsed
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("konstruct", "actors", "deployments", "simulator")
 LONGEST_FILE, LONGEST_FUNCTION = 250, 40
@@ -32,7 +34,7 @@ def name(path: Path) -> str:
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -54,7 +56,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 def test_every_module_says_in_three_lines_at_most_what_it_is() -> None:
     for path in MODULES:
-        said = ast.get_docstring(ast.parse(path.read_text()))
+        said = ast.get_docstring(parsed(path))
         assert said, f"{name(path)} has no docstring"
         assert len(said.split("\n\n")[0].splitlines()) <= 3, f"{name(path)} begins with a long docstring"
 
@@ -64,7 +66,7 @@ def test_no_name_says_that_nobody_knew_what_it_was() -> None:
     for path in MODULES:
         named |= {
             f"{name(path)}:{node.name}"
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(parsed(path))
             if isinstance(node, ast.ClassDef) and BANNED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name))
         }
     assert named == set()
@@ -103,12 +105,7 @@ def test_what_the_map_calls_a_function_exists() -> None:
     if not MAP.exists():
         pytest.skip("ARCHITECTURE.md is not written yet")
     defined = {function.name for path in MODULES for function in functions(path)}
-    defined |= {
-        node.name
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef)
-    }
+    defined |= {node.name for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)}
     defined |= set(re.findall(r"create function (\w+)", (ROOT / "schema" / "schema.sql").read_text()))
     journey = MAP.read_text().split("## Code map", maxsplit=1)[0]
     named = [word for mark in re.findall(r"`([^`]+)`", journey) for word in [mark.split("/")[-1].split(".")[-1]]]
@@ -150,4 +147,4 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
 
 def functions_or_classes(path: Path) -> bool:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return any(isinstance(node, kinds) for node in ast.parse(path.read_text()).body)
+    return any(isinstance(node, kinds) for node in parsed(path).body)

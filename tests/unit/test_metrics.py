@@ -8,6 +8,7 @@ import pytest
 
 from konstruct import metrics
 from konstruct.metrics import COUNTERS, GAUGES, HISTOGRAMS, SECONDS_BUCKETS, Tally, Unmeasured
+from tests.unit.sources import parsed
 
 ROOT = Path(__file__).parents[2]
 DECLARED = {"count": set(COUNTERS), "observe": set(HISTOGRAMS), "gauge": set(GAUGES)}
@@ -18,7 +19,7 @@ def measured() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for folder in ("konstruct", "actors", "deployments"):
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parsed(path)):
                 match node:
                     case ast.Call(func=ast.Attribute(attr=kind), args=[ast.Constant(value=str(name)), *_]):
                         if kind in DECLARED and name.startswith("konstruct_"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @functools.cache
 def parsed(path: Path) -> ast.Module:
-    """Without a collection meanwhile: what it ends may print a traceback, parsed as well; CPython 3.11 mixes them up."""
+    """No collection meanwhile: what it ends may print a traceback, parsed as well; CPython 3.11 mixes them up."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -50,4 +50,4 @@ class RayMetrics:
     def _tell(self) -> None:
         self._telling = False
         for name, labels, by in self._tally.take():
-            self._counters[name].inc(by, dict(labels))
+            self._counters[name].inc(by, labels)

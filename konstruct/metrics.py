@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Protocol
 
@@ -77,7 +77,7 @@ class Tally:
         self._observed[name, label][bisect_left(SECONDS_BUCKETS, seconds)] += 1
         self._counted[f"{name}_sum", label] += seconds
 
-    def take(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    def take(self) -> Iterator[tuple[str, dict[str, str], float]]:
         """(series, labels, by how much it rose), only what rose; and begin anew."""
         counted, self._counted = self._counted, defaultdict(float)
         observed, self._observed = self._observed, defaultdict(_empty_buckets)

@@ -136,7 +136,9 @@ class StubModel:
             text = self._text(body["messages"], fault.kind)
             prompt_tokens = int(len(json.dumps(body["messages"])) * PROMPT_TOKENS_PER_CHAR)
             if body.get("stream"):
-                return await _stream(request, text, self.counts or {"prompt_tokens": prompt_tokens}, fault)
+                pieces = _pieces(text, fault.kind)
+                counts = self.counts or {"prompt_tokens": prompt_tokens}
+                return await _stream(request, pieces, body.get("max_tokens"), counts, fault)
             if fault.kind == "truncated":
                 return web.Response(text='{"choices": [{"mess', content_type="application/json")
             if fault.kind == "hang":
@@ -149,12 +151,16 @@ class StubModel:
         return SPECIAL[kind] if kind in SPECIAL else self.reply(messages)
 
 
-async def _stream(request: web.Request, text: str, counts: dict[str, Any], fault: Fault) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, pieces: list[str], most: int | None, counts: dict[str, Any], fault: Fault
+) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     if fault.kind == "hang":
         await asyncio.sleep(3600)
-    pieces = _pieces(text, fault.kind)
+    # A real server ends an answer where it is told to; only one that has gone wrong says more.
+    whole = fault.kind != "" or most is None or len(pieces) <= most
+    pieces = pieces if whole else pieces[:most]
     for position, piece in enumerate(pieces):
         if fault.seconds and position and fault.kind in ("", "drip"):
             await asyncio.sleep(fault.seconds)
@@ -162,7 +168,8 @@ async def _stream(request: web.Request, text: str, counts: dict[str, Any], fault
             return await _break(request, response, fault.kind)
         await response.write(_event(piece))
     usage = {"completion_tokens": len(pieces), "total_tokens": 9} | counts
-    await response.write(_event("", finish="stop") + _event(None, usage=usage) + b"data: [DONE]\n\n")
+    end = _event("", finish="stop" if whole else "length") + _event(None, usage=usage)
+    await response.write(end + b"data: [DONE]\n\n")
     await response.write_eof()
     return response
 
@@ -191,13 +198,7 @@ def _pieces(text: str, kind: str) -> list[str]:
 
 def _event(text: str | None, finish: str | None = None, usage: dict[str, Any] | None = None) -> bytes:
     choices = [] if text is None else [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]
-    event = {
-        "id": "stub",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": "stub",
-        "choices": choices,
-    }
+    event = {"id": "stub", "object": "chat.completion.chunk", "created": 0, "model": "stub", "choices": choices}
     if usage:
         event["usage"] = usage
     return b"data: " + json.dumps(event).encode() + b"\n\n"

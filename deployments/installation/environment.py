@@ -11,6 +11,7 @@ from deployments.installation import keys
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.ports import REPLICA_PORTS, Ports
 from deployments.installation.processes import MARK
+from konstruct.priority import WORKING
 from konstruct.settings import Settings
 
 LOOPBACK = CHECKOUT / "deployments" / "loopback"
@@ -109,6 +110,7 @@ def _ray(layout: Layout, ports: Ports) -> dict[str, str]:
         "RAY_DEDUP_LOGS": "0",
         # Our processes carry their own environment, so a worker started in advance would only take memory.
         "RAY_enable_worker_prestart": "0",
+        "RAY_worker_niceness": str(WORKING),
         "RAY_prestart_worker_first_driver": "0",
         "RAY_num_workers_soft_limit": "0",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback_proxy),

@@ -6,14 +6,19 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
+
+from deployments.installation import processes
 from deployments.installation.layout import Layout
 from deployments.installation.ports import Ports
 from konstruct.errors import KonstructError
+from konstruct.priority import TELLING, calm
 
 START_SECONDS = 90
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 # Logical: replicas and hosts ask for fractions, and a laptop with two cores must hold them all.
 LEAST_CPUS = 8
+_DASHBOARD = ("ray::DashboardAgent", "ray-dashboard-", "ray/dashboard/")
 
 
 class RayUnavailable(KonstructError):
@@ -39,7 +44,7 @@ def launch(
 
 
 def wait(process: "subprocess.Popen[bytes]", layout: Layout) -> None:
-    """Until the head stands; raises RayUnavailable with Ray's own last words."""
+    """Until the head stands, its dashboard behind those who answer; raises RayUnavailable with Ray's own last words."""
     try:
         code = process.wait(START_SECONDS)
     except subprocess.TimeoutExpired:
@@ -48,12 +53,24 @@ def wait(process: "subprocess.Popen[bytes]", layout: Layout) -> None:
     if code:
         words = " ".join(layout.log.read_text(errors="replace").strip().splitlines()[-3:])
         raise RayUnavailable(f"Ray did not start: {words or 'it said nothing'} Its log is {layout.log}.")
+    for started in processes.find(layout):
+        if _is_dashboard(started):
+            calm(started.pid, TELLING)
 
 
 def trim(ray_params: Any, _head: bool) -> None:  # noqa: FBT001 - Ray calls it so (RAY_START_HOOK)
     """Leave out two processes that nothing here uses: the Ray Client server and the cluster autoscaler."""
     ray_params.ray_client_server_port = None
     ray_params.no_monitor = True
+
+
+def _is_dashboard(process: psutil.Process) -> bool:
+    """Every ten seconds its agent takes a core for what it has been told of requests."""
+    try:
+        command = " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+    return any(name in command for name in _DASHBOARD)
 
 
 def _arguments(layout: Layout, ports: Ports, dashboard_port: int) -> list[str]:

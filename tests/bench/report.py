@@ -18,8 +18,8 @@ METHOD = """\
   equal rows (10 tenants, 1,000 conversations, 40,000 messages and memories), interleaved; in one of them row-level
   security is switched off.
 - *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through
-  HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does. The
-  echo gets the same requests.
+  HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does, with
+  no more tokens than it was asked for. The echo gets the same requests.
 - *Ack p99*: requests leave at fixed times (open loop); latency counts from when each was due.
 - *Reply overhead*: one message at a time in a long conversation, so that every turn recalls memories; from
   before the webhook is called until the message is visible in Slack, less the stub's own median time. The

@@ -44,6 +44,12 @@ async def test_an_answer_arrives_piece_by_piece_and_ends_with_its_usage(model: M
     assert stub.requests[0]["messages"] == PROMPT
 
 
+async def test_an_answer_that_the_server_ended_where_it_was_told_to_is_an_answer(model: Model, stub: StubModel) -> None:
+    stub.reply = lambda _: " ".join(f"word{number}" for number in range(5000))
+    words = (await stream(model, deadline=30)).split()
+    assert len(words) == stub.requests[0]["max_tokens"] < 5000
+
+
 async def test_the_key_travels_as_a_bearer_token(model: Model, stub: StubModel) -> None:
     await stream(model)
     assert stub.headers[0]["Authorization"] in {"Bearer secret", "Bearer sk-secret"}

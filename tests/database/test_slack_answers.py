@@ -13,10 +13,10 @@ from tests.rig import rig
 async def test_an_answer_over_the_limit_streams_its_first_part_and_posts_the_rest(
     database_url: str, tmp_path: Path
 ) -> None:
-    paragraphs = [f"paragraph {n} " + "text " * 100 for n in range(50)]
+    paragraphs = [f"paragraph {n} " + ("text" * 30 + " ") * 4 for n in range(50)]
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda _: "\n\n".join(paragraphs)
-        k.model._word_seconds = 0.001
+        k.model._word_seconds = 0.015
         said = await k.slack.say("everything", channel="C0SHOP")
         async with asyncio.timeout(60):
             while "paragraph 49" not in "".join(await k.texts("C0SHOP", said.ts)):
@@ -33,7 +33,7 @@ async def test_an_answer_over_the_limit_streams_its_first_part_and_posts_the_res
 
 
 async def test_an_absurdly_long_answer_is_its_beginning_and_a_file(database_url: str, tmp_path: Path) -> None:
-    whole_text = "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(75))
+    whole_text = "\n\n".join(f"paragraph {n} " + ("text" * 30 + " ") * 4 for n in range(75))
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda _: whole_text
         said = await k.slack.say("everything", channel="C0SHOP")

@@ -184,7 +184,7 @@ async def test_wrong_requests_are_rejected_and_store_nothing(database_url: str, 
 
 async def test_an_answer_over_the_limit_comes_in_parts_and_in_order(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
-        k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + "text " * 100 for n in range(60))
+        k.model.reply = lambda _: "\n\n".join(f"paragraph {n} " + ("text" * 30 + " ") * 4 for n in range(60))
         await k.slack.say("tell me everything")
         texts = await k.replies(3)
         assert all(len(text) <= 12_000 for text in texts)

@@ -1,0 +1,51 @@
+"""Who goes first where processors are short."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from konstruct.priority import ANSWERING, TELLING, calm, give_way, take_along
+
+TWO_THREADS = "import sys, threading; threading.Thread(target=sys.stdin.read).start(); print(flush=True)"
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    """The pid of a process with two threads."""
+    with subprocess.Popen(
+        [sys.executable, "-c", TWO_THREADS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline()
+        yield running.pid
+        running.communicate()
+
+
+def nicenesses(pid: int) -> list[int]:
+    return [os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+def test_another_process_gives_way_with_all_of_its_threads(other: int) -> None:
+    calm(other, TELLING)
+    assert nicenesses(other) == [TELLING, TELLING]
+
+
+def test_a_process_that_has_ended_is_no_error(other: int) -> None:
+    calm(2**22 + 1, TELLING)
+    assert nicenesses(other) == nicenesses(os.getpid())[:1] * 2
+
+
+def test_what_is_no_postgresql_is_not_taken_along(other: int) -> None:
+    def give_way_and_take() -> None:
+        give_way(ANSWERING)
+        take_along(other)
+
+    thread = threading.Thread(target=give_way_and_take)
+    thread.start()
+    thread.join()
+    assert nicenesses(other) == nicenesses(os.getpid())[:1] * 2

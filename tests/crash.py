@@ -49,9 +49,14 @@ async def start_host(k: Rig, mutant: str = "", number: int = 0, hosts: int = 1) 
         sys.executable, "-m", "tests.host_process", str(number), str(hosts), mutant,
         stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT, env=environment,
     )  # fmt: skip
-    assert process.stdout is not None
-    assert (await process.stdout.readline()).strip() == b"ready"
-    return HostProcess(process)
+    host = HostProcess(process)
+    try:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).strip() == b"ready"
+    except BaseException:  # also where the test ends while its last host is still on its way
+        await end([host])
+        raise
+    return host
 
 
 @asynccontextmanager

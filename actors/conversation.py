@@ -1,6 +1,7 @@
 """One conversation: its own mailbox, one turn at a time, its own window. A virtual actor inside a host."""
 
 import asyncio
+import random
 import time
 from bisect import bisect_left
 from collections.abc import Callable
@@ -22,8 +23,8 @@ from konstruct.messages import Heard, Ownership
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
 LOOK_BESIDE_NOTICES_SECONDS = 5.0  # a sweep finds a conversation every second while a notice is on its way
 MAX_JOINS = 3
-# A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew,
-# with a recall and a model call each time, three times within milliseconds.
+# A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew three
+# times within milliseconds. By chance less long: what one flood began must not recall and commit in one moment.
 JOIN_QUIET_SECONDS = 0.1
 JOIN_LONGEST_SECONDS = (0.5, 1.0, 2.0)
 
@@ -188,9 +189,8 @@ class Conversation:
     async def _take_turn_alone(self, suspect: Heard) -> None:
         async with self._office.isolation.slot(suspect.tenant):
             crashed = survivors(self._known, [suspect], self._owned.epoch)
-            if await self._count(crashed, None):
-                return
-            await self._answer([suspect], counted=bool(crashed))
+            if not await self._count(crashed, None):
+                await self._answer([suspect], counted=bool(crashed))
 
     async def _answer(self, heard: list[Heard], *, counted: bool = False) -> None:
         """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
@@ -216,7 +216,7 @@ class Conversation:
                     return
 
     async def _fall_quiet(self, longest: float) -> None:
-        end = time.monotonic() + longest
+        end = time.monotonic() + longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
         while (left := min(end, self._heard_at + JOIN_QUIET_SECONDS) - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
 

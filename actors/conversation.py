@@ -23,8 +23,8 @@ from konstruct.messages import Heard, Ownership
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
 LOOK_BESIDE_NOTICES_SECONDS = 5.0  # a sweep finds a conversation every second while a notice is on its way
 MAX_JOINS = 3
-# A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew three
-# times within milliseconds. By chance less long: what one flood began must not recall and commit in one moment.
+# A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew
+# thrice within milliseconds. By chance less long: what one flood began must not recall and commit in one moment.
 JOIN_QUIET_SECONDS = 0.1
 JOIN_LONGEST_SECONDS = (0.5, 1.0, 2.0)
 

@@ -67,7 +67,7 @@ def trim(ray_params: Any, _head: bool) -> None:  # noqa: FBT001 - Ray calls it s
 def _is_dashboard(process: psutil.Process) -> bool:
     """Every ten seconds its agent takes a core for what it has been told of requests."""
     try:
-        command = " ".join(process.cmdline())
+        command = " ".join(process.cmdline()[:3])  # the raylet's, further on, says how to start the agent
     except psutil.Error:
         return False
     return any(name in command for name in _DASHBOARD)

@@ -17,6 +17,11 @@ def give_way(niceness: int) -> None:
     os.nice(niceness)
 
 
+def gives_way() -> bool:
+    """Whether the calling thread does."""
+    return os.getpriority(os.PRIO_PROCESS, 0) > WORKING
+
+
 def take_along(backend: int) -> None:
     """A PostgreSQL process of this machine that works for the calling thread gives way as that does.
 
@@ -24,7 +29,7 @@ def take_along(backend: int) -> None:
     """
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     with suppress(OSError):
-        if niceness > WORKING and Path(f"/proc/{backend}/comm").read_text().startswith("postgres"):
+        if Path(f"/proc/{backend}/comm").read_text().startswith("postgres"):
             os.setpriority(os.PRIO_PROCESS, backend, niceness)
             # Where sessions share processors before threads do (autogroups): every backend is a session of its own.
             Path(f"/proc/{backend}/autogroup").write_text(str(niceness))

@@ -159,16 +159,15 @@ async def _stream(
     if fault.kind == "hang":
         await asyncio.sleep(3600)
     # A real server ends an answer where it is told to; only one that has gone wrong says more.
-    whole = fault.kind != "" or most is None or len(pieces) <= most
-    pieces = pieces if whole else pieces[:most]
-    for position, piece in enumerate(pieces):
+    said = pieces if fault.kind else pieces[:most]
+    for position, piece in enumerate(said):
         if fault.seconds and position and fault.kind in ("", "drip"):
             await asyncio.sleep(fault.seconds)
         if position and fault.kind in ("cut", "truncated", "error_event"):
             return await _break(request, response, fault.kind)
         await response.write(_event(piece))
-    usage = {"completion_tokens": len(pieces), "total_tokens": 9} | counts
-    end = _event("", finish="stop" if whole else "length") + _event(None, usage=usage)
+    usage = {"completion_tokens": len(said), "total_tokens": 9} | counts
+    end = _event("", finish="stop" if len(said) == len(pieces) else "length") + _event(None, usage=usage)
     await response.write(end + b"data: [DONE]\n\n")
     await response.write_eof()
     return response

@@ -1,7 +1,6 @@
 """One conversation: its own mailbox, one turn at a time, its own window. A virtual actor inside a host."""
 
 import asyncio
-import random
 import time
 from bisect import bisect_left
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import structlog
 from actors import amending
 from actors.attempts import count, survivors
 from actors.office import NOTICE_PART, Knowledge, Office
+from actors.patience import Patience
 from actors.sending import Notices, bring_out
 from actors.turn import Interrupted, Turn
 from konstruct.database import turns
@@ -22,11 +22,6 @@ from konstruct.messages import Heard, Ownership
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
 LOOK_BESIDE_NOTICES_SECONDS = 5.0  # a sweep finds a conversation every second while a notice is on its way
-MAX_JOINS = 3
-# A message that joins waits for company until nobody has spoken for a moment: a flood must not begin the turn anew
-# thrice within milliseconds. By chance less long: what one flood began must not recall and commit in one moment.
-JOIN_QUIET_SECONDS = 0.1
-JOIN_LONGEST_SECONDS = (0.5, 1.0, 2.0)
 
 log = structlog.get_logger()
 
@@ -196,15 +191,16 @@ class Conversation:
         """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
         alone = len(heard) < len(self._waiting)
         async with self._office.turns.slot(self._owned.tenant) as crowded:
-            heard = heard if alone else self._to_answer()  # what came while it waited for its slot
-            for joins in range(MAX_JOINS + 1):
-                if self._amendment():
-                    return
+            patience, may_join = Patience(), not (alone or crowded)
+            if may_join and len(self._waiting) > 1:
+                await patience.until_quiet(lambda: self._heard_at)  # a burst: perhaps more is to come
+            heard = heard if alone else self._to_answer()  # what came meanwhile
+            while not self._amendment():
                 try:
-                    await self._run(heard, interruptible=joins < MAX_JOINS and not (alone or crowded))
+                    await self._run(heard, interruptible=may_join and patience.lasts)
                 except Interrupted:
-                    await self._fall_quiet(JOIN_LONGEST_SECONDS[joins])
-                    if self._amendment() or any(waiting.kind == "operator" for waiting in self._waiting):
+                    await patience.until_quiet(lambda: self._heard_at)
+                    if any(waiting.kind == "operator" for waiting in self._waiting):
                         raise StaleTurn from None
                     heard = self._to_answer()
                 except (Fenced, StaleTurn, *PASSING):
@@ -214,11 +210,6 @@ class Conversation:
                     return
                 else:
                     return
-
-    async def _fall_quiet(self, longest: float) -> None:
-        end = time.monotonic() + longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
-        while (left := min(end, self._heard_at + JOIN_QUIET_SECONDS) - time.monotonic()) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(left)
 
     async def _run(self, heard: list[Heard], *, interruptible: bool) -> None:
         self._turn = turn = Turn(self._office, heard, self._owned.epoch, self._known)

@@ -1,34 +1,38 @@
 """Durable acknowledgements against a bare echo; a real model takes a second, so the stub does here, too."""
 
+import asyncio
+
 from simulator import App
 from tests.bench import place
 from tests.bench.asked import Asked
+from tests.bench.child import Child, child
 from tests.bench.figure import Figure, at_most, ratio_at_least
-from tests.bench.http_load import Outcome, closed_loop, open_loop
+from tests.bench.http_load import Outcome
 from tests.bench.inbox import Inbox
 from tests.bench.installed import Installed
+from tests.bench.load_process import Load
 from tests.bench.percentile import median, percentile
-from tests.bench.signed_events import requests
 from tests.bench.slack import slack_for
 
-CONNECTIONS = 16
+CONVERSATIONS = 16
 SHARE = 0.8
+# Ray's agent goes through the latencies of all requests every ten seconds: nobody pays for the load before its own.
+AFTERMATH_SECONDS = 11.0
 
 
 async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figure]:
     """Echo and webhook in turns, then the webhook at a fixed rate."""
     echoed, acknowledged, at_once, tails = [], [], [], []
     installed.serve_echo(on=True)
-    async with slack_for(place.WEBHOOK, place.SLACK_PORT):
-        await _acknowledge(place.SLOW, inbox, 1.0)
+    async with slack_for(place.WEBHOOK, place.SLACK_PORT), child("load_process") as process:
+        load = _Load(process, inbox)
+        await load.put(place.WEBHOOK, place.SLOW, 1.0)
         for _ in range(asked.rounds):
             seconds = asked.scaled(5, 2)
-            echo = f"{installed.url}/echo/"
-            same = requests(place.SLOW, echo, CONNECTIONS, 8000 * int(seconds))
-            echoed.append((await closed_loop(echo, same, CONNECTIONS, seconds)).rate)
-            acknowledged.append(await _acknowledge(place.SLOW, inbox, seconds))
-            at_once.append(await _acknowledge(place.QUICK, inbox, seconds))
-            tails.append(await _tail(inbox, SHARE * acknowledged[-1].rate, seconds))
+            echoed.append((await load.put(f"{installed.url}/echo/", place.SLOW, seconds)).rate)
+            acknowledged.append(await load.put(place.WEBHOOK, place.SLOW, seconds))
+            at_once.append(await load.put(place.WEBHOOK, place.QUICK, seconds))
+            tails.append(await load.put(place.WEBHOOK, place.SLOW, seconds, SHARE * acknowledged[-1].rate))
     installed.serve_echo(on=False)
     refused = sum(outcome.refused for outcome in [*acknowledged, *at_once, *tails])
     return [
@@ -43,15 +47,16 @@ async def measure(asked: Asked, installed: Installed, inbox: Inbox) -> list[Figu
     ]  # fmt: skip
 
 
-async def _acknowledge(app: App, inbox: Inbox, seconds: float) -> Outcome:
-    ready = requests(app, place.WEBHOOK, CONNECTIONS, 5000 * int(seconds))
-    outcome = await closed_loop(place.WEBHOOK, ready, CONNECTIONS, seconds)
-    await inbox.settled()
-    return outcome
+class _Load:
+    """Load after load, each when nothing is left of the one before."""
 
+    def __init__(self, process: Child, inbox: Inbox) -> None:
+        self._process = process
+        self._inbox = inbox
 
-async def _tail(inbox: Inbox, rate: float, seconds: float) -> Outcome:
-    ready = requests(place.SLOW, place.WEBHOOK, CONNECTIONS, int(rate * seconds))
-    outcome = await open_loop(place.WEBHOOK, ready, rate)
-    await inbox.settled()
-    return outcome
+    async def put(self, url: str, app: App, seconds: float, rate: float | None = None) -> Outcome:
+        """See Load."""
+        outcome = await Load(url, app.team, CONVERSATIONS, seconds, rate).put(self._process)
+        await self._inbox.settled()
+        await asyncio.sleep(AFTERMATH_SECONDS)
+        return outcome

@@ -11,6 +11,7 @@ from tests.bench.child import Child, child
 from tests.bench.figure import Figure, at_most, ratio_at_least, ratio_at_most
 from tests.bench.inbox import Inbox
 from tests.bench.installed import Installed
+from tests.bench.load_process import Load, outcome_of
 from tests.bench.people import People, listening, question
 from tests.bench.percentile import median, percentile
 from tests.bench.slack import slack_for
@@ -52,8 +53,7 @@ async def measure(asked: Asked, _: Installed, inbox: Inbox) -> list[Figure]:
     async with (
         slack_for(place.WEBHOOK, place.SLACK_PORT) as slack,
         listening(slack) as people,
-        child("flood_process", place.FLOOD.team, FLOOD_CONVERSATIONS) as flooding,
-        child("flood_process", place.SLOW.team, 1) as heating,
+        child("load_process") as flooding,
     ):
         await _calm(people, place.SLOW, asked.scaled(40, 10), Calm())
         for _ in range(asked.rounds):
@@ -61,23 +61,24 @@ async def measure(asked: Asked, _: Installed, inbox: Inbox) -> list[Figure]:
             await _calm(people, place.SLOW, seconds, alone)
             await _flooded(people, inbox, flooding, seconds, (flooded, flood))
             await inbox.settled()
-            heating.tell(f"{HOT_RATE} {seconds + LEAD_SECONDS}")
+            Load(place.WEBHOOK, place.SLOW.team, 1, seconds + LEAD_SECONDS, HOT_RATE).begin(flooding)
             await asyncio.sleep(LEAD_SECONDS)
             await _calm(people, place.SLOW, seconds, beside)
-            await heating.result()
+            await outcome_of(flooding)
     return [*_figures(alone, flooded, beside, flood), *await _slots(asked)]
 
 
 async def _flooded(people: People, inbox: Inbox, flooding: Child, seconds: float, kept: tuple[Calm, Flood]) -> None:
     calm, flood = kept
     before = await inbox.turns(place.FLOOD.tenant)
-    flooding.tell(f"{100 * RATE} {seconds + LEAD_SECONDS}")
+    load = Load(place.WEBHOOK, place.FLOOD.team, FLOOD_CONVERSATIONS, seconds + LEAD_SECONDS, 100 * RATE)
+    load.begin(flooding)
     await asyncio.sleep(LEAD_SECONDS)
     await _calm(people, place.SLOW, seconds, calm)
-    said = await flooding.result()
-    flood.turns.append((await inbox.turns(place.FLOOD.tenant) - before) / (seconds + LEAD_SECONDS))
-    flood.sent.append(said["acknowledged"] / (seconds + LEAD_SECONDS))
-    flood.refused += said["refused"]
+    outcome = await outcome_of(flooding)
+    flood.turns.append((await inbox.turns(place.FLOOD.tenant) - before) / load.seconds)
+    flood.sent.append(outcome.rate)
+    flood.refused += outcome.refused
 
 
 async def _calm(people: People, app: App, seconds: float, calm: Calm) -> None:

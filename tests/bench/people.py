@@ -42,11 +42,15 @@ class People:
                     waiting.set_result(entry.at)
 
     async def ask(self, app: App, channel: str, text: str) -> float:
-        """Say it; seconds until the answer. Raises TimeoutError."""
-        answer = self._awaited[channel] = asyncio.get_running_loop().create_future()
+        """Say it; seconds until the answer is visible. Raises TimeoutError."""
         begun = time.time()
+        return await self.answered_at(app, channel, text) - begun
+
+    async def answered_at(self, app: App, channel: str, text: str) -> float:
+        """Say it; when the answer became visible, `time.time()`. Raises TimeoutError."""
+        answer = self._awaited[channel] = asyncio.get_running_loop().create_future()
         await self._slack.say(text, channel=channel, user=f"U{channel}", team=app.team)
-        return float(await asyncio.wait_for(answer, ANSWER_SECONDS)) - begun
+        return float(await asyncio.wait_for(answer, ANSWER_SECONDS))
 
     async def converse(self, app: App, conversations: int, seconds: float, name: str) -> Talk:
         """All conversations at once for `seconds`."""

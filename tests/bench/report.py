@@ -10,8 +10,8 @@ from tests.bench.figure import TIMES, Figure, number
 
 METHOD = """\
 - Everything runs on this one machine at the same time as what it is measured against: the product, the
-  simulator of Slack with the load generator (one process), the stub model and the bolt bot (a process
-  each). Medians of {rounds} rounds, references interleaved.
+  simulator of Slack with the people of *turns* (one process), the stub model, the load generator and the bolt bot
+  (a process each). Medians of {rounds} rounds, references interleaved.
 - *Verify and parse*: CPU time of one process for a signed callback as the vendor documents it, from raw bytes to
   typed records.
 - *RLS*: the statements of a turn through the product's own pool, one after the other, on two databases with
@@ -19,10 +19,13 @@ METHOD = """\
   security is switched off.
 - *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through
   HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does, with
-  no more tokens than it was asked for. The echo gets the same requests.
+  no more tokens than it was asked for. The echo gets the same requests. They come from a process that is
+  neither the simulator's nor the model's and goes before all others (niceness -10, as root): providers do not wait
+  for a processor of this machine. After each load 11 seconds pass, because Ray's agent goes through the latencies
+  of all its requests only then.
 - *Ack p99*: requests leave at fixed times (open loop); latency counts from when each was due.
 - *Reply overhead*: one message at a time in a long conversation, so that every turn recalls memories; from
-  before the webhook is called until the message is visible in Slack, less the stub's own median time. The
+  when the webhook is called until the message is visible in Slack, less the stub's own median time. The
   bare steps: `INSERT; COMMIT` through the product's pool, an embedding with the product's encoder in this
   process, one POST to the echo behind HAProxy, one POST to the simulator.
 - *Turns*: 50 people who each wait for the answer before they say the next thing; windows are full (20

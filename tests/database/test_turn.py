@@ -76,6 +76,22 @@ async def test_a_burst_joins_the_running_turn(database_url: str, tmp_path: Path)
         assert await k.replies(1) == ["You said: first\nsecond"]
 
 
+async def test_an_edit_corrects_a_turn_that_nothing_more_may_join(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.conversation_host.SWEEP_SECONDS", 60.0)  # nobody helps
+    async with rig(database_url, tmp_path) as k:
+        k.model.fault("delay", seconds=2.0, times=5)
+        said = await k.slack.say("how are tees?")
+        for calls in range(1, 5):
+            async with asyncio.timeout(10):
+                while k.model.calls < calls:
+                    await asyncio.sleep(0.02)
+            await k.slack.say("and again") if calls < 4 else await k.slack.people.edit(said.ts, "how are fees?")
+        assert await k.replies(1) == ["You said: how are fees?\nand again\nand again\nand again"]
+        assert k.model.calls == 5
+
+
 async def test_a_long_answer_grows_and_later_messages_make_the_next_turn(database_url: str, tmp_path: Path) -> None:
     async with rig(database_url, tmp_path) as k:
         k.model.reply = lambda messages: f"{messages[-1]['content']} " + "word " * 40

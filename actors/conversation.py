@@ -185,22 +185,22 @@ class Conversation:
         async with self._office.isolation.slot(suspect.tenant):
             crashed = survivors(self._known, [suspect], self._owned.epoch)
             if not await self._count(crashed, None):
-                await self._answer([suspect], counted=bool(crashed))
+                await self._answer([suspect], counted=bool(crashed), alone=True)
 
-    async def _answer(self, heard: list[Heard], *, counted: bool = False) -> None:
-        """One turn; messages that arrive in time join it. `counted`: these messages' attempt is on record."""
-        alone = len(heard) < len(self._waiting)
+    async def _answer(self, heard: list[Heard], *, counted: bool = False, alone: bool = False) -> None:
+        """One turn; unless `alone`, messages that arrive in time join it. `counted`: their attempt is on record."""
+        patience = Patience()
+        if not alone and len(heard) > 1 and not self._overtaken():
+            await patience.until_quiet(lambda: self._heard_at)  # a burst: perhaps more is to come
         async with self._office.turns.slot(self._owned.tenant) as crowded:
-            patience, may_join = Patience(), not (alone or crowded)
-            if may_join and len(self._waiting) > 1:
-                await patience.until_quiet(lambda: self._heard_at)  # a burst: perhaps more is to come
             heard = heard if alone else self._to_answer()  # what came meanwhile
             while not self._amendment():
                 try:
-                    await self._run(heard, interruptible=may_join and patience.lasts)
+                    await self._run(heard, interruptible=patience.lasts and not (alone or crowded))
                 except Interrupted:
-                    await patience.until_quiet(lambda: self._heard_at)
-                    if any(waiting.kind == "operator" for waiting in self._waiting):
+                    if not self._overtaken():
+                        await patience.for_joins(lambda: self._heard_at)
+                    if self._overtaken():
                         raise StaleTurn from None
                     heard = self._to_answer()
                 except (Fenced, StaleTurn, *PASSING):
@@ -210,6 +210,10 @@ class Conversation:
                     return
                 else:
                     return
+
+    def _overtaken(self) -> bool:
+        """Whether something waits that changes what is known, and not only what is to be answered."""
+        return self._amendment() is not None or any(waiting.kind == "operator" for waiting in self._waiting)
 
     async def _run(self, heard: list[Heard], *, interruptible: bool) -> None:
         self._turn = turn = Turn(self._office, heard, self._owned.epoch, self._known)

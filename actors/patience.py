@@ -11,6 +11,9 @@ QUIET_SECONDS = 0.1
 # In all, and by chance down to half of it: what one flood began must not recall and commit in one moment.
 LONGEST_SECONDS = 3.0
 
+# When somebody last spoke, `time.monotonic()`.
+HeardAt = Callable[[], float]
+
 
 class Patience:
     """A turn's: a burst joins it and begins it anew, a flood must not do so again and again."""
@@ -25,9 +28,13 @@ class Patience:
         """Whether a message may still join."""
         return self._joins < MAX_JOINS and self._left > 0
 
-    async def until_quiet(self, heard_at: Callable[[], float]) -> None:
-        """Wait until nobody speaks, or patience ends. `heard_at`: when somebody last did, `time.monotonic()`."""
+    async def for_joins(self, heard_at: HeardAt) -> None:
+        """Somebody spoke on while the turn ran: wait until nobody does."""
         self._joins += 1
+        await self.until_quiet(heard_at)
+
+    async def until_quiet(self, heard_at: HeardAt) -> None:
+        """Wait until nobody speaks, or patience ends."""
         begun = now = time.monotonic()
         while now < (end := min(begun + self._left, heard_at() + QUIET_SECONDS)):
             await asyncio.sleep(end - now)

@@ -142,10 +142,12 @@ class Turn:
         try:
             return await thinking
         except asyncio.CancelledError:
-            if thinking.cancelled() and not asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise Interrupted from None
             thinking.cancel()
-            raise
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            if self._stopped:
+                raise Interrupted from None
+            raise RuntimeError("What the turn waited for was cancelled, and not by the conversation.") from None
         finally:
             self._thinking = None
 

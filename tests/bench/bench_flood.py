@@ -61,7 +61,7 @@ async def measure(asked: Asked, _: Installed, inbox: Inbox) -> list[Figure]:
             await _calm(people, place.SLOW, seconds, alone)
             await _flooded(people, inbox, flooding, seconds, (flooded, flood))
             await inbox.settled()
-            Load(place.WEBHOOK, place.SLOW.team, 1, seconds + LEAD_SECONDS, HOT_RATE).begin(flooding)
+            Load(place.WEBHOOK, place.SLOW.team, 1, seconds + LEAD_SECONDS, HOT_RATE, "D0HOT").begin(flooding)
             await asyncio.sleep(LEAD_SECONDS)
             await _calm(people, place.SLOW, seconds, beside)
             await outcome_of(flooding)

@@ -26,7 +26,7 @@ NICENESS = -10
 
 @dataclass(frozen=True)
 class Load:
-    """Signed messages to `url` in `channels` conversations of `team` for `seconds`.
+    """Signed messages to `url` in `channels` conversations of `team`, called `channel`0 and so on, for `seconds`.
 
     `rate`: so many a second, at fixed times; None: as many as CONNECTIONS get answered, one after the other.
     """
@@ -36,6 +36,7 @@ class Load:
     channels: int
     seconds: float
     rate: float | None = None
+    channel: str = "D0LOAD"
 
     def begin(self, process: Child) -> None:
         """Have a load process put it on."""
@@ -62,7 +63,8 @@ async def main() -> None:
 
 async def _put(load: Load) -> Outcome:
     app = next(app for app in place.APPS if app.team == load.team)
-    ready = requests(app, load.url, load.channels, int((load.rate or MOST_A_SECOND) * load.seconds))
+    most = MOST_A_SECOND if load.rate is None else load.rate
+    ready = requests(app, load.url, [f"{load.channel}{n}" for n in range(load.channels)], int(most * load.seconds))
     if load.rate is None:
         return await closed_loop(load.url, ready, CONNECTIONS, load.seconds)
     return await open_loop(load.url, ready, load.rate)
@@ -70,8 +72,8 @@ async def _put(load: Load) -> Outcome:
 
 def _go_first() -> None:
     """Before what is measured, and in a session of its own, where Linux shares processors by session."""
-    os.setsid()
-    with suppress(PermissionError, FileNotFoundError):  # not root: it waits with all others
+    with suppress(OSError):  # not root: it waits with all others, and whoever asks for its niceness sees that
+        os.setsid()
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
         Path("/proc/self/autogroup").write_text(str(NICENESS))
 

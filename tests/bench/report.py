@@ -10,8 +10,8 @@ from tests.bench.figure import TIMES, Figure, number
 
 METHOD = """\
 - Everything runs on this one machine at the same time as what it is measured against: the product, the
-  simulator of Slack with the people of *turns* (one process), the stub model, the load generator and the bolt bot
-  (a process each). Medians of {rounds} rounds, references interleaved.
+  simulator of Slack with the people who talk (one process), the stub model, the load generator of *acks* and *flood*
+  and the bolt bot (a process each). Medians of {rounds} rounds, references interleaved.
 - *Verify and parse*: CPU time of one process for a signed callback as the vendor documents it, from raw bytes to
   typed records.
 - *RLS*: the statements of a turn through the product's own pool, one after the other, on two databases with
@@ -20,9 +20,10 @@ METHOD = """\
 - *Durable ack*: 16 connections, 16 conversations, signed events that were never sent before, through
   HAProxy; turns are taken meanwhile, and the stub model answers after a second, as a real one does, with
   no more tokens than it was asked for. The echo gets the same requests. They come from a process that is
-  neither the simulator's nor the model's and goes before all others (niceness -10, as root): providers do not wait
-  for a processor of this machine. After each load 11 seconds pass, because Ray's agent goes through the latencies
-  of all its requests only then.
+  neither the simulator's nor the model's and, as root, goes before all others (niceness -10, also in *flood*):
+  providers do not wait for a processor of this machine. Every ten seconds Ray's agent goes through the latencies of
+  all requests since, and that takes it tens of microseconds each: between loads pass 11 seconds, so that none pays for
+  the one before, and in the 20 seconds of *ack p99* it does so twice.
 - *Ack p99*: requests leave at fixed times (open loop); latency counts from when each was due.
 - *Reply overhead*: one message at a time in a long conversation, so that every turn recalls memories; from
   when the webhook is called until the message is visible in Slack, less the stub's own median time. The

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from simulator import App
@@ -12,11 +12,11 @@ from simulator.slack.message import Message
 _last = itertools.count(time.time_ns() // 1000)
 
 
-def requests(app: App, url: str, channels: int, count: int) -> Iterator[bytes]:
-    """`count` signed direct messages as whole HTTP requests to `url`, in `channels` conversations."""
+def requests(app: App, url: str, channels: Sequence[str], count: int) -> Iterator[bytes]:
+    """`count` signed direct messages as whole HTTP requests to `url`, in these channels in turn."""
     made = []
     for number in range(count):
-        body = event_body(app, f"D0LOAD{number % channels}", f"Order {number}: when will it arrive?")
+        body = event_body(app, channels[number % len(channels)], f"Order {number}: when will it arrive?")
         made.append(http_request(url, body, signed(app, body)))
     return iter(made)
 

@@ -1,4 +1,4 @@
-"""Slack, as the installation under test knows it: in this process, which is also the load generator's."""
+"""Slack, as the installation under test knows it: in this process, beside the people who talk."""
 
 from collections.abc import Sequence
 

@@ -80,6 +80,20 @@ async def test_an_edit_corrects_the_turn_that_is_running(k: Rig) -> None:
     assert await k.texts() == ["You said: how are fees?"]
 
 
+async def test_an_edit_behind_a_deletion_corrects_the_answer_that_is_visible(k: Rig) -> None:
+    k.model.reply = lambda messages: f"{messages[-1]['content'].splitlines()[-1]} " + "word " * 40
+    k.model._word_seconds = 0.08
+    first, second = await k.slack.say("of all things"), await k.slack.say("how are tees?")
+    await until(lambda: k.slack.messages("D0ALICE")[-1].user == APP.bot_user)
+    await k.slack.people.delete(first.ts)
+    await k.slack.people.edit(second.ts, "how are fees?")
+    await until(lambda: rows(k, "select 1 from outbox where state = 'sent'") != [])
+    (answer,) = await k.texts()
+    assert "how are fees?" in answer and answer.count("word") == 40
+    await until(lambda: not rows(k, "select 1 from outbox where state <> 'sent'"))
+    await until(lambda: not holding(k, "of all things"))
+
+
 async def test_a_message_deleted_before_its_answer_is_not_answered(k: Rig) -> None:
     k.model.fault("delay", seconds=2.0)
     said = await k.slack.say("never mind this")

@@ -26,7 +26,8 @@ async def test_a_flood_ends_it_and_then_nothing_joins(monkeypatch: pytest.Monkey
 
 async def test_who_speaks_slowly_may_join_three_times() -> None:
     turn, joins = Patience(), 0
+    await turn.until_quiet(lambda: 0.0)
     while turn.lasts:
-        await turn.until_quiet(lambda: 0.0)
+        await turn.for_joins(lambda: 0.0)
         joins += 1
     assert joins == 3

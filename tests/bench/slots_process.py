@@ -6,6 +6,7 @@ python -m tests.bench.slots_process ROUNDS SECONDS
 import asyncio
 import json
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,8 @@ class EitherQueue(FairQueue):
 
 async def main(rounds: int, seconds: float) -> None:
     """Turns per second, and CPU seconds per turn, of either, round after round."""
+    # Ended early, it still ends its PostgreSQL.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
     queue = EitherQueue()
     measured: dict[str, list[float]] = {"fair": [], "first": [], "fair_cpu": [], "first_cpu": []}
     with postgres.server() as server, server.database() as url, tempfile.TemporaryDirectory() as home:

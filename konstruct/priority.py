@@ -30,9 +30,16 @@ def take_along(backend: int) -> None:
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     with suppress(OSError):
         if Path(f"/proc/{backend}/comm").read_text().startswith("postgres"):
-            os.setpriority(os.PRIO_PROCESS, backend, niceness)
-            # Where sessions share processors before threads do (autogroups): every backend is a session of its own.
-            Path(f"/proc/{backend}/autogroup").write_text(str(niceness))
+            rank(backend, niceness)  # every backend is a session of its own
+
+
+def rank(pid: int, niceness: int) -> None:
+    """A process, by its main thread and by its session: where Linux groups threads by session, sessions share first.
+
+    Raises OSError where it is not ours to change, or Linux does not group.
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def calm(pid: int, niceness: int) -> None:

@@ -1,7 +1,5 @@
 """`python -m tests.bench`: bring everything up, measure part by part, write the table, leave nothing running."""
 
-import asyncio
-import signal
 import sys
 import time
 import traceback
@@ -28,7 +26,7 @@ from tests.bench import (
     report,
 )
 from tests.bench.asked import Asked, read_arguments
-from tests.bench.child import child
+from tests.bench.child import child, end_well
 from tests.bench.figure import Figure
 from tests.bench.inbox import watching
 from tests.bench.installed import installation
@@ -42,7 +40,7 @@ TOGETHER: dict[str, Any] = {
 
 async def main(asked: Asked) -> int:
     """Answers the exit status: 1 where a part failed, or a goal is missed in an official run."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
+    end_well()
     begun = time.monotonic()
     asked.home.mkdir(parents=True, exist_ok=True)
     results = Results()

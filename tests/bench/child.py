@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
@@ -62,6 +63,11 @@ class Child:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+def end_well() -> None:
+    """On SIGTERM, as `Child.end` sends it, the calling task is cancelled, and so ends whatever it has started."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ python -m tests.bench.slots_process ROUNDS SECONDS
 import asyncio
 import json
 import logging
-import signal
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from actors.wiring import build_host
 from konstruct.fair_queue import FairQueue, Pace
 from konstruct.metrics import Unmeasured
 from tests import postgres
-from tests.bench.child import READY
+from tests.bench.child import READY, end_well
 from tests.bench.people import listening
 from tests.rig import APP, pretend_embedding, rig
 
@@ -66,8 +65,7 @@ class EitherQueue(FairQueue):
 
 async def main(rounds: int, seconds: float) -> None:
     """Turns per second, and CPU seconds per turn, of either, round after round."""
-    # Ended early, it still ends its PostgreSQL.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
+    end_well()
     queue = EitherQueue()
     measured: dict[str, list[float]] = {"fair": [], "first": [], "fair_cpu": [], "first_cpu": []}
     with postgres.server() as server, server.database() as url, tempfile.TemporaryDirectory() as home:

@@ -25,10 +25,12 @@ def test_the_head_hosts_no_conversations_and_gpu_nodes_carry_gpus():
     assert all(node["labels"]["konstruct.io/pool"] for node in nodes.values())
 
 
-def test_every_machine_demands_rays_token():
+def test_every_machine_demands_rays_token_and_runs_as_one_machine_does():
     gpu = CLUSTER["available_node_types"]["gpu"]["docker"]["worker_run_options"]
     for options in (CLUSTER["docker"]["run_options"], gpu):
         assert "--env RAY_AUTH_MODE=token" in options
+        assert "--env RAY_worker_niceness=0" in options
+        assert "--env RAY_SERVE_HAPROXY_METRICS_ENABLED=0" in options
 
 
 def test_the_serve_file_is_what_ray_serve_accepts():

@@ -21,7 +21,6 @@ from konstruct.errors import (
     NameForgotten,
     StaleTurn,
 )
-from konstruct.priority import gives_way, take_along
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 LOWEST_VERSION = 160010
@@ -200,8 +199,6 @@ def _translated(error: asyncpg.PostgresError) -> KonstructError:
 
 
 async def _prepare(connection: Any) -> None:
-    if gives_way() and await connection.fetchval("select inet_server_addr() is null"):  # by a socket of this machine
-        take_along(connection.get_server_pid())
     decode: Callable[[str], Any] = orjson.loads
     await connection.set_type_codec(
         "jsonb", encoder=lambda value: orjson.dumps(value).decode(), decoder=decode, schema="pg_catalog"

@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from konstruct.priority import ANSWERING, TELLING, calm, give_way, take_along
+from konstruct.priority import TELLING, calm
 
 TWO_THREADS = "import sys, threading; threading.Thread(target=sys.stdin.read).start(); print(flush=True)"
 
@@ -37,15 +36,4 @@ def test_another_process_gives_way_with_all_of_its_threads(other: int) -> None:
 
 def test_a_process_that_has_ended_is_no_error(other: int) -> None:
     calm(2**22 + 1, TELLING)
-    assert nicenesses(other) == nicenesses(os.getpid())[:1] * 2
-
-
-def test_what_is_no_postgresql_is_not_taken_along(other: int) -> None:
-    def give_way_and_take() -> None:
-        give_way(ANSWERING)
-        take_along(other)
-
-    thread = threading.Thread(target=give_way_and_take)
-    thread.start()
-    thread.join()
     assert nicenesses(other) == nicenesses(os.getpid())[:1] * 2

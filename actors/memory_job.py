@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from operator import itemgetter
 from uuid import UUID
 
@@ -20,6 +20,9 @@ LINGER_SECONDS = 0.25
 # What was said is in the window for a while: memories wait until nobody asks anything, but not for ever.
 IDLE_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
+# And then take a third of the embedder's time: a burst of them would take a core for as long as it lasts.
+PORTION = 2
+REST = 2.0
 EMBED_SECONDS = 2.0
 
 # Whose text it is, and the text.
@@ -72,7 +75,7 @@ class MemoryJob:
     async def _work(self, jobs: list[Job]) -> list[None]:
         await self._idle()
         try:
-            vectors = await self._vectors([(key.tenant, text) for key, text in jobs], EMBED_SECONDS * len(jobs))
+            vectors = [vector async for vector in self._at_leisure([(key.tenant, text) for key, text in jobs])]
             await memories.store(self._database, [key for key, _ in jobs], vectors)
         except (EmbedderUnavailable, DatabaseUnavailable) as error:
             log.warning("memories wait for the next sweep", memories=len(jobs), reason=str(error))
@@ -86,6 +89,15 @@ class MemoryJob:
         begun = time.monotonic()
         while self._busy and time.monotonic() - begun < LONGEST_WAIT_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(IDLE_SECONDS / 4)
+
+    async def _at_leisure(self, texts: list[Question]) -> AsyncIterator[Sequence[float]]:
+        for start in range(0, len(texts), PORTION):
+            begun = time.monotonic()
+            portion = texts[start : start + PORTION]
+            for vector in await self._vectors(portion, EMBED_SECONDS * len(portion)):
+                yield vector
+            if not self._leaving:
+                await asyncio.sleep(REST * (time.monotonic() - begun))
 
     async def _vectors(self, questions: Sequence[Question], seconds: float) -> Vectors:
         try:

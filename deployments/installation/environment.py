@@ -118,6 +118,8 @@ def _ray(layout: Layout, ports: Ports) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replicas + REPLICA_PORTS - 1),
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # Its default is 0.1: 0.04 of a core more; a replica that died is replaced so much sooner.
+        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
     }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from operator import itemgetter
 from uuid import UUID
 
@@ -75,7 +75,7 @@ class MemoryJob:
     async def _work(self, jobs: list[Job]) -> list[None]:
         await self._idle()
         try:
-            vectors = [vector async for vector in self._at_leisure([(key.tenant, text) for key, text in jobs])]
+            vectors = await self._at_leisure([(key.tenant, text) for key, text in jobs])
             await memories.store(self._database, [key for key, _ in jobs], vectors)
         except (EmbedderUnavailable, DatabaseUnavailable) as error:
             log.warning("memories wait for the next sweep", memories=len(jobs), reason=str(error))
@@ -90,14 +90,15 @@ class MemoryJob:
         while self._busy and time.monotonic() - begun < LONGEST_WAIT_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(IDLE_SECONDS / 4)
 
-    async def _at_leisure(self, texts: list[Question]) -> AsyncIterator[Sequence[float]]:
+    async def _at_leisure(self, texts: list[Question]) -> Vectors:
+        vectors: list[Sequence[float]] = []
         for start in range(0, len(texts), PORTION):
             begun = time.monotonic()
             portion = texts[start : start + PORTION]
-            for vector in await self._vectors(portion, EMBED_SECONDS * len(portion)):
-                yield vector
+            vectors += await self._vectors(portion, EMBED_SECONDS * len(portion))
             if not self._leaving:
                 await asyncio.sleep(REST * (time.monotonic() - begun))
+        return vectors
 
     async def _vectors(self, questions: Sequence[Question], seconds: float) -> Vectors:
         try:

@@ -151,7 +151,6 @@ class _OpenLoop(_Load):
 
     def begin(self, opened: list[Connection], now: float) -> None:
         self._begun = now
-        self._all = len(opened)
         self._free = opened.copy()
         self._send()
 
@@ -161,7 +160,7 @@ class _OpenLoop(_Load):
             connection.ask(*self._due.popleft())
         else:
             self._free.append(connection)
-            if self._next is None and len(self._free) == self._all:
+            if self._next is None and len(self._free) == self._count:
                 self.end()
 
     def _send(self) -> None:
@@ -176,7 +175,7 @@ class _OpenLoop(_Load):
         if self._next is not None:
             pause = max(TICK_SECONDS, self._begun + self._sent / self._rate - now)
             asyncio.get_running_loop().call_later(pause, self._send)
-        elif len(self._free) == self._all:
+        elif len(self._free) == self._count:
             self.end()
 
 

@@ -34,6 +34,8 @@ from konstruct.settings import Settings
 from konstruct.vault import Vault
 
 EMBED_BATCH = 32
+# Objects that the ingress makes between two collections (gc.set_threshold): of those of a request hardly one stays.
+COLLECT_AFTER = (5000, 20, 20)
 
 log = structlog.get_logger()
 
@@ -164,6 +166,7 @@ class ServedIngress:
         # What is loaded now stays: a collection that looked at it would hold up every acknowledgement meanwhile.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         return self._routes
 
 

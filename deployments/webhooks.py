@@ -20,8 +20,9 @@ from konstruct.messages import Heard, Inbound
 from konstruct.metrics import Metrics
 
 ACK_SECONDS = 2.3
-# Between two commits of concurrent requests: a commit of eight costs hardly more than one of two.
-BREATH_SECONDS = 0.001
+# Between two commits of concurrent requests, at most: a commit of eight costs hardly more than one of two.
+BREATH_SECONDS = 0.003
+ENOUGH = 8
 # Of one tenant, messages on their way into the inbox; the provider delivers again what is refused.
 TENANT_QUEUE = 600
 # Since the last message: a message in a flood likely joins a turn that runs, and is not asked about on its own.
@@ -71,7 +72,7 @@ class Intake:
         self.failpoint = failpoint
         self._heard_at = -math.inf
         self._inbox: GroupCommit[Inbound, None] = GroupCommit(
-            self._hear, breath=BREATH_SECONDS, share=attrgetter("tenant")
+            self._hear, breath=BREATH_SECONDS, enough=ENOUGH, share=attrgetter("tenant")
         )
 
     async def hear(self, *messages: Inbound) -> None:

@@ -19,27 +19,35 @@ class GroupCommit(Generic[Item, Result]):
         limit: int = 200,
         linger: float = 0.0,
         breath: float = 0.0,
+        enough: int = 1,
         share: Callable[[Item], Hashable] | None = None,
     ) -> None:
         """`linger`: seconds to wait for company before a flush; 0 = a lone item goes at once.
 
-        `breath`: seconds between the end of a flush that had company and the next: under load, fewer and larger ones.
+        `breath`: seconds at most from the end of a flush that had company until `enough` wait for the next: under
+        load, fewer and larger ones.
         `share`: whose item it is; each has an equal share of a batch, so that nobody's flood fills the batches.
         """
         self._flush = flush
         self._limit = limit
         self._linger = linger
         self._breath = breath
+        self._enough = enough
         self._share = share or _nobody
         self._queues: dict[Hashable, deque[tuple[Item, asyncio.Future[Result]]]] = {}
+        self._size = 0
+        self._company: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def add(self, item: Item) -> asyncio.Future[Result]:
         """Queue an item; the future ends with its result, or with the error of its whole flush."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(self._share(item), deque()).append((item, future))
+        self._size += 1
         if self._task is None:
             self._task = asyncio.create_task(self._work())
+        elif self._company is not None and self._size >= self._enough:
+            _end(self._company)
         return future
 
     def queued(self, share: Hashable) -> int:
@@ -63,10 +71,20 @@ class GroupCommit(Generic[Item, Result]):
                     await asyncio.sleep(self._linger)
                 batch = self._take()
                 await self._flush_batch(batch)
-                if self._breath and len(batch) > 1:
-                    await asyncio.sleep(self._breath)
+                if self._breath and len(batch) > 1 and self._size < self._enough:
+                    await self._breathe()
         finally:
             self._task = None
+
+    async def _breathe(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._company = loop.create_future()
+        timer = loop.call_later(self._breath, _end, self._company)
+        try:
+            await self._company
+        finally:
+            timer.cancel()
+            self._company = None
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         """One item of each share in turn; who was served goes to the end, for the next batch too."""
@@ -77,6 +95,7 @@ class GroupCommit(Generic[Item, Result]):
             batch.append(queue.popleft())
             if queue:
                 self._queues[share] = queue
+        self._size -= len(batch)
         return batch
 
     async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
@@ -92,6 +111,11 @@ class GroupCommit(Generic[Item, Result]):
         for (_, future), result in answered:
             if not future.done():
                 future.set_result(result)
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _nobody(_: object) -> None:

@@ -24,7 +24,9 @@ METHOD = """\
   providers do not wait for a processor of this machine. Every ten seconds Ray's agent goes through the latencies of
   all requests since, and that takes it tens of microseconds each: between loads pass 11 seconds, so that none pays for
   the one before, and in the 20 seconds of *ack p99* it does so twice.
-- *Ack p99*: requests leave at fixed times (open loop); latency counts from when each was due.
+- *Ack p99*: requests leave at fixed times (open loop); latency counts from when each was due. Fifty times a second
+  meanwhile a page is written to a file beside the database and made durable, and the longest of these took so long:
+  a disk that stops for a moment stops every acknowledgement.
 - *Reply overhead*: one message at a time in a long conversation, so that every turn recalls memories; from
   when the webhook is called until the message is visible in Slack, less the stub's own median time. The
   bare steps: `INSERT; COMMIT` through the product's pool, an embedding with the product's encoder in this

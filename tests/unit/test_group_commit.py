@@ -134,7 +134,7 @@ async def test_a_flush_that_answers_for_too_few_fails_loudly_for_those_that_wait
 
 async def test_after_company_it_takes_breath_and_after_a_lone_item_it_does_not() -> None:
     flushes = Flushes()
-    commits = GroupCommit(flushes, breath=0.05)
+    commits = GroupCommit(flushes, breath=0.05, enough=5)
     assert await commits.add(1) == 2
     assert await asyncio.wait_for(commits.add(2), 0.04) == 4
     await asyncio.gather(commits.add(3), commits.add(4))
@@ -143,6 +143,27 @@ async def test_after_company_it_takes_breath_and_after_a_lone_item_it_does_not()
     late.append(commits.add(6))
     await asyncio.gather(*late)
     assert flushes.batches == [[1], [2], [3, 4], [5, 6]]
+
+
+async def test_breath_ends_as_soon_as_enough_wait() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, breath=60, enough=3)
+    await asyncio.gather(commits.add(1), commits.add(2))
+    late = [commits.add(3), commits.add(4)]
+    await asyncio.sleep(0.05)
+    assert flushes.batches == [[1, 2]]
+    late.append(commits.add(5))
+    assert await asyncio.wait_for(asyncio.gather(*late), 1) == [6, 8, 10]
+    assert flushes.batches == [[1, 2], [3, 4, 5]]
+
+
+async def test_who_arrives_when_nobody_is_awaited_any_more_goes_at_once() -> None:
+    flushes = Flushes()
+    commits = GroupCommit(flushes, breath=0.02, enough=3)
+    await asyncio.gather(commits.add(1), commits.add(2))
+    await commits.settle()
+    assert await asyncio.wait_for(commits.add(3), 0.015) == 6
+    assert flushes.batches == [[1, 2], [3]]
 
 
 @given(

@@ -15,10 +15,4 @@ async def apply(office: Office, amendment: Heard, epoch: int) -> None:
         # First the files: what crashes here is repeated, and a message without its file is no leak.
         await office.media.forget(amendment.tenant, await amendments.files_of(office.database, amendment))
     found = await amendments.amend(office.database, amendment, epoch=epoch)
-    log.info(
-        "message amended",
-        tenant=amendment.tenant,
-        conversation=amendment.conversation,
-        kind=amendment.kind,
-        found=found,
-    )
+    log.info("message amended", kind=amendment.kind, found=found)

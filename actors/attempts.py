@@ -11,9 +11,9 @@ from konstruct.messages import Heard
 log = structlog.get_logger()
 
 
-def survivors(known: Knowledge, heard: Sequence[Heard], epoch: int) -> list[Heard]:
+def survivors(known: Knowledge, heard: Sequence[Heard], calm_epoch: int) -> list[Heard]:
     """Messages that met a crash of an earlier host which is not on record yet; others of their turn are innocent."""
-    return [message for message in heard if message.epoch < epoch and message.id not in known.counted]
+    return [message for message in heard if message.epoch < calm_epoch and message.id not in known.counted]
 
 
 async def count(office: Office, known: Knowledge, heard: Sequence[Heard], epoch: int, error: str | None) -> set[int]:

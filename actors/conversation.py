@@ -17,7 +17,7 @@ from actors.sending import Notices, bring_out
 from actors.turn import Interrupted, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
-from konstruct.errors import PASSING, Fenced, KonstructError, StaleTurn
+from konstruct.errors import PASSING, Fenced, StaleTurn
 from konstruct.messages import Heard, Ownership
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
@@ -98,6 +98,8 @@ class Conversation:
             self._task = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
+        # Of this task only: whatever it does, its lines in the log say for whom.
+        structlog.contextvars.bind_contextvars(tenant=str(self._owned.tenant), conversation=str(self.id))
         try:
             while not self._activated or self._replies or self._waiting:
                 await self._step()
@@ -107,7 +109,7 @@ class Conversation:
             self._task = None
 
     def _fenced(self, fenced: Fenced) -> None:
-        log.warning("conversation fenced", tenant=self._owned.tenant, conversation=self.id, reason=str(fenced))
+        log.warning("conversation fenced", reason=str(fenced))
         self._office.metrics.count("konstruct_fenced_total")
         self._on_end(self)
 
@@ -125,9 +127,9 @@ class Conversation:
             raise
         except StaleTurn:
             self._activated = False
-        except KonstructError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, a conversation that ends here never answers again
             write = log.warning if isinstance(error, PASSING) else log.exception
-            write("conversation stuck, trying again", conversation=self.id, reason=str(error))
+            write("conversation stuck, trying again", reason=f"{type(error).__name__}: {error}")
             self._activated = False
             await asyncio.sleep(getattr(error, "retry_after", None) or PAUSE_AFTER_FAILURE_SECONDS)
 
@@ -146,7 +148,7 @@ class Conversation:
 
     def _amendment(self) -> Heard | None:
         """The first edit or deletion. An answer that is visible already is finished before its question goes."""
-        whole = not self._known.streaming
+        whole = not self._known.streaming or (self._waiting and self._waiting[0].kind == "delete")
         return next((h for h in self._waiting if h.kind == "edit" or (h.kind == "delete" and whole)), None)
 
     async def _amend(self, amendment: Heard) -> None:
@@ -172,18 +174,18 @@ class Conversation:
         if not heard:
             raise StaleTurn("An answer was begun for a message that is gone.")
         await self._office.prepare(heard[0])
-        suspect = next((h for h in heard if h.epoch < self._owned.epoch or h.attempts), None)
+        suspect = next((h for h in heard if h.epoch < self._owned.calm_epoch or h.attempts), None)
         if suspect is None:
             await self._answer(heard)
         elif not suspect.attempts:
-            await self._count(survivors(self._known, heard, self._owned.epoch), None)
+            await self._count(survivors(self._known, heard, self._owned.calm_epoch), None)
             await self._answer(heard, counted=True)
         else:
             await self._take_turn_alone(heard[0])
 
     async def _take_turn_alone(self, suspect: Heard) -> None:
         async with self._office.isolation.slot(suspect.tenant):
-            crashed = survivors(self._known, [suspect], self._owned.epoch)
+            crashed = survivors(self._known, [suspect], self._owned.calm_epoch)
             if not await self._count(crashed, None):
                 await self._answer([suspect], counted=bool(crashed), alone=True)
 
@@ -233,7 +235,7 @@ class Conversation:
         self._send(turn.claims)
 
     async def _fail(self, heard: list[Heard], error: Exception) -> None:
-        log.error("turn failed", tenant=self._owned.tenant, conversation=self.id, exc_info=error)
+        log.error("turn failed", exc_info=error)
         self._office.metrics.count("konstruct_turns_total", "failed")
         await self._count(heard, f"{type(error).__name__}: {error}")
         self._activated = False

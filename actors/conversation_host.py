@@ -105,7 +105,7 @@ class ConversationHost:
         self._memory_job = memory_job
         self._metrics = metrics
         self._turns = turns
-        self._epochs: dict[int, int] = {}
+        self._tenures: dict[int, hosting.Tenure] = {}
         self._residents: dict[UUID, Resident] = {}
         self._draining: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,7 +117,7 @@ class ConversationHost:
 
     async def stop(self) -> None:
         """Let running turns end, then forget everything."""
-        await self.release(list(self._epochs))
+        await self.release(list(self._tenures))
         for task in self._tasks:
             task.cancel()
         await self._memory_job.settle()
@@ -133,8 +133,8 @@ class ConversationHost:
         """Own the shards that are this host's when there are `hosts` hosts; take only those not owned yet."""
         self._turns.parts = hosts
         mine = hosting.shards_of(self.host, hosts)
-        missing = [shard for shard in mine if shard not in self._epochs]
-        self._epochs.update(await hosting.take(self._database, self.host, missing) if missing else {})
+        missing = [shard for shard in mine if shard not in self._tenures]
+        self._tenures.update(await hosting.take(self._database, self.host, missing) if missing else {})
         await self._sweep(timedelta(0))
 
     async def release(self, shards: Sequence[int]) -> None:
@@ -149,14 +149,19 @@ class ConversationHost:
             log.warning("drain timed out; the next owner repeats these turns", host=self.host)
         for resident in residents:
             self._drop(resident)
-        for shard in leaving:
-            self._epochs.pop(shard, None)
+        await self._leave({shard: self._tenures.pop(shard) for shard in leaving if shard in self._tenures})
         self._draining -= leaving
+
+    async def _leave(self, tenures: dict[int, hosting.Tenure]) -> None:
+        try:
+            await hosting.leave(self._database, tenures)
+        except KonstructError as error:
+            log.warning("left without a word; what waits counts as met by a crash", host=self.host, reason=str(error))
 
     async def make_room(self, hosts: int) -> None:
         """Give up the shards that are another's when there are `hosts` hosts."""
         keep = set(hosting.shards_of(self.host, hosts))
-        await self.release([shard for shard in self._epochs if shard not in keep])
+        await self.release([shard for shard in self._tenures if shard not in keep])
 
     @property
     def loaded(self) -> int:
@@ -166,7 +171,7 @@ class ConversationHost:
     @property
     def shards(self) -> int:
         """Shards owned."""
-        return len(self._epochs)
+        return len(self._tenures)
 
     @property
     def busy(self) -> int:
@@ -176,11 +181,11 @@ class ConversationHost:
     def _resident(self, tenant: UUID, conversation: UUID, shard: int) -> Resident | None:
         resident = self._residents.get(conversation)
         if resident is None:
-            epoch = self._epochs.get(shard)
-            if epoch is None or shard in self._draining:
+            tenure = self._tenures.get(shard)
+            if tenure is None or shard in self._draining:
                 return None
             resident = self._residents[conversation] = self._open(
-                Ownership(tenant, conversation, shard, epoch), self._fenced
+                Ownership(tenant, conversation, shard, tenure.epoch, tenure.calm_epoch), self._fenced
             )
         resident.touched = time.monotonic()
         return resident
@@ -188,7 +193,7 @@ class ConversationHost:
     def _fenced(self, resident: Resident) -> None:
         """Another host took this conversation's shard: let go of the whole shard."""
         shard = shard_of(resident.id)
-        self._epochs.pop(shard, None)
+        self._tenures.pop(shard, None)
         for other in [r for r in self._residents.values() if shard_of(r.id) == shard]:
             self._drop(other)
 

@@ -80,9 +80,7 @@ class Turn:
         """Think and commit; raises Interrupted, Fenced, StaleTurn or DatabaseUnavailable with nothing written."""
         self._interruptible = interruptible
         first = self.heard[0]
-        with structlog.contextvars.bound_contextvars(
-            tenant=str(first.tenant), conversation=str(first.conversation), turn=str(self._reply.turn)
-        ):
+        with structlog.contextvars.bound_contextvars(turn=str(self._reply.turn)):
             begun = time.perf_counter()
             assignment = await self._office.roster.assignment(first.tenant, first.channel, first.address.team)
             try:

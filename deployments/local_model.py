@@ -68,7 +68,7 @@ class ServedGateway:
             return aiter(complete.remote(body))
 
         token = local_model_token(Settings.from_environment().master_keys)
-        self._gateway = ModelGateway(model_id, token, ask)
+        self._gateway = ModelGateway(model_id, token, ask, complete.running_replicas_populated)
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
         """Give Serve an application that exists only in the replica."""

@@ -1,5 +1,6 @@
 """The OpenAI-compatible door before the local model: checks the token, passes the stream through."""
 
+import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -11,10 +12,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from deployments.body import read
+from konstruct.models.local import STARTING
 
 MAX_BODY_BYTES = 512 * 1024
 MOST_TOKENS = 8
 RETRY_AFTER_SECONDS = 2
+# Shorter than the silence for which a caller gives a model up.
+START_SECONDS = 10.0
 SSE = "text/event-stream"
 OK = 200
 UNAVAILABLE = 503
@@ -27,11 +31,15 @@ Complete = Callable[[dict[str, Any]], AsyncIterator[dict[str, Any] | str]]
 class ModelGateway:
     """Answers GET /v1/models and POST /v1/chat/completions for one model."""
 
-    def __init__(self, model_id: str, token: str, complete: Complete) -> None:
-        """`token`: several with commas. `complete`: deployments.engine.Engine.complete, here or far away."""
+    def __init__(self, model_id: str, token: str, complete: Complete, is_up: Callable[[], bool] = lambda: True) -> None:
+        """`token`: several with commas. `complete`: deployments.engine.Engine.complete, here or far away.
+
+        `is_up`: whether there ever was an engine; before, a request waits for the first one, for START_SECONDS.
+        """
         self._model_id = model_id
         self._tokens = token.encode().split(b",")
         self._complete = complete
+        self._is_up = is_up
 
     def routes(self) -> FastAPI:
         """Build the application to serve."""
@@ -62,7 +70,10 @@ class ModelGateway:
     async def _answer(self, body: dict[str, Any]) -> Response:
         try:
             parts: AsyncIterator[Any] = aiter(self._complete(body))
-            first = await anext(parts)
+            async with asyncio.timeout(None if self._is_up() else START_SECONDS):
+                first = await anext(parts)
+        except TimeoutError:
+            return _error(UNAVAILABLE, "the model is still starting", STARTING)
         except Exception as error:  # noqa: BLE001 - queue full, replica gone, engine dead: for a caller all one
             log.warning("the engine cannot answer: %s", type(error).__name__)
             return _error(UNAVAILABLE, "the model holds more requests than it can, or is starting again")
@@ -87,9 +98,9 @@ async def _body(request: Request) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _error(status: int, message: str) -> Response:
+def _error(status: int, message: str, type_: str | None = None) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == UNAVAILABLE else {}
-    return _json({"error": {"message": message, "code": status}}, status, headers)
+    return _json({"error": {"message": message, "type": type_, "code": status}}, status, headers)
 
 
 def _json(content: dict[str, Any], status: int = OK, headers: dict[str, str] | None = None) -> Response:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -17,6 +17,8 @@ from konstruct.metrics import Metrics
 CHECK_SECONDS = 0.5
 SILENT_SECONDS = 5.0
 MEASURE_SECONDS = 5.0
+# While a host drains or starts, the others are looked at again.
+ROUND_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -58,31 +60,44 @@ class Supervisor:
         self._seen: dict[int, float] = {}
         self._measured = 0.0
         self._upgrading = asyncio.Lock()
+        self._looking: dict[int, asyncio.Task[None]] = {}
         self.health: dict[int, HostHealth] = {}
 
     async def run(self) -> None:
         """Supervise until cancelled."""
-        while True:
-            try:
-                await self.check()
-                await self._measure()
-            except Exception as error:
-                log.exception("supervision failed, trying again", reason=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(CHECK_SECONDS)
+        try:
+            while True:
+                try:
+                    await self.check()
+                    await self._measure()
+                except Exception as error:
+                    log.exception("supervision failed, trying again", reason=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(CHECK_SECONDS)
+        finally:
+            for looking in self._looking.values():
+                looking.cancel()
 
     async def check(self) -> None:
-        """One round: resize if asked to, then look at every host."""
+        """One round: resize if asked to, then look at every host. One that drains or starts is not waited for long."""
         mapping = await hosting.read(self._database)
         wanted = mapping.wanted_hosts or self._default_hosts
         if mapping.hosts == 0:
             await hosting.remap(self._database, wanted)
         elif wanted != mapping.hosts:
+            await self._look(math.inf)
             await self._resize(mapping.hosts, wanted)
-        # All of them end before an error is told: a round that is left early would overlap with the next.
-        results = await asyncio.gather(
-            *(self._look_after(number, wanted) for number in range(wanted)), return_exceptions=True
-        )
-        for error in filter(None, results):
+        for number in range(wanted):
+            if number not in self._looking:
+                self._looking[number] = asyncio.create_task(self._look_after(number, wanted))
+        await self._look(ROUND_SECONDS)
+
+    async def _look(self, seconds: float) -> None:
+        """Wait for those who look after hosts; raises what went wrong with one of them."""
+        if not self._looking:
+            return
+        done, _ = await asyncio.wait(self._looking.values(), timeout=None if seconds == math.inf else seconds)
+        self._looking = {number: looking for number, looking in self._looking.items() if looking not in done}
+        for error in filter(None, [looking.exception() for looking in done]):
             raise error
 
     async def _look_after(self, number: int, hosts: int) -> None:
@@ -126,12 +141,17 @@ class Supervisor:
             *(self._ask(number, "make_room", after) for number in staying),
             *(self._drain(number) for number in range(after, before)),
         )
+        # Those that come must be new: one that was left behind by a round that ended here has given up its work.
+        self._end(range(before, after))
         await hosting.remap(self._database, after)
-        for number in range(after, before):
+        self._end(range(after, before))
+        await asyncio.gather(*(self._ask(number, "adopt", after) for number in staying))
+
+    def _end(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
             self._hosts.kill(number)
             self.health.pop(number, None)
             self._seen.pop(number, None)
-        await asyncio.gather(*(self._ask(number, "adopt", after) for number in staying))
 
     async def _drain(self, number: int) -> None:
         await self._ask(number, "stop")

@@ -28,6 +28,7 @@ TENANT_QUEUE = 600
 # Since the last message: a message in a flood likely joins a turn that runs, and is not asked about on its own.
 CALM_SECONDS = 0.005
 MAX_BODY_BYTES = 8 * 1024 * 1024
+MOST_ID_CHARACTERS = 64
 MAX_KEPT_MALFORMED_BYTES = 64 * 1024
 
 log = structlog.get_logger()
@@ -102,6 +103,8 @@ class Intake:
 
         async def guarded(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
             begun = time.perf_counter()
+            # For every line in the log that this request's own task writes.
+            structlog.contextvars.bind_contextvars(request=headers.get("x-request-id", "")[:MOST_ID_CHARACTERS])
             try:
                 async with asyncio.timeout(ack_seconds):
                     answer = await door(headers, body)

@@ -96,6 +96,14 @@ class ModelUnavailable(KonstructError):
         self.refused = refused
 
 
+class ModelStarting(ModelUnavailable):
+    """The model is still starting; `konstruct status` shows it."""
+
+    def __init__(self, message: str | None = None) -> None:
+        """No model saw the request."""
+        super().__init__(message, refused=True)
+
+
 class ModelRefused(KonstructError):
     """The model will not answer this request however often it is asked (key, name or request is wrong)."""
 

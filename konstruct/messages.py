@@ -118,9 +118,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """A conversation, under the epoch in which a host owns it."""
+    """A conversation, under the epoch in which a host owns it; what waits since before `calm_epoch` met a crash."""
 
     tenant: UUID
     conversation: UUID
     shard: int
     epoch: int
+    calm_epoch: int

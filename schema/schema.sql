@@ -200,7 +200,7 @@ create table inbox (
   event text not null,                            -- the provider's identity of the message
   conversation_id uuid not null,
   shard int not null,
-  epoch bigint not null,                          -- the shard's epoch on arrival: older than now = survived a crash
+  epoch bigint not null,                          -- the shard's epoch on arrival, or when a crash was counted
   body jsonb not null,
   -- suppressed: heard, not to be answered; applied: an edit or deletion; withdrawn: deleted before it was answered
   state text not null default 'waiting'
@@ -539,8 +539,9 @@ create index sessions_of_member on sessions (tenant_id, member_id);
 
 create table shards (
   shard int primary key check (shard between 0 and 1023),
-  host int not null default 0,
-  epoch bigint not null default 0
+  host int,                                       -- null: nobody, and its last owner left in order
+  epoch bigint not null default 0,
+  calm_epoch bigint not null default 0            -- since then no owner ended without leaving in order
 );
 insert into shards (shard) select generate_series(0, 1023);
 
@@ -1026,9 +1027,17 @@ end $$;
 
 -- A starting host takes all its shards: from now on no older host can commit for them.
 create function take_shards(p_host int, p_shards int[])
-  returns table (shard int, epoch bigint) language sql as $$
-  update shards set epoch = shards.epoch + 1, host = p_host where shards.shard = any (p_shards)
-  returning shards.shard, shards.epoch;
+  returns table (shard int, epoch bigint, calm_epoch bigint) language sql as $$
+  update shards set epoch = shards.epoch + 1, host = p_host,
+      calm_epoch = case when shards.host is null then shards.calm_epoch else shards.epoch + 1 end
+    where shards.shard = any (p_shards)
+  returning shards.shard, shards.epoch, shards.calm_epoch;
+$$;
+
+-- A host gives shards up that it still owns, with nothing running in them: no message there met a crash.
+create function leave_shards(p_shards int[], p_epochs bigint[]) returns void language sql as $$
+  update shards s set host = null from unnest(p_shards, p_epochs) as l (shard, epoch)
+    where s.shard = l.shard and s.epoch = l.epoch;
 $$;
 
 -- Everything a host needs to take up a conversation.
@@ -1536,6 +1545,7 @@ begin
   perform check_fence(p_shard, p_epoch);
   return query
     update inbox i set attempts = i.attempts + 1, error = coalesce(p_error, i.error),
+        epoch = case when p_error is null then p_epoch else i.epoch end,  -- that crash is on record
         state = case when i.attempts + 1 >= p_limit then 'dead' else i.state end
       where i.tenant_id = p_tenant and i.id = any (p_inbox) and i.state = 'waiting'
       returning i.id, i.state, i.attempts;
@@ -1555,7 +1565,7 @@ begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   update inbox i set state = 'waiting', attempts = 0, error = null, received_at = now(),
       epoch = (select s.epoch from shards s where s.shard = i.shard)
-    where i.tenant_id = p_tenant and i.id = p_inbox and i.state = 'dead' returning i.conversation_id into v_conversation;
+    where i.tenant_id = p_tenant and i.id = p_inbox and i.state = 'dead' and i.body <> '{}' returning i.conversation_id into v_conversation;
   if not found then
     return false;
   end if;

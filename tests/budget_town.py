@@ -41,7 +41,7 @@ class BudgetTown:
         self.tenant = tenant_id(f"t{uuid4().hex}")
         self.employee = employee_id(self.tenant, "Ada")
         self.settled = self.stopped = self.excess = self.months = self.this_month = 0
-        self._epochs: dict[int, int] = {}
+        self._tenures: dict[int, hosting.Tenure] = {}
         self._in_turn: dict[int, asyncio.Lock] = {}
 
     async def found(self, limits: dict[str, dict[str, int | None]]) -> None:
@@ -56,7 +56,7 @@ class BudgetTown:
         async with self.hosts[0].tenant(self.tenant) as connection:
             await connection.run("save_tenant", name=str(self.tenant), quiet_seconds=0, escalation={}, operators={})
             await budgets.save(connection, limits)
-        self._epochs = await hosting.take(self.hosts[0], 0, list(range(1024)))
+        self._tenures = await hosting.take(self.hosts[0], 0, list(range(1024)))
 
     async def take(self, number: int, planned: Planned, *, abandon: bool) -> None:
         """One turn, repeated by the next host after a crash, unless it is abandoned."""
@@ -115,7 +115,7 @@ class BudgetTown:
         outcome = turns.Outcome(
             turn, waiting.waiting, {}, [], [], [], usage, budget=budget,
         )  # fmt: skip
-        epoch = self._epochs[heard.shard]
+        epoch = self._tenures[heard.shard].epoch
         await turns.commit(host, outcome, epoch=epoch, version=waiting.version, claim_seconds=0)
 
     def look(self) -> dict[str, tuple[int, int, int]]:

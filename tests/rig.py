@@ -89,6 +89,12 @@ class Rig:
         self.hosts.remove(parts)
         await parts.stop()
 
+    async def crash_host(self, parts: HostParts) -> None:
+        """End a host without a word: for its successor what waits may have crashed it, as after kill -9."""
+        self.hosts.remove(parts)
+        await hosting.take(self.database, parts.host.host, hosting.shards_of(0, 1))
+        await parts.stop()
+
     async def texts(self, channel: str = "D0ALICE", thread_ts: str | None = None) -> list[str]:
         """What the employee's visible messages read now."""
         return [

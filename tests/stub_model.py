@@ -19,9 +19,10 @@ from aiohttp import web
 
 KINDS = frozenset({
     "delay", "hang", "drip", "cut", "hang_up", "429", "500", "503", "401", "400", "404", "error_event",
-    "empty", "blank", "html", "truncated", "nul", "surrogates", "split_surrogates", "huge", "huge_line",
+    "empty", "blank", "html", "truncated", "nul", "surrogates", "split_surrogates", "huge", "huge_line", "absent",
+    "starting",
 })  # fmt: skip
-STATUSES = {"429", "500", "503", "401", "400", "404"}
+STATUSES = {"429": 429, "500": 500, "503": 503, "401": 401, "400": 400, "404": 404, "absent": 404, "starting": 503}
 HUGE_CHARS = 2_000_000
 SPECIAL = {
     "empty": "", "blank": " \n ", "nul": "be\0fore", "surrogates": "bro\ud83dken",
@@ -215,8 +216,11 @@ def _whole(text: str, prompt_tokens: int) -> dict[str, Any]:
 
 def _status(fault: Fault) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-    error = {"error": {"message": f"stub {fault.kind}", "type": "stub", "code": fault.kind}}
-    return web.json_response(error, status=int(fault.kind), headers=headers)
+    type_ = "model_starting" if fault.kind == "starting" else "stub"
+    error = {"error": {"message": f"stub {fault.kind}", "type": type_, "code": STATUSES[fault.kind]}}
+    # "absent": not a gateway answers, but the router before it.
+    body = {"detail": "Not Found"} if fault.kind == "absent" else error
+    return web.json_response(body, status=STATUSES[fault.kind], headers=headers)
 
 
 def _abort(request: web.Request) -> None:

@@ -1,11 +1,15 @@
 """`konstruct down`: ends everything of the installation, whatever state it is in. Stored data stays."""
 
+import asyncio
 import shutil
 from collections.abc import Mapping
 
 from deployments.installation import postgres, processes, running
 from deployments.installation.steps import Steps
+from konstruct.database import hosting
+from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
+from konstruct.settings import Settings
 
 
 class StillRunning(KonstructError):
@@ -20,7 +24,7 @@ def down(given: Mapping[str, str], steps: Steps) -> int:
     if processes.find(layout):
         with steps.step("Ray and Serve") as tell:
             ended = processes.end_all(layout, spare=database)
-            tell(f"{ended} processes ended")
+            tell(f"{ended} processes ended" + _left_in_order(given))
         count += ended
     if database:
         with steps.step("PostgreSQL"):
@@ -31,3 +35,22 @@ def down(given: Mapping[str, str], steps: Steps) -> int:
     running.forget(layout)
     shutil.rmtree(layout.ray, ignore_errors=True)
     return count
+
+
+def _left_in_order(given: Mapping[str, str]) -> str:
+    """Hosts were ended on purpose: what waits met no crash. Answers what to say if that cannot be kept."""
+    try:
+        if url := Settings.from_environment(running.known_environment(given)).database_url:
+            asyncio.run(_leave(url))
+    except KonstructError as error:
+        return f"; what waits counts as met by a crash, which PostgreSQL could not be told: {error}"
+    return ""
+
+
+async def _leave(url: str) -> None:
+    database = Database(url, 1)
+    await database.start()
+    try:
+        await hosting.leave_all(database)
+    finally:
+        await database.stop()

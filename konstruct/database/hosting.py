@@ -1,5 +1,6 @@
 """Which host owns which shard, and under which epoch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -15,6 +16,14 @@ class Hosting:
     generation: int
     hosts: int
     wanted_hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A shard is owned under `epoch`; `calm_epoch`: since then every owner before left in order."""
+
+    epoch: int
+    calm_epoch: int
 
 
 def shards_of(host: int, hosts: int) -> list[int]:
@@ -39,16 +48,21 @@ async def remap(database: Database, hosts: int) -> int:
     return generation
 
 
-async def take(database: Database, host: int, shards: list[int]) -> dict[int, int]:
-    """Own these shards: bumps and answers their epochs. From now on no older owner can commit."""
+async def take(database: Database, host: int, shards: list[int]) -> dict[int, Tenure]:
+    """Own these shards: bumps their epochs. From now on no older owner can commit."""
     rows = await database.run("take_shards", host=host, shards=shards)
-    return {row["shard"]: row["epoch"] for row in rows}
+    return {row["shard"]: Tenure(row["epoch"], row["calm_epoch"]) for row in rows}
 
 
-async def owned(database: Database, host: int) -> dict[int, int]:
-    """Shard -> epoch, as the database has it."""
-    rows = await database.run("owned_shards", host=host)
-    return {row["shard"]: row["epoch"] for row in rows}
+async def leave(database: Database, tenures: Mapping[int, Tenure]) -> None:
+    """Give shards up in order, nothing runs in them any more; of those that another took meanwhile nothing changes."""
+    epochs = [tenure.epoch for tenure in tenures.values()]
+    await database.run("leave_shards", shards=list(tenures), epochs=epochs)
+
+
+async def leave_all(database: Database) -> None:
+    """All hosts were ended on purpose: what waits met no crash."""
+    await database.run("leave_all_shards")
 
 
 async def waiting(database: Database, host: int, older_than: timedelta) -> list[tuple[UUID, UUID, int]]:

@@ -1,9 +1,11 @@
 """The outbox: who may write a reply to its channel, and what became of it."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, repeat
 from uuid import UUID
+
+import structlog
 
 from konstruct.database.pool import Database
 from konstruct.errors import DatabaseUnavailable
@@ -11,8 +13,11 @@ from konstruct.group_commit import GroupCommit
 from konstruct.messages import Reply
 
 MARK_LINGER_SECONDS = 0.2
-# A mark that is lost means a search in the channel or, where none is possible, a message sent twice.
+# A mark that is lost means a search in the channel or, where none is possible, a message sent twice: while PostgreSQL
+# is away it is tried again and again, at last with the last of these pauses.
 MARK_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,23 @@ class Outbox:
 
     async def _mark(self, batch: list[Sent]) -> list[None]:
         try:
-            for pause in MARK_AGAIN_SECONDS:
-                with suppress(DatabaseUnavailable):
-                    await self._write(batch)
-                    break
-                await asyncio.sleep(pause)
-            else:
-                await self._write(batch)
+            await self._write_at_last(batch)
+        except Exception as error:
+            log.exception("replies are out, but not marked; a successor looks for them", reason=str(error))
+            raise
         finally:
             self._marking.difference_update(sent.reply for sent in batch)
         return [None] * len(batch)
+
+    async def _write_at_last(self, batch: list[Sent]) -> None:
+        for pause in chain(MARK_AGAIN_SECONDS, repeat(MARK_AGAIN_SECONDS[-1])):
+            try:
+                await self._write(batch)
+            except DatabaseUnavailable as error:
+                log.warning("replies are out, but not marked yet", replies=len(batch), reason=str(error))
+                await asyncio.sleep(pause)
+            else:
+                return
 
     async def _write(self, batch: list[Sent]) -> None:
         await self._database.run(

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from konstruct.errors import ModelUnavailable
+from konstruct.errors import ModelStarting, ModelUnavailable
 from konstruct.models import Delta, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.models.sse import events
@@ -18,6 +18,8 @@ CONNECT_SECONDS = 5.0
 # Small models can ramble to the end of their context; nobody wants a chat message that long.
 MAX_ANSWER_TOKENS = 512
 _DONE = b"[DONE]"
+# The gateway's word for it, in the error's `type`.
+STARTING = "model_starting"
 # A short answer is read as it comes; of a long one what came within this time is read together.
 SIPS = 16
 GULP_SECONDS = 0.02
@@ -85,11 +87,9 @@ class LocalModel:
         text = (await response.content.read(4096)).decode(errors="replace")
         if response.status == 200:
             raise ModelUnavailable(f"The model {self.name} answered {response.content_type}, not a stream.")
-        if response.status == 404 and '"error"' not in text:
-            # Not the gateway speaks but the router before it: the models application is not up yet.
-            raise ModelUnavailable(
-                f"The model {self.name} is still starting; `konstruct status` shows it.", refused=True
-            )
+        # Where not the gateway speaks but the router before it, the models application is not up yet.
+        if (response.status == 404 and '"error"' not in text) or (response.status == 503 and STARTING in text):
+            raise ModelStarting(f"The model {self.name} is still starting; `konstruct status` shows it.")
         raise verdict(self.name, response.status, text, response.headers)
 
     async def _deltas(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Delta]:

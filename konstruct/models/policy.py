@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
 
-from konstruct.errors import ModelRefused, ModelUnavailable
+from konstruct.errors import ModelRefused, ModelStarting, ModelUnavailable
 from konstruct.models import Answer, Call, Delta, Model, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.wellformed import well_formed
@@ -19,6 +19,10 @@ LONGEST_BACKOFF_SECONDS = 8.0
 # What one try may use of the time that is left while others could still follow it.
 SHARE_OF_ONE_TRY = 0.6
 ATTEMPTS = 3
+# A local model takes a minute or two from the installation's start; nobody gets an apology for that. What a budget
+# holds for a turn is held for five minutes.
+START_SECONDS = 240.0
+START_PAUSE_SECONDS = 1.0
 
 OnDelta = Callable[[str], Awaitable[None]]
 
@@ -43,28 +47,34 @@ async def answer(
 ) -> Answer:
     """Ask models[0] up to `attempts` times, then each of the others once; `deadline` is in seconds, over all.
 
-    `on_delta` receives the whole text so far, so a retry begins again from a short text. `made` receives every call,
-    also those that failed or were cancelled. Raises ModelRefused if every model refused for good, otherwise
-    ModelUnavailable.
+    A model that is still starting, where no other is left, is waited for up to START_SECONDS: that is no attempt, and
+    the deadline begins after it. `on_delta` receives the whole text so far, so a retry begins again from a short text.
+    `made` receives every call, also those that failed or were cancelled. Raises ModelRefused if every model refused for
+    good, otherwise ModelUnavailable.
     """
     made = [] if made is None else made
-    end = _now() + deadline
+    before, end, started_by = len(made), _now() + deadline, _now() + START_SECONDS
     tries = [models[0]] * max(attempts, 1) + list(models[1:])
     failures: list[ModelUnavailable | ModelRefused] = []
-    calls = position = 0
+    position = 0
     while position < len(tries):
         model, left = tries[position], end - _now()
         if left <= 0:
             break
         share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
-        calls += 1
         try:
             text, usage = await _ask(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
-            return Answer(text, model.name, usage, calls)
+            return Answer(text, model.name, usage, len(made) - before)
+        except ModelStarting as starting:
+            failures.append(starting)
+            position = _others(tries, position)
+            if position == len(tries) and _now() < started_by:
+                await asyncio.sleep(START_PAUSE_SECONDS)
+                position, end = tries.index(model), _now() + deadline
         except (ModelUnavailable, ModelRefused) as failure:
             failures.append(failure)
             position = await _next_position(tries, position, failure, end)
-    raise _verdict(failures, calls, deadline)
+    raise _verdict(failures, len(made) - before, deadline)
 
 
 async def _ask(attempt: _Try) -> tuple[str, Usage]:
@@ -73,7 +83,7 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
     raw, shown, usage = "", "", None
     # Every implementation is an async generator; closing it hangs up on the model.
     stream = cast("AsyncGenerator[Delta]", attempt.model.stream(attempt.prompt, deadline=attempt.seconds))
-    name, refused = attempt.model.name, False
+    name, refused, asked = attempt.model.name, False, True
     try:
         async with aclosing(stream):
             while (delta := await _next_delta(stream, min(silence, end - _now()), name)) is not None:
@@ -85,13 +95,17 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
                     await attempt.on_delta(shown)
                 if len(raw) > MAX_ANSWER_CHARS:
                     break
+    except ModelStarting:
+        asked = False
+        raise
     except (ModelUnavailable, ModelRefused) as failure:
         refused = failure.refused and not raw
         raise
     finally:
         # Whoever took the request in charges for it, also where no answer came in time.
         guess = Usage(0, 0) if refused else Usage.estimate(attempt.prompt, raw)
-        attempt.calls.append(Call(name, usage or guess))
+        if asked:
+            attempt.calls.append(Call(name, usage or guess))
     if not shown.strip():
         raise ModelUnavailable(f"The model {name} gave an empty answer.")
     return shown.strip(), attempt.calls[-1].usage
@@ -108,8 +122,7 @@ async def _next_delta(stream: AsyncIterator[Delta], seconds: float, name: str) -
 async def _next_position(
     tries: Sequence[Model], position: int, failure: ModelUnavailable | ModelRefused, end: float
 ) -> int:
-    model = tries[position]
-    others = next((index for index in range(position, len(tries)) if tries[index] is not model), len(tries))
+    others = _others(tries, position)
     if position + 1 >= others or isinstance(failure, ModelRefused):
         return others
     ceiling = min(BACKOFF_SECONDS * 2**position, LONGEST_BACKOFF_SECONDS)
@@ -118,6 +131,11 @@ async def _next_position(
         return others
     await asyncio.sleep(wait)
     return position + 1
+
+
+def _others(tries: Sequence[Model], position: int) -> int:
+    """Where the tries of the next model begin."""
+    return next((index for index in range(position, len(tries)) if tries[index] is not tries[position]), len(tries))
 
 
 def _verdict(failures: Sequence[ModelUnavailable | ModelRefused], calls: int, deadline: float) -> Exception:

@@ -1,10 +1,14 @@
 -- name: take_shards
--- A starting host takes its shards and learns their new epochs.
-select shard, epoch from take_shards(:host, :shards);
+-- A starting host takes its shards and learns their new epochs, and since when nobody crashed in them.
+select shard, epoch, calm_epoch from take_shards(:host, :shards);
 
--- name: owned_shards
--- The shards that the database says belong to this host, with their epochs.
-select shard, epoch from shards where host = :host;
+-- name: leave_shards!
+-- A host gives shards up in order.
+select leave_shards(:shards, :epochs);
+
+-- name: leave_all_shards!
+-- All hosts were ended on purpose.
+update shards set host = null;
 
 -- name: waiting_conversations
 -- Conversations of a host with something left to do.

@@ -20,7 +20,7 @@ class BareTurns:
 
     database: Database
     tenant: uuid.UUID
-    epochs: dict[int, int]
+    tenures: dict[int, hosting.Tenure]
     outbox: Outbox
 
     @classmethod
@@ -56,7 +56,7 @@ class BareTurns:
         outcome = turns.Outcome(
             turn=turn, heard=[heard], contacts={}, said=said, memories=[], replies=[reply], usage=usage
         )
-        epoch = self.epochs[heard.shard]
+        epoch = self.tenures[heard.shard].epoch
         await turns.commit(self.database, outcome, epoch=epoch, version=version, claim_seconds=0)
         await self.outbox.claim(reply, shard=heard.shard, epoch=epoch, seconds=5)
         self.outbox.mark_later(Sent(self.tenant, id_, epoch, "ts"))

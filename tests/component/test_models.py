@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from konstruct.errors import ModelRefused, ModelUnavailable
-from konstruct.models import Model, Usage
+from konstruct.models import Call, Model, Usage, policy
 from konstruct.models.hosted import HostedModel
 from konstruct.models.local import LocalModel
 from konstruct.models.policy import MAX_ANSWER_CHARS, answer
@@ -192,6 +192,39 @@ async def test_a_router_that_knows_no_such_path_means_still_starting(session: ai
         model = LocalModel("local/smollm2", f"{stub.url}/nowhere", "secret", session, cache_salt="s")
         with pytest.raises(ModelUnavailable, match="still starting"):
             await stream(model)
+
+
+@pytest.mark.parametrize("kind", ["absent", "starting"])
+async def test_a_model_that_is_still_starting_is_waited_for_and_that_is_no_attempt(
+    kind: str, stub: StubModel, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "START_PAUSE_SECONDS", 0.01)
+    model = LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
+    stub.fault(kind, times=20)
+    made: list[Call] = []
+    given = await answer([model], PROMPT, deadline=5, on_delta=unheard, made=made)
+    assert (given.text, given.calls, len(made), stub.calls) == ("You said: hello there", 1, 1, 21)
+
+
+async def test_nobody_waits_for_a_model_that_starts_while_there_is_another(
+    stub: StubModel, other: StubModel, session: aiohttp.ClientSession
+) -> None:
+    model = LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
+    stub.fault("absent", times=20)
+    fallback = HostedModel("spare", "openai/stub", other.url, "sk-spare")
+    given = await answer([model, fallback], PROMPT, deadline=5, on_delta=unheard)
+    assert (given.model_name, stub.calls) == ("spare", 1)
+
+
+async def test_a_model_that_never_starts_is_unavailable_in_the_end(
+    stub: StubModel, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "START_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(policy, "START_SECONDS", 0.3)
+    model = LocalModel("local/smollm2", stub.url, "secret", session, cache_salt="s")
+    stub.fault("absent", times=10_000)
+    with pytest.raises(ModelUnavailable, match="still starting"):
+        await answer([model], PROMPT, deadline=5, on_delta=unheard)
 
 
 async def test_a_closed_port_is_unavailable_and_not_a_crash(session: aiohttp.ClientSession, own_port: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from konstruct.database import amendments, turns
+from konstruct.database import amendments, dead_letters, turns
 from konstruct.identity import conversation_id, shard_of, tenant_id
 from konstruct.messages import Address, Inbound, Kind
 from tests.postgres import Server
@@ -82,6 +82,29 @@ async def test_a_dead_letter_that_is_deleted_keeps_its_error_only(town: Rig) -> 
 
     await until(forgotten)
     assert await texts_anywhere(town, "ZeroDivisionError") == {"inbox": 1}
+    # Nothing is left of it that could be tried again.
+    async with town.database.tenant(ACME) as connection:
+        [letter] = await dead_letters.dead_letters(connection, 9, None)
+        assert not await dead_letters.retry(connection, "message", letter.id)
+
+
+async def test_a_deletion_is_applied_although_an_answer_was_begun_whose_question_is_gone(town: Rig) -> None:
+    await hear(town, "my code is sesame", "1.0")
+    await town.replies(1)
+    await town.crash_host(town.hosts[0])
+    await execute(
+        town,
+        "insert into outbox (tenant_id, id, conversation_id, shard, turn_id, part, text, state, claim_epoch,"
+        " claimed_until, channel, address) select tenant_id, gen_random_uuid(), conversation_id, shard,"
+        " gen_random_uuid(), 0, '', 'streaming', claim_epoch, claimed_until, channel, address from outbox",
+    )
+    await hear(town, "", "1.1", "delete", "1.0")
+    await town.start_host()
+
+    async def forgotten() -> bool:
+        return await window(town) == [("employee", "You said: my code is sesame")]
+
+    await until(forgotten)
 
 
 async def test_reactions_and_asides_are_remembered_and_not_answered(town: Rig) -> None:

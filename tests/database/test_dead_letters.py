@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
+import pytest
 import pytest_asyncio
 
+from actors import conversation_host
 from konstruct.database import amendments, hosting, turns
 from konstruct.database.pool import Database
 from konstruct.identity import conversation_id, reply_id, shard_of, tenant_id, turn_id
@@ -31,7 +33,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def begun(database: Database) -> tuple[list[Heard], int]:
     """Two messages that wait, an answer to the first that is visible already, and the shard's epoch."""
-    epoch = (await hosting.take(database, 0, [SHARD]))[SHARD]
+    epoch = (await hosting.take(database, 0, [SHARD]))[SHARD].epoch
     said = [
         Inbound(ACME, "slack", f"D0:{n}", CONVERSATION, SHARD, ADDRESS, "U0ALICE", f"message {n}", str(n))
         for n in (1, 2)
@@ -69,10 +71,10 @@ async def test_one_crash_is_counted_once_however_often_the_turn_begins_anew(data
     async with rig(database_url, tmp_path) as k:
         await k.slack.say("hello")
         await k.replies(1)
-        await k.stop_host(k.hosts[0])
+        await k.crash_host(k.hosts[0])
         await k.slack.say("are you there?")
         k.model.fault("delay", seconds=0.4, times=4)
-        await k.start_host()  # the message is older than this host's epoch: it may have crashed the one before
+        await k.start_host()  # the message is older than that crash: it may have been the cause
         place = conversation_id(ACME, "slack", f"{APP.team}:D0ALICE:")
         for calls in range(2, 6):
             async with asyncio.timeout(15):
@@ -83,3 +85,49 @@ async def test_one_crash_is_counted_once_however_often_the_turn_begins_anew(data
         assert (await k.replies(2))[-1] == "You said: are you there?"
     with psycopg.connect(database_url) as owner:
         assert owner.execute("select max(attempts) from inbox").fetchone() == (1,)
+
+
+async def test_however_often_hosts_come_and_go_in_order_what_waits_met_no_crash(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation_host, "DRAIN_SECONDS", 0.1)
+    async with rig(database_url, tmp_path) as k:
+        k.model.fault("hang", times=turns.ATTEMPTS_LIMIT + 1)
+        await k.slack.say("are you there?")
+        for calls in range(1, turns.ATTEMPTS_LIMIT + 2):
+            async with asyncio.timeout(15):
+                while k.model.calls < calls:
+                    await asyncio.sleep(0.02)
+            await k.stop_host(k.hosts[0])  # in the middle of the turn
+            await k.start_host()
+        assert await k.replies(1) == ["You said: are you there?"]
+    with psycopg.connect(database_url) as owner:
+        assert owner.execute("select attempts, state from inbox").fetchall() == [(0, "answered")]
+
+
+async def test_a_crash_is_on_record_also_for_owners_that_come_after_a_handover_in_order(database: Database) -> None:
+    heard, epoch = await begun(database)
+    crashed = (await hosting.take(database, 1, [SHARD]))[SHARD]
+    assert (crashed.epoch, crashed.calm_epoch) == (epoch + 1, epoch + 1)
+    await turns.count_attempt(database, heard[:1], epoch=crashed.epoch, error=None)
+    await hosting.leave(database, {SHARD: crashed})
+    after = (await hosting.take(database, 2, [SHARD]))[SHARD]
+    assert (after.epoch, after.calm_epoch) == (epoch + 2, epoch + 1)
+    state = await turns.activate(database, ACME, CONVERSATION, SHARD)
+    # The first one's crash was counted; the second one's is not yet, and must be.
+    assert [(h.attempts, h.epoch < after.calm_epoch) for h in state.waiting] == [(1, False), (0, True)]
+
+
+async def test_who_was_fenced_has_nothing_to_leave(database: Database) -> None:
+    old = (await hosting.take(database, 0, [SHARD]))[SHARD]
+    new = (await hosting.take(database, 1, [SHARD]))[SHARD]
+    await hosting.leave(database, {SHARD: old})
+    again = (await hosting.take(database, 2, [SHARD]))[SHARD]
+    assert again.calm_epoch == again.epoch == new.epoch + 1
+
+
+async def test_what_an_operator_ends_is_no_crash(database: Database) -> None:
+    before = (await hosting.take(database, 0, [SHARD]))[SHARD]
+    await hosting.leave_all(database)
+    after = (await hosting.take(database, 0, [SHARD]))[SHARD]
+    assert (after.epoch, after.calm_epoch) == (before.epoch + 1, before.calm_epoch)

@@ -72,7 +72,8 @@ class TurnProtocol(RuleBasedStateMachine):
     @rule(owner=owners)
     def a_host_takes_over(self, owner: int) -> None:
         shards = sorted({shard_of(self._conversation(name)) for name in CONVERSATIONS})
-        self.owners[owner] = Owner(self.run(hosting.take(self.database, owner, shards)))
+        taken = self.run(hosting.take(self.database, owner, shards))
+        self.owners[owner] = Owner({shard: tenure.epoch for shard, tenure in taken.items()})
 
     @rule(owner=owners)
     def a_host_crashes(self, owner: int) -> None:

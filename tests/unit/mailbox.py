@@ -21,6 +21,7 @@ class Shards:
     def __init__(self) -> None:
         self.epochs: dict[int, int] = {}
         self.taken: list[list[int]] = []
+        self.left: list[int] = []
         self.waiting: list[UUID] = []
         self.errors: list[Exception] = []
         self.sweeps = 0
@@ -30,7 +31,10 @@ class Shards:
             self.taken.append(arguments["shards"])
             for shard in arguments["shards"]:
                 self.epochs[shard] = self.epochs.get(shard, 0) + 1
-            return [{"shard": shard, "epoch": self.epochs[shard]} for shard in arguments["shards"]]
+            return [{"shard": shard, "epoch": self.epochs[shard], "calm_epoch": 0} for shard in arguments["shards"]]
+        if query == "leave_shards":
+            self.left += arguments["shards"]
+            return None
         assert query == "waiting_conversations"
         self.sweeps += 1
         if self.errors:

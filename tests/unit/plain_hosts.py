@@ -34,6 +34,7 @@ class PlainHosts:
         self.journal: list[tuple[str, int]] = []
         self.stopping = 0
         self.most_stopping = 0
+        self.drain: asyncio.Event | None = None  # what draining waits for
 
     async def ensure(self, number: int) -> HostHealth:
         self.journal.append(("ensure", number))
@@ -57,7 +58,7 @@ class PlainHosts:
         if method == "stop":
             self.stopping += 1
             self.most_stopping = max(self.most_stopping, self.stopping)
-            await asyncio.sleep(0.01)
+            await (self.drain.wait() if self.drain else asyncio.sleep(0.01))
             self.stopping -= 1
             shards.clear()
         else:

@@ -89,6 +89,7 @@ async def test_making_room_keeps_the_conversations_that_stay(office: Office) -> 
     await office.host.make_room(2)
     assert {mailbox.id: mailbox.forgotten for mailbox in office.opened} == {stays: False, leaves: True}
     assert office.host.shards == 512
+    assert sorted(office.shards.left) == shards_of(1, 2)
 
 
 async def test_while_draining_running_turns_end_and_nothing_new_begins(office: Office) -> None:

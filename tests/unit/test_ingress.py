@@ -1,12 +1,19 @@
 """The way to a door: whole bodies only, capped, and everything else to the framework."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
+import structlog
+
 from deployments.ingress import Ingress
-from deployments.webhooks import MAX_BODY_BYTES, HttpAnswer
+from deployments.webhooks import MAX_BODY_BYTES, HttpAnswer, Intake
+from konstruct import logs
+from konstruct.errors import SignatureRejected
+from konstruct.metrics import Unmeasured
 
 
 async def repeat(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
@@ -59,6 +66,22 @@ async def test_a_body_over_the_limit_is_refused_announced_or_not() -> None:
 async def test_other_methods_and_paths_go_to_the_framework() -> None:
     assert await ask(method="GET") == [{"type": "elsewhere"}]
     assert await ask(path="/other") == [{"type": "elsewhere"}]
+
+
+async def test_what_is_logged_of_a_request_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    async def refuse(_headers: Mapping[str, str], _body: bytes) -> HttpAnswer:
+        raise SignatureRejected
+
+    intake = Intake(cast("Any", None), cast("Any", None), Unmeasured(), cast("Any", None))
+    logs.configure("info")
+    try:
+        answer = await intake.guarded("slack", refuse)({"x-request-id": "r-1"}, b"")
+    finally:
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
+    assert answer.status == 401
+    [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["request"]) == ("webhook rejected", "r-1")
 
 
 def test_the_operators_api_is_not_loaded_before_somebody_asks() -> None:

@@ -182,6 +182,35 @@ async def test_one_host_that_cannot_start_does_not_make_others_be_replaced_twice
     assert plain.alive[1][0] == "v2"
 
 
+async def test_while_one_host_drains_the_others_are_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "ROUND_SECONDS", 0.01)
+    clock = Clock()
+    supervisor, plain = office(default=3, clock=clock)
+    await supervisor.check()
+    plain.drain = asyncio.Event()
+    plain.alive[0] = ("v0", plain.alive[0][1])  # of another version: it must drain
+    await supervisor.check()
+    plain.silent.add(1)
+    clock.now += supervising.SILENT_SECONDS
+    await supervisor.check()
+    assert plain.asked("kill") == [0, 1, 2, 1]
+    assert owned(plain) == list(range(SHARDS))
+    plain.drain.set()
+    async with asyncio.timeout(5):
+        while plain.alive[0][0] != "v1":
+            await supervisor.check()
+
+
+async def test_a_host_left_behind_by_a_resize_cut_short_is_not_taken_for_a_new_one() -> None:
+    supervisor, plain = office(default=3)
+    await supervisor.check()
+    plain.mapping.row |= {"hosts": 2, "wanted_hosts": 3}
+    plain.alive[2][1].clear()  # it gave its shards up, and was not ended
+    await supervisor.check()
+    assert plain.asked("kill")[-2:] == [2, 2]
+    assert owned(plain) == list(range(SHARDS))
+
+
 async def test_supervision_outlives_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervising, "CHECK_SECONDS", 0.01)
     monkeypatch.setattr(supervising, "MEASURE_SECONDS", timedelta(days=1).total_seconds())

@@ -1,8 +1,12 @@
-"""The machine below an installation: versions, ports, disk, memory, clock, files with secrets."""
+"""The machine below an installation: versions, ports, disk, clock, files with secrets."""
 
 import shutil
 import sys
 import time
+import urllib.error
+import urllib.request
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
@@ -11,12 +15,14 @@ from deployments.examinations.finding import Finding, Patient, odd, well, wrong
 from deployments.installation import ports, postgres, processes
 
 LEAST_FREE_BYTES = 2 * 1024**3
+MOST_AHEAD_SECONDS = 60.0
+CLOCK_SECONDS = 3.0
 # No clock is right that shows a time before this code was written.
 EARLIEST = time.mktime((2026, 6, 1, 0, 0, 0, 0, 0, 0))
 
 
 def versions(_patient: Patient) -> list[Finding]:
-    """Whether the packages are those that the lock names."""
+    """Whether the packages are of versions that pyproject.toml allows."""
     wrongs = []
     try:
         wanted = [Requirement(line) for line in requires("konstruct") or []]
@@ -58,7 +64,7 @@ def open_ports(patient: Patient) -> list[Finding]:
 
 
 def room(patient: Patient) -> list[Finding]:
-    """Disk and memory."""
+    """Free disk."""
     home = patient.layout.home
     usage = shutil.disk_usage(home if home.exists() else "/")
     said = f"{usage.free / 1024**3:.0f} GiB free at {home}"
@@ -80,12 +86,35 @@ def secret_files(patient: Patient) -> list[Finding]:
     return [well("secrets", f"{folder} is for its owner only")]
 
 
-def clock(_patient: Patient) -> list[Finding]:
+def clock(patient: Patient) -> list[Finding]:
     """Slack's signatures carry a time: a clock that is minutes off rejects every webhook."""
+    said, mend = time.strftime("%Y-%m-%d %H:%M:%S %Z"), "set the clock, and let NTP keep it"
     if time.time() < EARLIEST:
-        said = time.strftime("the clock says %Y-%m-%d %H:%M")
-        return [wrong("clock", said, "set the clock, and let NTP keep it")]
-    return [well("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))]
+        return [wrong("clock", f"the clock says {said}", mend)]
+    theirs = _time_at(patient.settings.slack_api_url)
+    if theirs is None:
+        return [well("clock", f"{said}; Slack's API does not answer, so that it was compared with nobody's")]
+    ahead = time.time() - theirs
+    if abs(ahead) > MOST_AHEAD_SECONDS:
+        side = "ahead of" if ahead > 0 else "behind"
+        return [
+            wrong("clock", f"{said}: {abs(ahead):.0f} s {side} Slack's; from 300 s on every event is refused", mend)
+        ]
+    return [well("clock", f"{said}, as Slack's")]
+
+
+def _time_at(url: str) -> float | None:
+    """What time it is for whoever answers at `url`, whatever the answer is."""
+    asking = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the operator's own setting
+    try:
+        try:
+            with urllib.request.urlopen(asking, timeout=CLOCK_SECONDS) as answer:  # noqa: S310
+                date = answer.headers["Date"]
+        except urllib.error.HTTPError as refused:
+            date = refused.headers["Date"]
+        return parsedate_to_datetime(date).timestamp()
+    except (OSError, ValueError, TypeError, HTTPException):
+        return None
 
 
 def _widened_port(patient: Patient) -> int | None:

@@ -29,6 +29,7 @@ class Tally:
     takeovers: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kills: int = 0
+    missed: int = 0
     acknowledged: int = 0
     dead: int = 0
 
@@ -38,6 +39,7 @@ class Tally:
             getattr(self.verdict, name).extend(getattr(verdict, name))
         self.takeovers += killing.takeovers
         self.kills += killing.count
+        self.missed += len(killing.missed)
         self.acknowledged += crowd.acknowledged()
         places = ", ".join(f"{place} {count}" for place, count in sorted(killing.kills.items()))
         outcome = f"{killing.count} kills ({places}), {crowd.acknowledged()} messages, {verdict}"
@@ -85,6 +87,7 @@ def _figures(tally: Tally) -> list[Figure]:
         Figure(f"{first}, p50", percentile(takeovers, 0.5), "s", goal=at_most(5)),
         Figure(f"{first}, p99", percentile(takeovers, 0.99), "s", goal=at_most(10), note=note),
         Figure("kills under load", tally.kills, "kills", note="\n".join(tally.notes)),
+        Figure("kills that met nobody, or after which nothing went on in time", tally.missed, "kills", goal=none),
         Figure("messages acknowledged in that load", tally.acknowledged, "messages"),
         Figure("lost replies", len(verdict.lost), "replies", goal=none),
         Figure("doubled replies", len(verdict.doubled), "replies", goal=none),

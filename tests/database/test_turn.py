@@ -76,6 +76,18 @@ async def test_a_burst_joins_the_running_turn(database_url: str, tmp_path: Path)
         assert await k.replies(1) == ["You said: first\nsecond"]
 
 
+async def test_where_a_tenant_wants_quiet_who_types_slowly_is_asked_about_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path, quiet=1.0) as k:
+        await k.slack.say("first")
+        await asyncio.sleep(0.4)
+        assert k.model.calls == 0
+        await k.slack.say("second")
+        assert await k.replies(1) == ["You said: first\nsecond"]
+        assert k.model.calls == 1
+
+
 async def test_an_edit_corrects_a_turn_that_nothing_more_may_join(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

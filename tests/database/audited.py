@@ -52,7 +52,7 @@ class Audited:
         """Two turns of each tenant, not sealed yet."""
         turns = turns or [await BareTurns.begin(self.database, name) for name in ("acme", "globex")]
         for tenant in turns:
-            tenant.epochs = turns[-1].epochs
+            tenant.tenures = turns[-1].tenures
             await tenant.converse(1, 2)
 
     def unsealed(self, tenant: UUID) -> int:

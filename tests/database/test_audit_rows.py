@@ -108,7 +108,7 @@ async def escalate(database: Database, url: str, town: BareTurns) -> None:
         turn=turn_id(ACME, conversation, heard.id), heard=[heard], contacts={}, said=[], memories=[], replies=[],
         usage=None, outcome=decision.outcome, pause=decision.pause.stored,
     )  # fmt: skip
-    await turns.commit(database, outcome, epoch=town.epochs[shard], version=version, claim_seconds=0)
+    await turns.commit(database, outcome, epoch=town.tenures[shard].epoch, version=version, claim_seconds=0)
 
 
 async def test_escalations_takeovers_and_their_end_are_told_apart_whatever_reason_is_given(

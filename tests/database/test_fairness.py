@@ -148,7 +148,7 @@ def inbound(tenant: str, number: int) -> Inbound:
 async def test_the_sweep_finds_the_others_behind_a_flood(k: Rig) -> None:
     k.deaf = True
     [parts] = list(k.hosts)
-    await k.stop_host(parts)
+    await k.crash_host(parts)
     intake = Intake(k.database, k.wake, Unmeasured(), disarmed)
     for start in range(0, 2400, 400):
         await intake.hear(*(inbound("acme", start + n) for n in range(400)))

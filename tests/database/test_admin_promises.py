@@ -102,7 +102,7 @@ class Shop:
         self._conversation()
         [(id_,)] = self.admin.sql(
             "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body, state, error)"
-            " values (%s, 'web', %s, %s, 1, 1, '{"text": "x"}', 'dead', 'ZeroDivisionError') returning id",
+            " values (%s, 'web', %s, %s, 1, 1, '[]', 'dead', 'ZeroDivisionError') returning id",
             ACME, str(uuid4()), CONVERSATION,
         )  # fmt: skip
         return id_

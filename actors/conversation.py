@@ -17,10 +17,11 @@ from actors.sending import Notices, bring_out
 from actors.turn import Interrupted, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
-from konstruct.errors import PASSING, Fenced, StaleTurn
+from konstruct.errors import PASSING, Fenced, KonstructError, StaleTurn
 from konstruct.messages import Heard, Ownership
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
+PAUSE_AFTER_SURPRISE_SECONDS = 5.0  # each leaves a traceback in the log
 LOOK_BESIDE_NOTICES_SECONDS = 5.0  # a sweep finds a conversation every second while a notice is on its way
 
 log = structlog.get_logger()
@@ -131,7 +132,8 @@ class Conversation:
             write = log.warning if isinstance(error, PASSING) else log.exception
             write("conversation stuck, trying again", reason=f"{type(error).__name__}: {error}")
             self._activated = False
-            await asyncio.sleep(getattr(error, "retry_after", None) or PAUSE_AFTER_FAILURE_SECONDS)
+            usual = PAUSE_AFTER_FAILURE_SECONDS if isinstance(error, KonstructError) else PAUSE_AFTER_SURPRISE_SECONDS
+            await asyncio.sleep(getattr(error, "retry_after", None) or usual)
 
     async def _activate(self) -> None:
         self._looked_at, known = time.monotonic(), {heard.id for heard in self._waiting}

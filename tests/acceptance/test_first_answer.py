@@ -7,6 +7,7 @@ import time
 import aiohttp
 
 from deployments.installation.layout import Layout
+from konstruct.prompt import APOLOGY
 from simulator import SlackSimulator, WhatsAppSimulator
 from tests.acceptance.conftest import GLOBEX, Installation
 from tests.stub_model import StubModel
@@ -14,8 +15,9 @@ from tests.stub_model import StubModel
 
 async def test_the_shipped_model_answers_over_the_real_path(installation: Installation, slack: SlackSimulator) -> None:
     said = await asyncio.to_thread(installation.konstruct, "chat", "--once", "What is the capital of France?")
-    assert said.stdout.strip()
-    assert "sorry" not in said.stdout.lower()
+    answer = " ".join(said.stdout.split())
+    assert answer
+    assert APOLOGY not in answer
     assert any(entry.kind == "message" and entry.by_app for entry in slack.log)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from deployments.installation import processes
+from deployments.installation.layout import Layout
 from simulator import App, Number, SlackSimulator, WhatsAppSimulator
 from simulator.stripe.account import Account
 from tests.stub_model import StubModel
@@ -111,6 +113,9 @@ def installation() -> Iterator[Installation]:
         tenant.write_text(STUB_TENANT.format(url=f"http://127.0.0.1:{model}/v1"))
         running.konstruct("apply", "-f", str(tenant))
         yield running
+        running.konstruct("down")
+        assert not processes.find(Layout(home))
+        assert not [port for port in (http, dashboard) if is_taken(port)]
     finally:
         running.konstruct("down", check=False)
         shutil.rmtree(home, ignore_errors=True)
@@ -143,6 +148,12 @@ async def model(installation: Installation) -> AsyncIterator[StubModel]:
     """The hosted model of globex."""
     async with StubModel(port=installation.model_port) as stub:
         yield stub
+
+
+def is_taken(port: int) -> bool:
+    """Whether anybody listens there on loopback."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_ports(count: int) -> list[int]:

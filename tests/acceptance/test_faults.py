@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
+import psutil
 
-from deployments.installation import postgres
+from deployments.installation import postgres, processes
+from deployments.installation.layout import Layout
 from konstruct.failpoints import NAMES
 from konstruct.prompt import APOLOGY
 from simulator import App, SlackSimulator
@@ -119,7 +121,10 @@ async def test_a_thousand_unanswered_messages_survive_the_end_of_everything(
     for _ in range(20):
         await asyncio.gather(*(people.say(f"D0Q{number}") for number in range(50)))
     assert not people.judge().doubled
-    installation.konstruct("down")
+    killed = processes.find(Layout(installation.home))
+    for process in killed:
+        process.kill()
+    psutil.wait_procs(killed, timeout=30)
     model._faults.clear()
     starting = asyncio.create_task(asyncio.to_thread(installation.konstruct, "up"))
     # Long before the shipped model is up somebody asks it something.

@@ -15,6 +15,7 @@ import aiohttp
 import psycopg
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from deployments.installation import postgres as embedded
 from simulator.slack.event import envelope, new_event_id, signed
@@ -130,9 +131,11 @@ async def test_hostile_but_readable_messages_are_stored_and_never_answered_5xx(d
 
 
 async def test_a_signed_event_of_an_unknown_team_is_answered_200_and_not_stored(door: Door) -> None:
-    status, _, _ = await door.post(message(replace(APP, team="T0ELSEWHERE")))
+    with capture_logs() as lines:
+        status, _, _ = await door.post(message(replace(APP, team="T0ELSEWHERE")))
     assert status == 200
     assert door.rows("inbox") == []
+    assert [(line["event"], line["team"]) for line in lines] == [("unknown team", "T0ELSEWHERE")]
 
 
 async def test_slacks_check_of_the_url_is_answered_with_its_challenge(door: Door) -> None:

@@ -207,8 +207,8 @@ class ConversationHost:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self._sweep(MISSED_AFTER)
-            except KonstructError as error:
-                log.warning("sweep skipped", host=self.host, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - a host that sweeps no more loses what nobody woke it for
+                _skipped("sweep", self.host, error)
             self._metrics.gauge("konstruct_active_conversations", len(self._residents))
             self._metrics.gauge("konstruct_turns_waiting", self._turns.waiting)
 
@@ -226,8 +226,8 @@ class ConversationHost:
                 await self._memory_job.sweep(self.host)
                 if self.host == 0 and sweeps % TIDY_EVERY == 1:
                     await self.tidy()
-            except KonstructError as error:
-                log.warning("memory sweep skipped", host=self.host, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - the same
+                _skipped("memory sweep", self.host, error)
 
     async def tidy(self) -> None:
         """Forget amendments of messages that did not come, events that nobody could read, answers to old writes."""
@@ -243,3 +243,8 @@ class ConversationHost:
         for n, resident in enumerate(oldest):
             if n < surplus or now - resident.touched > IDLE_SECONDS:
                 self._drop(resident)
+
+
+def _skipped(what: str, host: int, error: Exception) -> None:
+    write = log.warning if isinstance(error, KonstructError) else log.exception
+    write(f"{what} skipped", host=host, reason=f"{type(error).__name__}: {error}")

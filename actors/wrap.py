@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 import structlog
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 
 from actors.conversation_host import HostHealth
 from actors.embedder_line import EmbedderLine
@@ -92,9 +92,12 @@ class HostActor:
             # The next call tries again, with connections of its own.
             await parts.close()
             raise
-        self._line = await listen(
-            self._settings.home, _name(self._number), lambda parcel: parts.host.wake(unpacked(parcel))
-        )
+        try:
+            self._line = await listen(
+                self._settings.home, _name(self._number), lambda parcel: parts.host.wake(unpacked(parcel))
+            )
+        except OSError as error:
+            log.warning("no line to this host, Ray carries its wakes", host=self._number, reason=str(error))
         if hosted:
             # Beside the first turns: with LiteLLM loaded before anybody needs it, no contact waits for it.
             self._warming = asyncio.create_task(HostedModel("", "", None, None).start())
@@ -186,10 +189,14 @@ class RayHosts:
         return health
 
     async def check_health(self, number: int) -> HostHealth | None:
-        """How the host stands; None if it does not answer in time."""
+        """How the host stands; None if it does not answer in time, or cannot say."""
         try:
             health: HostHealth = await self.call(number, "check_health", seconds=CALL_SECONDS)
         except (RayActorError, TimeoutError, ValueError):
+            self._forget(number)
+            return None
+        except RayError as error:
+            log.warning("host does not start", host=number, reason=" ".join(str(error).splitlines()[-1:]))
             self._forget(number)
             return None
         return health

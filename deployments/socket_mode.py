@@ -101,4 +101,8 @@ class SocketMode:
             # Not acknowledged: Slack sends it again.
             log.warning("envelope not stored", channel="slack", reason=str(error))
             return
+        except Exception:
+            # The library is told to be silent.
+            log.exception("envelope not stored", channel="slack")
+            return
         await client.send_socket_mode_response(SocketModeResponse(request.envelope_id, answer))

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from konstruct.errors import SettingsInvalid
 from konstruct.pricing import FREE, NOBODY_KNOWS, Price, Rates
@@ -40,7 +40,7 @@ class PriceList:
             return cls()
         try:
             entries = _ENTRIES.validate_python(yaml.safe_load(Path(path).read_text()) or {})
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             why = " ".join(str(error).split())
             raise SettingsInvalid(
                 f"KONSTRUCT_PRICES_FILE names {path}, which is no list of prices: {why}. "

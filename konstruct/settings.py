@@ -64,7 +64,7 @@ class Settings:
         read = _Reader(os.environ if environment is None else environment)
         port = read.number("HTTP_PORT", 8000, lowest=1, highest=65535)
         return cls(
-            home=Path(read.text("HOME", "~/.konstruct")).expanduser(),
+            home=Path(read.text("HOME", "~/.konstruct")).expanduser().absolute(),
             database_url=read.secret("DATABASE_URL"),
             http_port=port,
             dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),

@@ -1286,9 +1286,10 @@ begin
     select p_tenant, p_turn, (e ->> 'contact')::uuid, p_conversation, p_shard, p_version + 1,
            (e ->> 'private')::boolean, e ->> 'text' from jsonb_array_elements(p_memories) e;
   if p_outcome <> 'answered' then
-    -- What was visible of an answer that is not wanted any more stays as it is.
+    -- What was visible of an answer that is not wanted any more stays as it is, unless this turn goes on with it.
     update outbox set state = 'cancelled' where tenant_id = p_tenant and conversation_id = p_conversation
-      and state = 'streaming' and part = 0;
+      and state = 'streaming' and part = 0
+      and id not in (select (e ->> 'id')::uuid from jsonb_array_elements(p_replies) e);
   end if;
   if p_usage is not null then
     insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens, completion_tokens,
@@ -1926,7 +1927,9 @@ begin
   insert into web_messages as w (tenant_id, conversation_id, id, place, seq, role, text, final)
     values (p_tenant, p_conversation, p_id, v_seq, v_seq, p_role, p_text, p_final)
     on conflict (tenant_id, conversation_id, id) do update
-      set text = excluded.text, final = excluded.final, seq = excluded.seq
+      -- An answer that ends without another word ends as it is.
+      set text = case when p_role = 'employee' and excluded.text = '' then w.text else excluded.text end,
+          final = excluded.final, seq = excluded.seq
       where w.role = excluded.role and (excluded.final or not w.final)
         and (p_role = 'status' or (w.text, w.final) is distinct from (excluded.text, excluded.final));
   return v_seq;

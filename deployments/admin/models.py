@@ -16,6 +16,7 @@ from deployments.admin.reserved import check_reserved
 from konstruct.database import configuration
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import models_of, save_model, tenant_of
+from konstruct.price_list import provider_of
 from konstruct.tenant_file import ModelEntry
 
 router = APIRouter(prefix="/tenants/{tenant}/models", tags=["models"])
@@ -68,7 +69,7 @@ async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: OwnerC
         access.check_match(await _find(connection, access, name))
         fields: dict[str, Any] = wanted.model_dump() | {"name": name}
         if "api_key" not in wanted.model_fields_set:
-            fields["api_key"] = await _key(connection, access, name)
+            fields["api_key"] = await _key(connection, access, name, wanted)
         entry = ModelEntry.model_validate(fields)
         await check_reserved(connection, access, [entry])
         await save_model(connection, entry, access.parts.vault)
@@ -105,6 +106,11 @@ async def _find(connection: TenantConnection, access: Access, name: str) -> Host
     return next((model for model in await models(connection, access) if model.name == name), None)
 
 
-async def _key(connection: TenantConnection, access: Access, name: str) -> str | None:
+async def _key(connection: TenantConnection, access: Access, name: str, wanted: ModelWanted) -> str | None:
+    """The key stays with whom it was given for: else whoever may change a model could have it sent to themselves."""
     rows = [row for row in await models_of(connection) if row["name"] == name and row["api_key"]]
-    return access.parts.vault.decrypt(connection.tenant, rows[0]["api_key"]) if rows else None
+    if not rows:
+        return None
+    if (rows[0]["api_base"], provider_of(rows[0]["litellm"])) != (wanted.api_base, provider_of(wanted.litellm)):
+        raise Problem("The key was given for another provider or address; name `api_key`, too.", status=422)
+    return access.parts.vault.decrypt(connection.tenant, rows[0]["api_key"])

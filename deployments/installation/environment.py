@@ -23,23 +23,7 @@ def konstruct_environment(
     settings: Settings, layout: Layout, given: Mapping[str, str], *, database_url: str, version: str
 ) -> dict[str, str]:
     """Every KONSTRUCT_ variable that actors and deployments see. Secrets go as files."""
-    secrets = {
-        "DATABASE_URL": keys.hand_over(layout, "database_url", database_url),
-        # The file may be edited by hand: its content, too, must replace what runs when it changes.
-        "MASTER_KEYS": keys.hand_over(layout, "master_keys", ",".join(settings.master_keys) or keys.own(layout)),
-        "ADMIN_TOKEN": keys.hand_over(layout, "admin_token", settings.admin_token)
-        if settings.admin_token
-        else keys.admin_token(layout),
-    }
-    for name, secret in (
-        ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
-        ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
-        ("STRIPE_SECRET_KEY", settings.stripe_secret_key),
-        ("STRIPE_WEBHOOK_SECRETS", ",".join(settings.stripe_webhook_secrets)),
-        ("OIDC_CLIENT_SECRET", settings.oidc_client_secret),
-    ):
-        if secret:
-            secrets[name] = keys.hand_over(layout, name.lower(), secret)
+    secrets = _secrets(settings, layout, database_url)
     plain = {name: value for name, value in given.items() if name.startswith("KONSTRUCT_")}
     for name in secrets:
         plain.pop(f"KONSTRUCT_{name}", None)
@@ -56,8 +40,36 @@ def konstruct_environment(
             "PYTHONPATH": python_path(given),
         }
     )
+    if settings.prices_file:
+        # By content, as secrets: prices that were edited must replace those that hosts have read.
+        prices = keys.hand_over(layout, "prices", Path(settings.prices_file).read_text())
+        ours["KONSTRUCT_PRICES_FILE"] = str(prices)
     # Hosts outlive a deployment: other settings must replace them just as other code does.
     return ours | {"KONSTRUCT_VERSION_HASH": f"{version}-{_digest(ours)}"}
+
+
+def _secrets(settings: Settings, layout: Layout, database_url: str) -> dict[str, Path]:
+    """Files, by the names of their variables."""
+    secrets = {
+        "DATABASE_URL": keys.hand_over(layout, "database_url", database_url),
+        # The file may be edited by hand: its content, too, must replace what runs when it changes.
+        "MASTER_KEYS": keys.hand_over(layout, "master_keys", ",".join(settings.master_keys) or keys.own(layout)),
+        "ADMIN_TOKEN": keys.hand_over(layout, "admin_token", settings.admin_token)
+        if settings.admin_token
+        else keys.admin_token(layout),
+    }
+    for name, secret in (
+        ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
+        ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
+        ("STRIPE_SECRET_KEY", settings.stripe_secret_key),
+        ("STRIPE_WEBHOOK_SECRETS", ",".join(settings.stripe_webhook_secrets)),
+        ("OIDC_CLIENT_SECRET", settings.oidc_client_secret),
+        ("MEDIA_ACCESS_KEY", settings.media_access_key),
+        ("MEDIA_SECRET_KEY", settings.media_secret_key),
+    ):
+        if secret:
+            secrets[name] = keys.hand_over(layout, name.lower(), secret)
+    return secrets
 
 
 def _digest(environment: Mapping[str, str]) -> str:

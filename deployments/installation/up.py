@@ -31,6 +31,8 @@ from deployments.installation.steps import Steps
 from deployments.installation.version import version_hash
 from konstruct.database import migrate
 from konstruct.errors import KonstructError
+from konstruct.media.store import open_store
+from konstruct.price_list import PriceList
 from konstruct.settings import Settings, split
 from konstruct.vault import Vault
 
@@ -62,7 +64,10 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
     layout.home.mkdir(parents=True, exist_ok=True)
     with _alone(layout):
         keys.prepare(layout)
-        Vault(settings.master_keys or split(keys.own(layout)))  # what is malformed must not be found out of later
+        # What is malformed must not be found out of by hosts that take the place of good ones.
+        Vault(settings.master_keys or split(keys.own(layout)))
+        PriceList.read(settings.prices_file)
+        open_store(settings)
         alive = _is_alive(layout)
         if not alive:
             _clear(layout, settings, steps)

@@ -1,4 +1,4 @@
-"""Migrations: `schema/migrations/*.sql`, applied in order and once by yoyo, under its lock."""
+"""Migrations: `schema/migrations/*.sql`, applied in order and once by yoyo, by one process at a time."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,12 +11,18 @@ import yoyo
 from konstruct.database.pool import SCHEMA
 from konstruct.errors import DatabaseUnavailable, DatabaseUnfit
 
+# Any number that nobody else's locks have.
+MIGRATION_LOCK = 7_261_944
+LOCK_SECONDS = 60
+
 
 def apply(url: str) -> list[str]:
     """Bring the database at `url` (owner's role) to the newest schema; answers the ids of what was applied."""
-    with _backend(url) as backend, backend.lock(timeout=60):
-        missing = backend.to_apply(_migrations())
-        backend.apply_migrations(missing)
+    with _backend(url) as backend, _alone(url):
+        backend.break_lock()  # a row that is there now is of somebody who died
+        with backend.lock():
+            missing = backend.to_apply(_migrations())
+            backend.apply_migrations(missing)
         return [migration.id for migration in missing]
 
 
@@ -24,6 +30,15 @@ def pending(url: str) -> list[str]:
     """Ids of migrations that `apply` would apply."""
     with _backend(url) as backend:
         return [migration.id for migration in backend.to_apply(_migrations())]
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """One at a time, by a lock that ends with its holder: yoyo's own is a row, which a kill leaves behind."""
+    with psycopg.connect(url) as holder:
+        holder.execute("select set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS}s"])
+        holder.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+        yield
 
 
 @contextmanager

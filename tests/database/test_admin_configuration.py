@@ -89,6 +89,10 @@ async def test_a_key_is_replaced_kept_or_removed(k: AdminRig) -> None:
     assert (kept.body["litellm"], kept.body["api_key"]) == ("openai/gpt-5", "…hijk")
     other = await k.ask(place, "PUT", body={**model, "api_key": "sk-another-long-key-zzzz"})
     assert other.body["api_key"] == "…zzzz"
+    # Nobody who may change a model has its key sent to themselves.
+    for elsewhere in ({"api_base": "https://evil.example/v1"}, {"litellm": "anthropic/claude"}):
+        assert (await k.ask(place, "PUT", body={**model, **elsewhere})).status == 422
+    assert (await k.ask(place)).body["api_key"] == "…zzzz"
     assert (await k.ask(place, "PUT", body={**model, "api_key": None})).body["api_key"] is None
     assert (await k.ask(place, "DELETE")).status == 409
 

@@ -12,7 +12,7 @@ from tests.rig import APP, TENANT
 PLAIN = {"litellm": "openai/gpt-5-mini", "api_key": "sk-1"}
 PRICED = PLAIN | {"price": {"input": "0.25", "output": "2"}}
 AT_HOME = PLAIN | {"api_base": "http://169.254.169.254/latest"}
-OF_THE_NODE = {"litellm": "vertex_ai/gemini-2.5-pro"}
+OF_THE_NODE = {"litellm": "vertex_ai/gemini-2.5-pro", "api_key": None}
 RESERVED = [PLAIN | {"price": {"input": 0, "output": 0}}, AT_HOME, OF_THE_NODE]
 
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from deployments.installation import demo, keys
 from deployments.installation.layout import Layout
-from tests.admin_rig import AdminRig, unzipped
+from tests.admin_rig import AdminRig, admin_rig, unzipped
 from tests.database.forgotten import SECRET, confided, dump, until_quiet
 
 ALICE = ("acme", "slack", "U0ALICE")
@@ -75,3 +75,21 @@ async def test_a_demo_tenant_that_was_erased_does_not_come_back(k: AdminRig) -> 
     keys.prepare(layout)
     applied = await asyncio.to_thread(demo.apply, layout, k.environment())
     assert applied.startswith("left out: A tenant called acme was erased here")
+
+
+async def test_the_demo_is_brought_up_to_date_and_a_tenant_of_that_name_is_left_alone(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with admin_rig(database_url, tmp_path) as k:
+        k.sql("alter table tenants disable trigger refuse_forgotten_name")
+        k.sql("delete from tenants where name = 'acme'")  # as if it had never been
+        layout = Layout(k.rig.settings.home)
+        keys.prepare(layout)
+
+        async def up() -> str:
+            return await asyncio.to_thread(demo.apply, layout, k.environment())
+
+        assert [await up(), await up()] == ["applied", "unchanged"]
+        k.sql("update tenants set quiet_seconds = 7 where name = 'acme'")  # what `konstruct apply` may have done
+        assert await up() == "left as it is: somebody changed it"
+        assert k.sql("select quiet_seconds from tenants where name = 'acme'") == [(7.0,)]

@@ -1,6 +1,7 @@
 """What `up` puts into files and environments."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -54,11 +55,13 @@ def test_the_demo_tenants_secrets_are_complete_and_its_signing_secret_random(lay
 def test_no_secret_stands_in_an_environment(layout):
     given = {"KONSTRUCT_ADMIN_TOKEN": "hush-1" * 4, "KONSTRUCT_MASTER_KEYS": "hush-2"}
     given |= {"KONSTRUCT_SLACK_CLIENT_SECRET": "hush-3", "KONSTRUCT_SLACK_SIGNING_SECRET": "hush-4"}
+    given |= {"KONSTRUCT_MEDIA_ACCESS_KEY": "hush-5", "KONSTRUCT_MEDIA_SECRET_KEY": "hush-6"}
     environment = environment_of(layout, **given)
     assert "hush" not in json.dumps({name: environment[name] for name in environment if "_FILE" not in name})
     settings = Settings.from_environment(environment)
     assert (settings.admin_token, settings.master_keys) == ("hush-1" * 4, ("hush-2",))
     assert (settings.slack_client_secret, settings.slack_signing_secret) == ("hush-3", "hush-4")
+    assert (settings.media_access_key, settings.media_secret_key) == ("hush-5", "hush-6")
     assert settings.database_url == "postgresql://x/y"
 
 
@@ -66,6 +69,18 @@ def test_a_changed_secret_changes_the_environment(layout):
     first = environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one" * 8)
     assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one" * 8) == first
     assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="two" * 8) != first
+
+
+def test_prices_edited_by_hand_replace_what_runs(layout, tmp_path):
+    file = tmp_path / "prices.yaml"
+    file.write_text("openai/gpt-5-mini: {input: 1, output: 2}")
+    first = environment_of(layout, KONSTRUCT_PRICES_FILE=str(file))
+    file.write_text("openai/gpt-5-mini: {input: 3, output: 4}")
+    second = environment_of(layout, KONSTRUCT_PRICES_FILE=str(file))
+    assert second["KONSTRUCT_VERSION_HASH"] != first["KONSTRUCT_VERSION_HASH"]
+    # Hosts that started with the former go on with it until they are replaced.
+    assert "input: 1" in Path(first["KONSTRUCT_PRICES_FILE"]).read_text()
+    assert Path(second["KONSTRUCT_PRICES_FILE"]).read_text() == file.read_text()
 
 
 def test_master_keys_edited_by_hand_replace_what_runs(layout):

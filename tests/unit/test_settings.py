@@ -38,6 +38,10 @@ def test_a_tilde_in_home_is_the_users_folder() -> None:
     assert read({"KONSTRUCT_HOME": "~/elsewhere"}).home == Path.home() / "elsewhere"
 
 
+def test_a_relative_home_is_the_same_place_for_whoever_starts_elsewhere() -> None:
+    assert read({"KONSTRUCT_HOME": "state"}).home == Path.cwd() / "state"
+
+
 def test_secrets_come_from_files_and_lose_their_line_end(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(" one , two,, \n")

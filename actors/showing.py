@@ -38,6 +38,7 @@ class Showing:
         self._next = 0.0
         self._status: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
+        self._declared = False
         self.visible = continued
 
     def begin_status(self, channel: Channel, source_id: str) -> None:
@@ -93,13 +94,8 @@ class Showing:
 
     async def _open(self, text: str, channel: Channel) -> None:
         claim = self._claim
-        begun = time.monotonic()
         self.visible = True
-        await turns.open_reply(
-            self._database, claim.reply, shard=claim.shard, epoch=claim.epoch, version=self._version,
-            claim_seconds=CLAIM_SECONDS,
-        )  # fmt: skip
-        claim.renewed(begun)
+        await self._declare()
         try:
             external_id = await channel.send(claim.reply, text, partial=True)
         except ChannelBusy:
@@ -108,10 +104,24 @@ class Showing:
         claim.reply = replace(claim.reply, external_id=external_id)
         await self._delivery.record(claim)
 
+    async def _declare(self) -> None:
+        """Ours for a while, if the answer is still wanted: an operator may have taken over since."""
+        claim = self._claim
+        begun = time.monotonic()
+        await turns.open_reply(
+            self._database, claim.reply, shard=claim.shard, epoch=claim.epoch, version=self._version,
+            claim_seconds=CLAIM_SECONDS,
+        )  # fmt: skip
+        claim.renewed(begun)
+        self._declared = True
+
     async def _grow(self, text: str, channel: Channel) -> None:
         claim = self._claim
-        if not await self._delivery.hold(claim):
+        if self._declared and not claim.valid:
+            await self._declare()
+        elif not await self._delivery.hold(claim):  # an earlier owner may still be writing
             return
+        self._declared = True
         if claim.reply.external_id is None:
             seen = await channel.find(claim.reply)
             if seen is None:

@@ -35,12 +35,13 @@ class Embedding(Protocol):
 class Recollection:
     """Recalls memories for one conversation; most turns of a young contact need no query at all."""
 
-    __slots__ = ("_checked_at", "_known")
+    __slots__ = ("_checked_at", "_checked_for", "_known")
 
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._known = False
         self._checked_at: float | None = None
+        self._checked_for: frozenset[UUID] = frozenset()
 
     async def recall(self, database: Database, embed: Embed, scope: memories.Scope, text: str) -> list[str]:
         """Memories near to `text`, nearest first; empty when the embedder does not answer: a reply is not held up."""
@@ -56,10 +57,12 @@ class Recollection:
     async def _worthwhile(self, database: Database, scope: memories.Scope) -> bool:
         if scope.window and scope.window[0].turn > 1:
             return True
-        now = time.monotonic()
-        if not self._known and (self._checked_at is None or now - self._checked_at > CHECK_EVERY_SECONDS):
+        # Another who speaks here may be known from elsewhere.
+        now, contacts = time.monotonic(), frozenset(scope.contacts)
+        old = self._checked_at is None or now - self._checked_at > CHECK_EVERY_SECONDS
+        if not self._known and (old or not contacts <= self._checked_for):
             self._known = await memories.has_any(database, scope)
-            self._checked_at = now
+            self._checked_at, self._checked_for = now, contacts
         return self._known
 
 

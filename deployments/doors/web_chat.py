@@ -96,7 +96,7 @@ class WebChatDoor:
         except SignatureRejected as rejected:
             return _plain(said(401, str(rejected)), headers)
         place = web_chat.conversation(channel.tenant, _address(channel, visitor))
-        if not self._streams.room(place):
+        if not self._streams.room(channel.tenant, place):
             return _plain(said(503, "Too many chats are open here; please try again."), headers)
         seen = request.headers.get("last-event-id", "0")
         after = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else 0

@@ -20,6 +20,8 @@ QUIET_EVERY_SECONDS = 2.0
 LIVELY_FOR_SECONDS = 60.0
 # Each counts as a request that is under way: webhooks need room beside them.
 MAX_STREAMS = 400
+# No site's visitors take the room of all others'.
+MAX_STREAMS_PER_TENANT = 200
 MAX_STREAMS_PER_VISITOR = 6
 
 
@@ -30,11 +32,16 @@ class WebStreams:
         """`messages`: what is followed."""
         self._messages = messages
         self._open: Counter[UUID] = Counter()
+        self._tenants: Counter[UUID] = Counter()
         self._stirred: dict[UUID, float] = {}
 
-    def room(self, place: UUID) -> bool:
+    def room(self, tenant: UUID, place: UUID) -> bool:
         """Whether one more stream may begin."""
-        return self._open.total() < MAX_STREAMS and self._open[place] < MAX_STREAMS_PER_VISITOR
+        return (
+            self._open.total() < MAX_STREAMS
+            and self._tenants[tenant] < MAX_STREAMS_PER_TENANT
+            and self._open[place] < MAX_STREAMS_PER_VISITOR
+        )
 
     def stir(self, place: UUID) -> None:
         """Something was said there: look often from now on."""
@@ -44,6 +51,7 @@ class WebStreams:
     async def follow(self, tenant: UUID, place: UUID, after: int) -> AsyncIterator[bytes]:
         """Events after number `after`, until it is time to come back."""
         self._open[place] += 1
+        self._tenants[tenant] += 1
         begun = beat = self._stirred[place] = time.monotonic()
         try:
             yield b"retry: 1000\n\n"
@@ -59,6 +67,7 @@ class WebStreams:
         except KonstructError:
             return  # the page comes back, and says so meanwhile
         finally:
+            self._tenants[tenant] -= 1
             self._open[place] -= 1
             if self._open[place] <= 0:
                 del self._open[place]

@@ -94,6 +94,6 @@ def _print_dead_letters(letters: list[Picture], console: Console) -> None:
         return
     table = Table("set aside at", "tenant", "what", "id", "why", title="Dead letters, newest first")
     for letter in letters:
-        what = [str(letter[key]) for key in ("tenant", "kind", "id", "error")]
+        what = [escape(str(letter[key])) for key in ("tenant", "kind", "id", "error")]
         table.add_row(f"{letter['at']:%Y-%m-%d %H:%M:%S}", *what)
     console.print(table)

@@ -198,8 +198,9 @@ class Delivery:
             await asyncio.sleep(wait)
 
     def _close_gate(self, reply: Reply, seconds: float) -> None:
-        self._closed_until[_gate(reply)] = time.monotonic() + seconds
-        for gate in [gate for gate, until in self._closed_until.items() if until < time.monotonic()]:
+        until = time.monotonic() + seconds
+        self._closed_until[_gate(reply)] = max(until, self._closed_until.get(_gate(reply), until))
+        for gate in [gate for gate, end in self._closed_until.items() if end < time.monotonic()]:
             del self._closed_until[gate]
 
 

@@ -237,3 +237,10 @@ def test_no_request_can_outlive_what_a_claim_allows_for() -> None:
     from konstruct.channels.slack.client import SEND_SECONDS
 
     assert SEND_SECONDS < delivering.LONGEST_REQUEST_SECONDS < delivering.CLAIM_SECONDS
+
+
+async def test_a_long_wish_to_wait_is_not_shortened_by_a_later_one(delivery: Delivery) -> None:
+    delivery._close_gate(reply(1), 30.0)
+    delivery._close_gate(reply(2), 1.0)
+    [until] = delivery._closed_until.values()
+    assert until > time.monotonic() + 20

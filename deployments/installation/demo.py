@@ -25,7 +25,7 @@ def apply(layout: Layout, environment: Mapping[str, str]) -> str:
 
 
 async def _apply(layout: Layout, environment: Mapping[str, str]) -> str:
-    client, ours = ApiClient(environment), keys.applied_demo(layout)
+    client, ours = ApiClient(environment), layout.applied_demo
     await client.ask("GET", "/tenants?limit=1", patience=START_SECONDS)
     before = await _shown(client)
     if before is not None and before != (ours.read_text() if ours.exists() else ""):

@@ -65,11 +65,6 @@ def demo_whatsapp(layout: Layout) -> dict[str, str]:
     return content
 
 
-def applied_demo(layout: Layout) -> Path:
-    """What the demo tenant was when `up` last applied it."""
-    return layout.secrets / "demo_applied"
-
-
 def demo_web_secret(layout: Layout) -> Path:
     """What the demo tenant's web chat signs its visitors with."""
     return layout.secrets / "demo_web_secret"

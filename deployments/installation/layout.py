@@ -39,6 +39,11 @@ class Layout:
         return self.home / "running.json"
 
     @property
+    def applied_demo(self) -> Path:
+        """What the demo tenant was when `up` last applied it, as a hash."""
+        return self.home / "demo_applied"
+
+    @property
     def log(self) -> Path:
         """What `ray start` said."""
         return self.home / "up.log"

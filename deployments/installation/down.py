@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from deployments.installation import postgres, processes, running
 from deployments.installation.steps import Steps
+from deployments.installation.tenants import open_database
 from konstruct.database import hosting
-from konstruct.database.pool import Database
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings
 
@@ -40,17 +40,14 @@ def down(given: Mapping[str, str], steps: Steps) -> int:
 def _left_in_order(given: Mapping[str, str]) -> str:
     """Hosts were ended on purpose: what waits met no crash. Answers what to say if that cannot be kept."""
     try:
-        if url := Settings.from_environment(running.known_environment(given)).database_url:
-            asyncio.run(_leave(url))
+        settings = Settings.from_environment(running.known_environment(given))
+        if settings.database_url is not None:
+            asyncio.run(_leave(settings))
     except KonstructError as error:
         return f"; what waits counts as met by a crash, which PostgreSQL could not be told: {error}"
     return ""
 
 
-async def _leave(url: str) -> None:
-    database = Database(url, 1)
-    await database.start()
-    try:
+async def _leave(settings: Settings) -> None:
+    async with open_database(settings) as database:
         await hosting.leave_all(database)
-    finally:
-        await database.stop()

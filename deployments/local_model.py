@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.installation.serve_apps import GATEWAY, GATEWAY_CPUS
 from deployments.model_gateway import ModelGateway
 from deployments.weights import SMOLLM_FOLDER
 from konstruct.errors import SettingsInvalid
@@ -48,10 +49,10 @@ def build(args: dict[str, Any]) -> serve.Application:
         raise SettingsInvalid(f"The local model is not in {source}; run `python -m deployments.weights`.")
     gateway: Any = serve.deployment(
         serve.ingress()(ServedGateway),
-        name="ModelGateway",
+        name=GATEWAY,
         num_replicas=asked.gateway_replicas,
         max_ongoing_requests=1000,
-        ray_actor_options={"num_cpus": 0.1},
+        ray_actor_options={"num_cpus": GATEWAY_CPUS},
     )
     application: serve.Application = gateway.bind(asked.model_id, _engine(asked, source))
     return application

@@ -11,9 +11,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 import yaml
 
 from deployments.installation.layout import CHECKOUT
+from deployments.installation.processes import MARK
 from konstruct.errors import KonstructError
 
 KONSTRUCT, MODELS = "konstruct", "models"
+OUR_MODELS, GATEWAY, GATEWAY_CPUS = "deployments.local_model:build", "ModelGateway", 0.1
 SERVE_FILE = CHECKOUT / "serve.yaml"
 # Loopback only: a proxy of the operator's environment must not see these requests.
 _OPENER = build_opener(ProxyHandler({}))
@@ -102,14 +104,31 @@ def configuration(
     if not local_model:
         config["applications"] = [app for app in config["applications"] if app["name"] != MODELS]
     for application in config["applications"]:
+        ours = environment
+        if application.get("import_path") == OUR_MODELS:
+            ours = _known_to_engine(environment)
+            application.setdefault("deployments", []).append(_gateway(environment))
         given = application.setdefault("runtime_env", {}).setdefault("env_vars", {})
-        application["runtime_env"]["env_vars"] = {**environment, **given}
+        application["runtime_env"]["env_vars"] = {**ours, **given}
     return config
 
 
 def without(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The configuration less one application."""
     return {**config, "applications": [app for app in config["applications"] if app["name"] != name]}
+
+
+def _known_to_engine(environment: Mapping[str, str]) -> dict[str, str]:
+    """No secret, and no setting that is not the engine's: each that changes costs a minute without the model."""
+    known = {name: value for name, value in environment.items() if name in ("KONSTRUCT_HOME", MARK, "PYTHONPATH")}
+    code, _, _settings = environment["KONSTRUCT_VERSION_HASH"].partition("-")
+    return known | {"KONSTRUCT_VERSION_HASH": code}
+
+
+def _gateway(environment: Mapping[str, str]) -> dict[str, Any]:
+    keys = {name: environment[name] for name in ("KONSTRUCT_MASTER_KEYS_FILE",) if name in environment}
+    # What is said here of a deployment takes the place of all that its builder says.
+    return {"name": GATEWAY, "ray_actor_options": {"num_cpus": GATEWAY_CPUS, "runtime_env": {"env_vars": keys}}}
 
 
 def _missing(application: Mapping[str, Any]) -> str:

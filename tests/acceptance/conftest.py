@@ -81,6 +81,13 @@ class Installation:
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as answer:
             return dict(await answer.json())
 
+    def engines(self) -> set[int]:
+        """Pids of the processes that hold the local model."""
+        named = [
+            process for process in processes.find(Layout(self.home)) if ":models:Engine" in " ".join(process.cmdline())
+        ]
+        return {process.pid for process in named}
+
     def arm(self, failpoint: str) -> Path:
         """Arm a failpoint; the file is gone when somebody reached it."""
         path = self.home / "failpoints" / failpoint

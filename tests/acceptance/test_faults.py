@@ -103,10 +103,11 @@ async def test_other_settings_replace_the_hosts_while_messages_flow(
     installation: Installation, slack: SlackSimulator, model: StubModel
 ) -> None:
     people = People(slack)
-    before = await hosts_up(installation, 2)
+    before, engines = await hosts_up(installation, 2), installation.engines()
     talking = asyncio.create_task(people.talk(channels=6, messages=80, pause=0.5))
     await asyncio.to_thread(installation.konstruct, "up", KONSTRUCT_LOG_LEVEL="warning")
     await hosts_up(installation, 2, without=frozenset(before))
+    assert len(engines) == 1 and installation.engines() == engines, "the local model was loaded anew"
     await talking
     verdict = await people.verdict()
     assert verdict.clean, verdict

@@ -12,11 +12,12 @@ from tests.checker import check, in_order, text_of
 from tests.stub_model import StubModel
 
 
-@pytest.mark.timeout(1800)  # `up` three times, with the local model
+@pytest.mark.timeout(1800)
 async def test_the_master_key_is_replaced_while_messages_flow(
     installation: Installation, slack: SlackSimulator, model: StubModel
 ) -> None:
     said: list[int] = []
+    engines = installation.engines()
 
     async def talk() -> None:
         for number in count(1):
@@ -39,6 +40,7 @@ async def test_the_master_key_is_replaced_while_messages_flow(
     kept.write_text(new)
     await run(installation, "up")
     assert f"one in use, and it opens all {total} secrets" in await run(installation, "doctor")
+    assert installation.engines() == engines, "the local model was loaded anew"
     talking.cancel()
     with suppress(asyncio.CancelledError):
         await talking

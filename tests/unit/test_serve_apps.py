@@ -44,17 +44,40 @@ def configuration(**changes):
     asked = {
         "host": "127.0.0.1",
         "port": 9,
-        "environment": {"KONSTRUCT_X": "1"},
+        "environment": {"KONSTRUCT_X": "1", "KONSTRUCT_HOME": "/h", "KONSTRUCT_VERSION_HASH": "c0de-1234"},
         "local_model": True,
     } | changes
     return serve_apps.configuration(**asked)
 
 
+def application(config, name):
+    (found,) = [application for application in config["applications"] if application["name"] == name]
+    return found
+
+
+def environment_of(config, name):
+    return application(config, name)["runtime_env"]["env_vars"]
+
+
 def test_address_and_environment_are_this_installations():
     config = configuration()
     assert config["http_options"] == {"host": "127.0.0.1", "port": 9}
-    for application in config["applications"]:
-        assert application["runtime_env"]["env_vars"]["KONSTRUCT_X"] == "1"
+    assert environment_of(config, "konstruct")["KONSTRUCT_X"] == "1"
+
+
+def test_what_replaces_the_engine_is_other_code_and_nothing_that_it_does_not_need():
+    config = configuration()
+    assert environment_of(config, "models") == {"KONSTRUCT_HOME": "/h", "KONSTRUCT_VERSION_HASH": "c0de"}
+    other = {"KONSTRUCT_HOME": "/h", "KONSTRUCT_VERSION_HASH": "c0de-9999", "KONSTRUCT_LOG_LEVEL": "debug"}
+    assert application(configuration(environment=other), "models") == application(config, "models")
+
+
+def test_other_master_keys_replace_the_models_gateway_only():
+    environment = {"KONSTRUCT_MASTER_KEYS_FILE": "/k", "KONSTRUCT_VERSION_HASH": "c0de-9999"}
+    models = application(configuration(environment=environment), "models")
+    assert "/k" not in str(models["runtime_env"])
+    (gateway,) = models["deployments"]
+    assert gateway["ray_actor_options"]["runtime_env"]["env_vars"] == {"KONSTRUCT_MASTER_KEYS_FILE": "/k"}
 
 
 def test_without_a_local_model_its_application_is_left_out():
@@ -67,8 +90,7 @@ def test_an_operators_own_file_is_used_and_its_environment_wins(tmp_path):
     own.write_text(
         "http_options: {}\napplications:\n- {name: konstruct, runtime_env: {env_vars: {KONSTRUCT_X: '2'}}}\n"
     )
-    application = configuration(chosen=str(own))["applications"][0]
-    assert application["runtime_env"]["env_vars"]["KONSTRUCT_X"] == "2"
+    assert environment_of(configuration(chosen=str(own)), "konstruct")["KONSTRUCT_X"] == "2"
 
 
 def test_what_is_declared_arrives(dashboard):

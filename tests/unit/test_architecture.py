@@ -4,7 +4,7 @@ import ast
 import importlib.util
 import re
 import subprocess
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,10 +33,18 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+@cache
+def definitions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return [node for node in ast.walk(parsed(path)) if isinstance(node, kinds)]
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in definitions(path) if not isinstance(node, ast.ClassDef)]
+
+
+def classes(path: Path) -> list[ast.ClassDef]:
+    return [node for node in definitions(path) if isinstance(node, ast.ClassDef)]
 
 
 def test_no_file_is_longer_than_one_can_read() -> None:
@@ -66,8 +74,8 @@ def test_no_name_says_that_nobody_knew_what_it_was() -> None:
     for path in MODULES:
         named |= {
             f"{name(path)}:{node.name}"
-            for node in ast.walk(parsed(path))
-            if isinstance(node, ast.ClassDef) and BANNED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name))
+            for node in classes(path)
+            if BANNED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name))
         }
     assert named == set()
 
@@ -105,7 +113,7 @@ def test_what_the_map_calls_a_function_exists() -> None:
     if not MAP.exists():
         pytest.skip("ARCHITECTURE.md is not written yet")
     defined = {function.name for path in MODULES for function in functions(path)}
-    defined |= {node.name for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)}
+    defined |= {node.name for path in MODULES for node in classes(path)}
     defined |= set(re.findall(r"create function (\w+)", (ROOT / "schema" / "schema.sql").read_text()))
     journey = MAP.read_text().split("## Code map", maxsplit=1)[0]
     named = [word for mark in re.findall(r"`([^`]+)`", journey) for word in [mark.split("/")[-1].split(".")[-1]]]

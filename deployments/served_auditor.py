@@ -25,7 +25,8 @@ class ServedAuditor:
         """Begin with the event loop."""
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
-        self._database = Database(settings.database_url or "", 2)
+        # One each for those who seal, verify and watch: none waits for another's.
+        self._database = Database(settings.database_url or "", 3)
         self._vault = Vault(settings.master_keys)
         metrics, signer, anchor_file = RayMetrics(), Signer(settings.master_keys), AnchorFile(settings.home)
         evidence = Evidence(self._database, signer, anchor_file)

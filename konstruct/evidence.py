@@ -1,6 +1,6 @@
 """Is the audit in PostgreSQL what was sealed? Every chain and signature, and what the anchors say of cut-off tails."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 from konstruct.audit.anchor_file import AnchorFile
@@ -32,9 +32,10 @@ class Evidence:
             yield finding
         async for finding in self._chain(tenant, walk):
             yield finding
-        async for finding in self._ends(tenant, walk):
+        content, last, anchor = await audit.ends(self._database, tenant)
+        for finding in end(content, last, walk):
             yield finding
-        async for finding in self._anchored(tenant, walk, keys):
+        async for finding in self._anchored(tenant, walk, keys, anchor):
             yield finding
         for id_, at, action in await audit.strays(self._database, tenant, floor, STRAYS_NAMED):
             yield Finding("foreign", f"row {id_} ({action}, {instant(at)}) was never sealed")
@@ -115,21 +116,12 @@ class Evidence:
             for finding in walk.close():
                 yield finding
 
-    async def _ends(self, tenant: UUID, walk: Walk) -> AsyncIterator[Finding]:
-        content, last = await audit.ends(self._database, tenant)
-        try:
-            checkpoint = Checkpoint.parse(content) if content else None
-        except ValueError:
-            return  # said already
-        if last > (checkpoint.last if checkpoint else 0):
-            yield Finding("foreign", f"row {last} is sealed beyond the last checkpoint")
-        # Sealing goes on meanwhile: what came since is no tail that was cut off.
-        walk.number = max(walk.number, checkpoint.number if checkpoint else 0)
-
-    async def _anchored(self, tenant: UUID, walk: Walk, keys: set[str]) -> AsyncIterator[Finding]:
+    async def _anchored(self, tenant: UUID, walk: Walk, keys: set[str], last: int) -> AsyncIterator[Finding]:
         anchored = set[int]()
         async for page in audit.anchors(self._database, self._signer.marks(tenant)):
             for signed in page:
+                if signed.number > last:
+                    break
                 anchor, wrong = read(signed, keys)
                 for finding in wrong:
                     yield finding
@@ -142,16 +134,31 @@ class Evidence:
                 yield Finding("cut", f"checkpoint {number} has no anchor")
 
     async def _anchored_tenants(self) -> AsyncIterator[Finding]:
-        tenants = await audit.tenants(self._database)
-        marks = {mark.hex() for tenant in tenants for mark in self._signer.marks(tenant)}
-        missing: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         async for page in audit.anchors(self._database):
             for signed in page:
                 anchor, _ = read(signed, set(self._signer.known))
-                if anchor is not None and anchor.mark not in marks:
-                    missing[anchor.mark] = max(missing.get(anchor.mark, 0), anchor.number)
-        for mark, number in missing.items():
+                if anchor is not None:
+                    numbers[anchor.mark] = max(numbers.get(anchor.mark, 0), anchor.number)
+        # Only now: a tenant that came meanwhile is among them.
+        tenants = await audit.tenants(self._database)
+        marks = {mark.hex() for tenant in tenants for mark in self._signer.marks(tenant)}
+        for mark, number in numbers.items():
+            if mark in marks:
+                continue
             yield Finding("cut", f"all {number} checkpoints of the tenant with mark {mark} are gone")
+
+
+def end(content: str, last: int, walk: Walk) -> Iterator[Finding]:
+    """What is wrong with the end of a chain: its last checkpoint, and its last place."""
+    try:
+        checkpoint = Checkpoint.parse(content) if content else None
+    except ValueError:
+        return  # said already
+    if last > (checkpoint.last if checkpoint else 0):
+        yield Finding("foreign", f"row {last} is sealed beyond the last checkpoint")
+    # Sealing goes on meanwhile: what came since is no tail that was cut off.
+    walk.number = max(walk.number, checkpoint.number if checkpoint else 0)
 
 
 def read(signed: Signed, keys: set[str]) -> tuple[Anchor | None, list[Finding]]:

@@ -20,6 +20,7 @@ COUNTERS = {
     "konstruct_budget_alerts_total": "Budgets that were reached, by percent.",
     "konstruct_fenced_total": "Commits refused because another host owns the shard.",
     "konstruct_audit_sealed_total": "Audit rows sealed into the chains of their tenants.",
+    "konstruct_audit_failures_total": "Rounds of the Auditor that failed: seal, or look at what is sealed and waits.",
 }
 HISTOGRAMS = {
     "konstruct_ack_seconds": "From the request's arrival to its durable answer.",

@@ -158,11 +158,11 @@ async def sealed(database: Database, tenant: UUID, after: int, through: int) -> 
         yield page
 
 
-async def ends(database: Database, tenant: UUID) -> tuple[str, int]:
-    """A tenant's last checkpoint, "" if there is none, and the last place in its chain at that moment."""
+async def ends(database: Database, tenant: UUID) -> tuple[str, int, int]:
+    """A tenant's last checkpoint, "" without any, the last place in its chain, and the last anchor, of one moment."""
     async with database.tenant(tenant, seconds=READ_SECONDS) as connection:
         row = await connection.run("audit_ends")
-    return row["checkpoint"] or "", row["last"]
+    return row["checkpoint"] or "", row["last"], row["anchor"]
 
 
 async def span(

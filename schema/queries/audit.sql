@@ -47,9 +47,10 @@ select number, content, signature from audit_checkpoints
 where tenant_id = current_tenant() and number > :after order by number limit :limit;
 
 -- name: audit_ends^
--- The last checkpoint and the last place in the chain, of one moment. Needs a tenant connection.
+-- The last checkpoint, the last place in the chain and the last anchor of all, of one moment. Needs a tenant connection.
 select (select content from audit_checkpoints where tenant_id = current_tenant() order by number desc limit 1) as checkpoint,
-  (select coalesce(max(seq), 0) from audit_seals where tenant_id = current_tenant()) as last;
+  (select coalesce(max(seq), 0) from audit_seals where tenant_id = current_tenant()) as last,
+  (select coalesce(max(place), 0) from audit_anchors) as anchor;
 
 -- name: audit_drop^
 -- The latest checkpoint that says what was dropped. Needs a tenant connection.

@@ -1,15 +1,22 @@
 """The nightly look at the audit, by a clock that the test sets; and what hosts do with keys."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
+import pytest
 import pytest_asyncio
 
+from actors import auditor
 from actors.nightly_verification import NightlyVerification
 from actors.sealing_watch import SealingWatch
-from konstruct.database import installation
+from konstruct.audit.statements import Signed
+from konstruct.database import audit, installation
+from konstruct.database.pool import Database
+from konstruct.metrics import Tally, Unmeasured
+from tests.bench.bare_turns import BareTurns
 from tests.database.audited import ACME, Audited, Gauges, audited
 from tests.rig import rig
 
@@ -17,6 +24,17 @@ UNSEALED = "not exists (select from audit_seals s where s.event_id = audit_event
 OLDER = f"update audit_events set at = at - interval '11 minutes' where tenant_id = '{ACME}' and {UNSEALED}"
 DAY = 86_400.0
 EVENING = 1_000 * DAY + 20 * 3600
+
+
+class Counted(Unmeasured):
+    """What was counted goes into a tally."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def count(self, name: str, label: str = "", by: float = 1) -> None:
+        """Add to it."""
+        self._tally.count(name, label, by)
 
 
 @pytest_asyncio.fixture
@@ -75,11 +93,11 @@ async def test_rows_that_wait_too_long_for_their_seal_are_told_of_once_a_day(tow
     async def tell(tenant: UUID, _key: str, text: str) -> None:
         told.append((tenant, text))
 
-    watch, auditor = SealingWatch(town.database, tell, now=lambda: clock[0]), town.auditor()
+    watch, sealing = SealingWatch(town.database, tell, now=lambda: clock[0]), town.auditor()
     with psycopg.connect(town.url) as open_for_long:
         open_for_long.execute("select pg_current_xact_id()")
         await town.converse()
-        assert await auditor.seal_once() == 0
+        assert await sealing.seal_once() == 0
         assert 0 < (await installation.status(town.database)).audit_unsealed_seconds < 60
         await watch.look()
         assert told == []
@@ -94,11 +112,65 @@ async def test_rows_that_wait_too_long_for_their_seal_are_told_of_once_a_day(tow
         clock[0] += DAY
         await watch.look()
         assert len(told) == 2
-    assert await auditor.seal_once() == 8
+    assert await sealing.seal_once() == 8
     clock[0] += DAY
     await watch.look()
     assert len(told) == 2
     assert (await installation.status(town.database)).audit_unsealed_seconds == 0
+
+
+async def test_sealing_goes_on_beside_a_look_that_lasts_and_one_that_fails(
+    town: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "ROUND_SECONDS", 0.05)
+    ended, tally, tries = asyncio.Event(), Tally(), 0
+
+    async def lasting() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    async def failing() -> None:
+        nonlocal tries
+        tries += 1
+        raise RuntimeError("a surprise")
+
+    sealing = town.auditor(metrics=Counted(tally), looks=[lasting, failing])
+    await sealing.start()
+    await asyncio.sleep(0.1)
+    await town.converse()
+    async with asyncio.timeout(20):
+        while town.unsealed(ACME) or tries < 3:
+            await asyncio.sleep(0.05)
+    sealing.check_health()
+    assert not ended.is_set()
+    await sealing.stop()
+    assert ended.is_set()
+    with pytest.raises(RuntimeError):
+        sealing.check_health()
+    counted = {(name, labels["kind"]): by for name, labels, by in tally.take()}
+    assert counted["konstruct_audit_failures_total", "look"] == tries
+
+
+async def test_what_is_sealed_while_all_is_verified_is_no_finding(
+    town: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, sealed = audit.anchors, 0
+
+    async def anchors(
+        database: Database, marks: list[bytes] | None = None, after: int = 0
+    ) -> AsyncIterator[list[Signed]]:
+        nonlocal sealed
+        await town.converse([await BareTurns.begin(town.database, name) for name in ("acme", f"newcomer-{sealed}")])
+        sealed += await town.auditor().seal_once()
+        async for page in read(database, marks, after):
+            yield page
+
+    monkeypatch.setattr(audit, "anchors", anchors)
+    assert await town.findings() == []
+    assert await town.all_findings() == []
+    assert sealed
 
 
 async def test_whose_secrets_a_host_holds_is_on_record_once(database_url: str, tmp_path: Path) -> None:

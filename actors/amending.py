@@ -12,7 +12,8 @@ log = structlog.get_logger()
 async def apply(office: Office, amendment: Heard, epoch: int) -> None:
     """The conversation must be read anew afterwards. Raises Fenced or StaleTurn with nothing changed."""
     if amendment.kind == "delete":
-        # First the files: what crashes here is repeated, and a message without its file is no leak.
+        # First the files: what crashes here is repeated, and a message without its file is no leak. No turn of this
+        # conversation runs now, and one that was stopped has finished keeping what it kept.
         await office.media.forget(amendment.tenant, await amendments.files_of(office.database, amendment))
     found = await amendments.amend(office.database, amendment, epoch=epoch)
     log.info("message amended", kind=amendment.kind, found=found)

@@ -1667,7 +1667,8 @@ begin
         where m.tenant_id = p_tenant and m.files is not null
       union all
       select jsonb_array_elements_text(i.body -> 'files'), coalesce(i.channel = p_channel and i.body ->> 'contact' = any (v_names), false)
-        from inbox i where i.tenant_id = p_tenant and i.state in ('waiting', 'dead') and i.body ? 'files')
+        from inbox i where i.tenant_id = p_tenant and i.state in ('waiting', 'dead') and i.body ? 'files'
+          and coalesce(i.body ->> 'kind', '') <> 'delete')
     select k.digest from kept k group by k.digest having bool_and(k.theirs);
 end $$;
 
@@ -1731,24 +1732,34 @@ begin
         or o.conversation_id = any (v_shared) and o.part between 1000 and 1499);
   delete from outbox where tenant_id = p_tenant and (conversation_id = any (v_alone) or turn_id = any (v_turns));
   perform forget_quotations(p_tenant, v_shared);
-  delete from inbox where tenant_id = p_tenant and channel = p_channel and (conversation_id = any (v_alone)
-    or conversation_id = any (v_shared)
-      and (body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names));
   delete from memories where tenant_id = p_tenant
     and (contact_id = any (v_contacts) or conversation_id = any (v_alone) or turn_id = any (v_turns));
-  delete from messages where tenant_id = p_tenant and (conversation_id = any (v_alone)
-    or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee');
+  -- Hosts find these within a second, and read the conversation anew: what they knew of it is gone. Then they delete its
+  -- files once more: one may have been noted meanwhile, and be kept by a turn that only the host can end.
+  with unanswered as (
+    delete from inbox where tenant_id = p_tenant and channel = p_channel and (conversation_id = any (v_alone)
+      or conversation_id = any (v_shared)
+        and (body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names))
+    returning conversation_id, body -> 'files' as files),
+  answered as (
+    delete from messages where tenant_id = p_tenant and (conversation_id = any (v_alone)
+      or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee')
+    returning conversation_id, files),
+  kept as (
+    select g.conversation_id, jsonb_agg(distinct f) as files
+    from (select * from unanswered union all select * from answered) g, jsonb_array_elements(g.files) f
+    group by g.conversation_id)
+  insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)
+    select p_tenant, p_channel, 'erasure:' || gen_random_uuid(), c.id, c.shard, s.epoch,
+           '{"kind": "delete", "target": "", "contact": "", "text": "", "source_id": "", "address": {"team": "", "channel": ""}}'
+             || jsonb_strip_nulls(jsonb_build_object('files', k.files))
+    from conversations c join shards s on s.shard = c.shard left join kept k on k.conversation_id = c.id
+    where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
   delete from feedback where tenant_id = p_tenant and (contact_id = any (v_contacts) or conversation_id = any (v_alone));
   delete from web_messages where tenant_id = p_tenant and conversation_id = any (v_alone);
   delete from amended_early where tenant_id = p_tenant and conversation_id = any (v_alone || v_shared);
   delete from contacts where tenant_id = p_tenant and id = any (v_contacts);
   delete from contact_aliases where tenant_id = p_tenant and channel = p_channel and contact = v_names[1];
-  -- Hosts find these within a second, and read the conversation anew: what they knew of it is gone.
-  insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)
-    select p_tenant, p_channel, 'erasure:' || gen_random_uuid(), c.id, c.shard, s.epoch,
-           '{"kind": "delete", "target": "", "contact": "", "text": "", "source_id": "", "address": {"team": "", "channel": ""}}'
-    from conversations c join shards s on s.shard = c.shard
-    where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
   return greatest(0, coalesce(v_seconds, 0));
 end $$;
 
@@ -1760,6 +1771,10 @@ begin
   perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
   select coalesce(max(extract(epoch from claimed_until - clock_timestamp())), 0) into v_seconds from outbox
     where tenant_id = p_tenant and state in ('streaming', 'pending');
+  -- A file of a message that waits may be on its way into the store, for 20 seconds at most.
+  if exists (select from inbox where tenant_id = p_tenant and state = 'waiting' and body ?| '{attachments,files}') then
+    v_seconds := greatest(v_seconds, 25);
+  end if;
   delete from tombstones where tenant_id = p_tenant;
   -- Large tables first: a key's own deletion looks through them once for every conversation.
   delete from outbox where tenant_id = p_tenant;

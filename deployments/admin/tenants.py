@@ -109,9 +109,10 @@ async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
 async def erase_tenant(access: Annotated[Access, Depends(of_any_tenant)], *, abandon_billing: bool = False) -> Response:
     """Forget a tenant: every row, every file. For the installation's owner only; nobody is asked again.
 
-    Answers when nothing of it can be on its way any more: six seconds after its rows are gone, at the latest. What
-    was interrupted is repeated; 404 is the answer where nothing is left. While a subscription lives, or usage has not
-    reached Stripe, it is 409 and nothing is erased; abandon_billing gives up both, Stripe goes on charging.
+    Answers when nothing of it can be on its way any more: six seconds after its rows are gone at the latest, or 25
+    where a message with a file waited. What was interrupted is repeated; 404 is the answer where nothing is left. While
+    a subscription lives, or usage has not reached Stripe, it is 409 and nothing is erased; abandon_billing gives up
+    both, Stripe goes on charging.
     """
     installation_only(access.principal)
     database, store = access.parts.database, open_store(access.parts.settings)

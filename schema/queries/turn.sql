@@ -54,12 +54,14 @@ select forget_malformed();
 select note_file(:tenant, :inbox, :shard, :epoch, :digest);
 
 -- name: files_of_message
--- Digests of files kept, or about to be, that came with this message and no other. Needs a tenant connection.
+-- Digests of files kept, or about to be, that came with this message and no other; of an erasure ("" as target), those
+-- that it takes along. Needs a tenant connection.
 with kept (digest, conversation_id, source_id) as (
   select jsonb_array_elements_text(files), conversation_id, source_id from messages
   where tenant_id = current_tenant() and files is not null
   union all select jsonb_array_elements_text(body -> 'files'), conversation_id, body ->> 'source_id' from inbox
   where tenant_id = current_tenant() and state = 'waiting' and body ? 'files'
+    and (conversation_id = :conversation or coalesce(body ->> 'kind', '') <> 'delete')
   union all select jsonb_array_elements_text(body -> 'files'), conversation_id, body ->> 'source_id' from inbox
   where tenant_id = current_tenant() and state = 'dead' and body ? 'files')
 select digest from kept group by digest having bool_and(conversation_id = :conversation and source_id = :target);

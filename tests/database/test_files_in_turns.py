@@ -3,19 +3,26 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 import pytest_asyncio
 
 from konstruct import tenant_file
-from konstruct.database import tenants
+from konstruct.database import erasure, tenants
+from konstruct.database.erasure import Person
+from konstruct.database.pool import Database
+from konstruct.forgetting import forget_person, forget_tenant
 from konstruct.identity import tenant_id
+from konstruct.media.store import STORE_SECONDS, MediaStore, open_store
 from konstruct.vault import Vault
 from tests.component import files
+from tests.database.forgotten import ALICE, rows, until_quiet
 from tests.hook import until
 from tests.rig import APP, TENANT, Rig, rig
 
@@ -111,6 +118,69 @@ async def test_a_file_stays_while_another_conversation_is_answered_that_came_wit
     await town.replies(1, "D0BOB")
     await town.slack.people.delete(town.slack.messages("D0BOB")[0].ts, channel="D0BOB")
     await until(lambda: not kept.exists(), 20)
+
+
+@asynccontextmanager
+async def cat_on_its_way(town: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
+    """Alice has sent a cat, and the store keeps it when the event is set."""
+    put, arrived, may_go_on = MediaStore.put, asyncio.Event(), asyncio.Event()
+
+    async def slowly(store: MediaStore, tenant: UUID, content: bytes) -> str:
+        arrived.set()
+        await may_go_on.wait()
+        return await put(store, tenant, content)
+
+    monkeypatch.setattr(MediaStore, "put", slowly)
+    await share(town, "cat.png", CAT, "image/png", text="what is this?")
+    async with asyncio.timeout(20):
+        await arrived.wait()
+    yield may_go_on
+    monkeypatch.undo()
+
+
+async def test_a_file_that_is_being_kept_while_its_sender_is_forgotten_goes_too(
+    town: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with cat_on_its_way(town, monkeypatch) as may_go_on:
+        await forget_person(town.database, open_store(town.settings), ALICE)
+        may_go_on.set()
+        await until_quiet(town)
+    assert not kept_cat(town).exists()
+    assert not rows(town, "select 1 from inbox where body ? 'files'")
+
+
+async def test_a_file_of_a_turn_that_ends_while_its_sender_is_forgotten_goes_too_unless_another_has_it(
+    town: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing_yet(_database: Database, _person: Person) -> list[str]:
+        return []
+
+    monkeypatch.setattr(erasure, "files_of", nothing_yet)
+    for number, (user, channel) in enumerate([("U0BOB", "D0BOB"), ("U0ALICE", "D0ALICE")]):
+        await share(town, "cat.png", CAT, "image/png", text="what is this?", user=user, channel=channel)
+        await share(town, f"{number}.txt", str(number).encode(), "text/plain", user=user, channel=channel)
+        await until(lambda channel=channel: len(town.slack.messages(channel)) >= 3, 40)
+    await until_quiet(town)
+    await forget_person(town.database, open_store(town.settings), ALICE)
+    await until_quiet(town)
+    left = {file.name for file in kept_cat(town).parent.iterdir()}
+    assert left == {sha256(CAT).hexdigest(), sha256(b"0").hexdigest()}
+
+
+async def test_a_file_that_is_being_kept_while_its_tenant_is_erased_goes_too(
+    town: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = []
+
+    async def pause(seconds: float) -> None:
+        waited.append(seconds)
+        may_go_on.set()
+        await until(lambda: kept_cat(town).exists(), 10)
+
+    async with cat_on_its_way(town, monkeypatch) as may_go_on:
+        await forget_tenant(town.database, open_store(town.settings), tenant_id("acme"), pause)
+    assert waited[0] > STORE_SECONDS
+    assert not kept_cat(town).exists()
 
 
 def kept_cat(town: Rig) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from deployments.known import ask, tenant_named
+from deployments.known import ask, pages, tenant_named
 
 # Stripe is asked several times for each tenant, and may be slow.
 COMPARE_SECONDS = 300.0
@@ -68,7 +68,7 @@ def reconcile(*, json: Json = False) -> None:
     """Compare the ledger with Stripe's sums, to the micro; fails where they differ. Runs each night by itself."""
     from deployments.bill_table import show_comparison  # noqa: PLC0415
 
-    found = list(_pages("POST", "installation", "reconciliations", seconds=COMPARE_SECONDS))
+    found = list(pages("POST", "installation", "reconciliations", seconds=COMPARE_SECONDS))
     if json:
         console.print_json(data=found)
     else:
@@ -86,15 +86,7 @@ def resend(tenant: Tenant) -> None:
 
 def _rows(tenant: str, bill: dict[str, Any]) -> Iterator[Any]:
     time = {"from": bill["begin"], "to": bill["end"]}
-    yield from _pages("GET", "tenants", tenant, "bill", "rows", limit="200", **time)
-
-
-def _pages(method: str, *path: str, **asked: Any) -> Iterator[Any]:
-    cursor = ""
-    while cursor is not None:
-        page = ask(method, *path, cursor=cursor, **asked)
-        yield from page["items"]
-        cursor = page["next_cursor"]
+    yield from pages("GET", "tenants", tenant, "bill", "rows", limit="200", **time)
 
 
 def _text(file: Path) -> str:

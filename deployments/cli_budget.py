@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.known import ask
+from deployments.known import ask, pages
 
 budget_app = typer.Typer(help="What may be spent in a month.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -25,7 +25,7 @@ def show(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) -> N
     console.print(_table(found))
     if found["limits"]["at_limit"]:
         console.print(escape(f"At the limit: {', then '.join(found['limits']['at_limit'])}; then a polite stop."))
-    for alert in ask("GET", "tenants", tenant, "budgets", "alerts")["items"]:
+    for alert in pages("GET", "tenants", tenant, "budgets", "alerts", limit="200"):
         console.print(escape(f"{alert['raised_at'][:16]}  {alert['percent']} % of {alert['scope']} ({alert['unit']})"))
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.known import ask
+from deployments.known import ask, pages
 
 members_app = typer.Typer(help="People who may log in, by e-mail address.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -36,14 +36,9 @@ def add(
 @members_app.command("list")
 def list_(tenant: Tenant) -> None:
     """List who may log in."""
-    table, cursor = Table.grid(padding=(0, 2)), ""
-    while True:
-        page = ask("GET", "tenants", tenant, "members", cursor=cursor)
-        for member in page["items"]:
-            table.add_row(escape(member["email"]), member["role"], member["created_at"][:10])
-        cursor = page["next_cursor"]
-        if not cursor:
-            break
+    table = Table.grid(padding=(0, 2))
+    for member in pages("GET", "tenants", tenant, "members", limit="200"):
+        table.add_row(escape(member["email"]), member["role"], member["created_at"][:10])
     console.print(table if table.row_count else f"Nobody may log in to {escape(tenant)} yet.")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.known import ask
+from deployments.known import ask, pages
 
 Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 
@@ -42,7 +42,7 @@ def revoke_token(tenant: Tenant, token: Annotated[str, typer.Argument(help="Its 
 @letters_app.command("list")
 def list_letters(tenant: Tenant) -> None:
     """List what was set aside, newest first."""
-    for letter in ask("GET", "tenants", tenant, "dead-letters", limit="200")["items"]:
+    for letter in pages("GET", "tenants", tenant, "dead-letters", limit="200"):
         typer.echo(
             f"{letter['kind']}/{letter['id']}  {letter['at'][:19]}  {letter['channel']}  {letter['error'] or ''}"
         )

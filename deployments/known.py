@@ -39,6 +39,15 @@ def ask(method: str, *path: str, body: object = None, seconds: float | None = No
     return asyncio.run(ApiClient(environment()).ask(method, _place(path, query), body, seconds=seconds))
 
 
+def pages(method: str, *path: str, seconds: float | None = None, **query: str) -> Iterator[Any]:
+    """The items of every page that the operators' API has. Raises as `ask` does."""
+    cursor = ""
+    while cursor is not None:
+        page = ask(method, *path, seconds=seconds, cursor=cursor, **query)
+        yield from page["items"]
+        cursor = page["next_cursor"]
+
+
 def download(file: Path, *path: str, **query: str) -> None:
     """Write what the operators' API answers into a file, which is there whole or not at all. Raises as `ask` does."""
     import asyncio  # noqa: PLC0415

@@ -24,8 +24,8 @@ async def forget_person(
 ) -> bool:
     """Safe to repeat; answers whether anything was known of them. Returns when nothing can be on its way any more."""
     known = bool(await erasure.rows_of_person(database, person))
-    # First the files: what is interrupted here is repeated, and finds them by their rows. Those that are noted meanwhile
-    # are in the row that tells their host.
+    # First the files: what is interrupted here is repeated, and finds them by their rows. Those that are noted
+    # meanwhile are in the row that tells their host.
     await _delete(database, store, person)
     left = await erasure.erase_person(database, person, actor, request)
     if left:

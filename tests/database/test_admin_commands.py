@@ -88,3 +88,21 @@ async def test_only_the_installations_owner_sees_it_whole_and_scales_it(k: Admin
     owner = await k.token("acme")
     assert (await k.ask("/installation", token=owner)).status == 403
     assert (await k.ask("/installation/hosts", "PUT", token=owner, body={"wanted": 3})).status == 403
+
+
+async def test_lists_of_more_than_one_page_are_shown_whole(k: AdminRig) -> None:
+    k.sql(
+        "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body, state, error)"
+        " select %s, 'slack', 'old:' || n, gen_random_uuid(), 1, 1, '{}', 'dead', 'ValueError: of number ' || n"
+        " from generate_series(1, 401) n",
+        tenant_id("acme"),
+    )
+    k.sql(
+        "insert into budget_alerts (tenant_id, subject_id, month, unit, percent, budget, scope, spent)"
+        " select %s, gen_random_uuid(), '2026-11-01', 'tokens', 50, 9, 'conversation', 5 from generate_series(1, 201)",
+        tenant_id("acme"),
+    )
+    status, letters = await k.konstruct("dead-letters", "list", "acme")
+    assert (status, letters.count("ValueError: of number")) == (0, 401)
+    status, budget = await k.konstruct("budget", "show", "acme")
+    assert (status, budget.count("50 % of conversation")) == (0, 201)

@@ -17,10 +17,15 @@ async def apply_file(path: Path, environment: Mapping[str, str], *, patience: fl
     `patience`: seconds to wait for an installation that starts.
     """
     try:
-        text = path.read_text()  # noqa: ASYNC240 - one small file, and nothing else runs
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")  # noqa: ASYNC240 - one small file, and nothing else runs
+    except OSError as error:
         raise TenantFileInvalid(f"The tenant file {path} cannot be read: {error}.") from error
-    wanted = parse(text, environment)
+    except UnicodeDecodeError as error:
+        raise TenantFileInvalid(f"The tenant file {path} is not UTF-8: {error}; save it as UTF-8.") from error
+    try:
+        wanted = parse(text, environment)
+    except TenantFileInvalid as invalid:
+        raise TenantFileInvalid(f"{path}: {invalid}") from None
     body = wanted.model_dump(mode="json", exclude_unset=True)
     answer = await ApiClient(environment).ask("PUT", f"/tenants/{wanted.tenant}", body, patience=patience)
     return wanted.tenant, bool(answer["changed"])

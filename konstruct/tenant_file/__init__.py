@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-import yaml
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from konstruct import escalation
 from konstruct.errors import RuleInvalid, TenantFileInvalid
+from konstruct.tenant_file import document
 from konstruct.tenant_file.budgets import BudgetEntries, BudgetEntry
 from konstruct.tenant_file.channel_entries import ChannelEntries, SlackEntry, TemplateEntry, WebEntry, WhatsAppEntry
 from konstruct.tenant_file.employee import EmployeeEntry, PromptEntry
@@ -55,18 +56,17 @@ class TenantFile(Strict):
 def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
     """Parse and check; raises TenantFileInvalid that names the field, what is wrong and what to do."""
     try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise TenantFileInvalid(f"The tenant file is not valid YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise TenantFileInvalid("The tenant file must be a mapping that begins with `tenant: <name>`.")
-    try:
-        tenant_file = TenantFile.model_validate(filled(raw, environment, ""))
+        tenant_file = TenantFile.model_validate(filled(document.read(text), environment, ""))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(_problem(problem) for problem in error.errors(include_input=False))
         raise TenantFileInvalid(f"The tenant file cannot be used: {problems}.") from None
     check(tenant_file)
     return tenant_file
+
+
+def _problem(problem: ErrorDetails) -> str:
+    hint = "; write it in quotes" if problem["type"] == "string_type" else ""
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}{hint}"
 
 
 def check(tenant_file: TenantFile) -> None:

@@ -12,7 +12,7 @@ from deployments.installation.api import ApiClient, NotReachable, Refused
 from deployments.installation.tenants import apply_file
 from deployments.scaling import NotScaled, scale_hosts
 from deployments.web_link import link
-from konstruct.errors import SettingsInvalid
+from konstruct.errors import SettingsInvalid, TenantFileInvalid
 from konstruct.identity import conversation_id, tenant_id
 from tests.admin_rig import AdminRig, admin_rig
 from tests.rig import APP
@@ -63,6 +63,15 @@ async def test_what_the_installation_refuses_is_said_as_it_says_it(k: AdminRig, 
         await apply_file(file, k.environment(**GIVEN, KONSTRUCT_HTTP_PORT="1"))
     with pytest.raises(SettingsInvalid, match="ADMIN_TOKEN"):
         ApiClient({"KONSTRUCT_HOME": str(tmp_path)})
+
+
+async def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong(k: AdminRig, tmp_path: Path) -> None:
+    file = tmp_path / "initech.yaml"
+    for content, said in ((NEW.encode() + b"tenant: x", "'tenant' twice"), (b"\xff\xfe", "UTF-8"), (b"", "a mapping")):
+        file.write_bytes(content)
+        with pytest.raises(TenantFileInvalid, match=said) as unusable:
+            await apply_file(file, k.environment(**GIVEN))
+        assert str(file) in str(unusable.value)
 
 
 async def test_an_operator_pauses_and_resumes_by_command(k: AdminRig) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from deployments.installation import processes
 from deployments.installation.layout import Layout
+from deployments.installation.ports import is_free
 from simulator import App, Number, SlackSimulator, WhatsAppSimulator
 from simulator.stripe.account import Account
 from tests.stub_model import StubModel
@@ -122,7 +123,7 @@ def installation() -> Iterator[Installation]:
         yield running
         running.konstruct("down")
         assert not processes.find(Layout(home))
-        assert not [port for port in (http, dashboard) if is_taken(port)]
+        assert not [port for port in (http, dashboard) if not is_free(port)]
     finally:
         running.konstruct("down", check=False)
         shutil.rmtree(home, ignore_errors=True)
@@ -155,12 +156,6 @@ async def model(installation: Installation) -> AsyncIterator[StubModel]:
     """The hosted model of globex."""
     async with StubModel(port=installation.model_port) as stub:
         yield stub
-
-
-def is_taken(port: int) -> bool:
-    """Whether anybody listens there on loopback."""
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,14 +1,11 @@
 """Faults on the real installation: kills, zombies, restarts, resizing, upgrades; judged by the history checker."""
 
 import asyncio
-import json
 import os
 import random
 import signal
-from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import psutil
 
 from deployments.installation import postgres, processes
@@ -18,6 +15,7 @@ from konstruct.prompt import APOLOGY
 from simulator import App, SlackSimulator
 from tests.acceptance.conftest import Installation
 from tests.acceptance.people import People
+from tests.readiness import until_ready
 from tests.stub_model import StubModel
 
 
@@ -31,16 +29,6 @@ async def hosts_up(installation: Installation, count: int, *, without: frozenset
             if len(pids) == count and not without & set(pids):
                 return pids
             await asyncio.sleep(0.2)
-
-
-async def webhooks_up(installation: Installation) -> None:
-    """Wait until `up` has come so far that events are accepted."""
-    async with asyncio.timeout(120):
-        while True:
-            with suppress(aiohttp.ClientError, json.JSONDecodeError):
-                if (await installation.ready())["ready"]:
-                    return
-            await asyncio.sleep(0.1)
 
 
 async def test_ten_kills_lose_double_and_misorder_nothing(
@@ -129,7 +117,7 @@ async def test_a_thousand_unanswered_messages_survive_the_end_of_everything(
     model._faults.clear()
     starting = asyncio.create_task(asyncio.to_thread(installation.konstruct, "up"))
     # Long before the shipped model is up somebody asks it something.
-    await webhooks_up(installation)
+    await until_ready(installation.url, 120)
     await slack.say("What is the capital of France?", channel="D0EARLY", team=App().team)
     answer = await slack.expect(lambda e: e.kind == "message" and e.by_app and e.channel == "D0EARLY", seconds=180)
     assert answer.text != APOLOGY

@@ -3,10 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import suppress
 from pathlib import Path
-
-import aiohttp
 
 from konstruct.prompt import APOLOGY
 from simulator import App, SlackSimulator
@@ -15,6 +12,7 @@ from tests.bench.asked import Asked
 from tests.bench.figure import Figure, at_most
 from tests.bench.installed import environment, konstruct
 from tests.bench.percentile import median
+from tests.readiness import until_ready
 
 URL = f"http://127.0.0.1:{place.UP_HTTP_PORT}"
 
@@ -51,7 +49,7 @@ async def _timed(home: Path, given: dict[str, str]) -> tuple[float, float]:
     """Somebody writes as soon as the webhook answers, long before the model is there, and waits."""
     begun = time.perf_counter()
     starting = asyncio.create_task(konstruct("up", given))
-    await _accepting()
+    await until_ready(URL, 300)
     accepted = time.perf_counter() - begun
     demo = json.loads((home / "secrets" / "demo.json").read_text())
     acme = App(bot_token=demo["bot_token"], signing_secret=demo["signing_secret"])
@@ -63,14 +61,3 @@ async def _timed(home: Path, given: dict[str, str]) -> tuple[float, float]:
         answered = time.perf_counter() - begun
         await starting
     return accepted, answered
-
-
-async def _accepting() -> None:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
-        async with asyncio.timeout(300):
-            while True:
-                with suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(f"{URL}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                await asyncio.sleep(0.1)

@@ -21,6 +21,7 @@ from deployments.installation.tenants import apply_file
 from konstruct.settings import Settings
 from tests.bench import place
 from tests.bench.child import CHECKOUT
+from tests.readiness import until_ready
 
 RELOAD_SECONDS = 4
 LEAVING_SECONDS = 60  # Serve gives a replica half a minute for what is on its way to it
@@ -116,7 +117,7 @@ async def installation(home: Path, *, failpoints: bool = False) -> AsyncIterator
             path.write_text(place.tenant_file(app))
             await apply_file(path, runs.environment)
         installed = Installed(Layout(home), runs)
-        await _settle(installed)
+        await until_ready(installed.url, 60)
         yield installed
     finally:
         await konstruct("down", given)
@@ -129,14 +130,3 @@ async def konstruct(command: str, given: Mapping[str, str]) -> None:
     )
     if await process.wait():
         raise RuntimeError(f"`konstruct {command}` failed with status {process.returncode}.")
-
-
-async def _settle(installed: Installed) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await installed.ready())["ready"]:
-                    return
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            await asyncio.sleep(0.2)

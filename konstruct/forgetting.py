@@ -23,7 +23,7 @@ async def forget_person(
     request: str = "",
 ) -> bool:
     """Safe to repeat; answers whether anything was known of them. Returns when nothing can be on its way any more."""
-    known = bool(await erasure.rows_of_person(database, person))
+    known = await erasure.is_known(database, person)
     # First the files: what is interrupted here is repeated, and finds them by their rows. Those that are noted
     # meanwhile are in the row that tells their host.
     await _delete(database, store, person)

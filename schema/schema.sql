@@ -142,6 +142,7 @@ create table contacts (
   created_at timestamptz not null default now(),
   primary key (tenant_id, id)
 );
+create index contacts_by_name on contacts (tenant_id, channel, external_id); -- forget_conversations
 
 -- What a person is called on a channel: several names (phone, business-scoped id), one contact.
 create table contact_aliases (
@@ -171,6 +172,7 @@ create table messages (
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade,
   foreign key (tenant_id, contact_id) references contacts (tenant_id, id)
 );
+create index messages_of_contact on messages (tenant_id, contact_id) where contact_id is not null; -- forget_conversations
 create index messages_with_files on messages (tenant_id) where files is not null;
 create index messages_for_window on messages (tenant_id, conversation_id, id desc);
 
@@ -192,6 +194,8 @@ create table memories (
 -- Exact search within one contact; an approximate index would lose recall behind the filter.
 create index memories_for_recall on memories (tenant_id, contact_id);
 create index memories_for_embedding on memories (shard, created_at) where embedding is null;
+-- Here and below: a key's own deletion would look through all rows of the tenant once for every conversation.
+create index memories_of_conversation on memories (tenant_id, conversation_id);
 
 create table inbox (
   tenant_id uuid not null references tenants (id) on delete cascade,
@@ -260,6 +264,7 @@ create table outbox (
   primary key (tenant_id, id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
+create index outbox_of_conversation on outbox (tenant_id, conversation_id);
 create index outbox_for_sweep on outbox (shard, created_at) where state in ('streaming', 'pending');
 create index outbox_for_delivery on outbox (tenant_id, conversation_id, created_at) where state in ('streaming', 'pending');
 create index outbox_dead on outbox (created_at) where state = 'dead';
@@ -278,6 +283,7 @@ create table feedback (
   primary key (tenant_id, turn_id, contact_id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
+create index feedback_of_conversation on feedback (tenant_id, conversation_id);
 
 create table usage (
   tenant_id uuid not null,
@@ -300,6 +306,7 @@ create table usage (
   primary key (tenant_id, turn_id),
   foreign key (tenant_id, conversation_id) references conversations (tenant_id, id) on delete cascade
 );
+create index usage_of_conversation on usage (tenant_id, conversation_id);
 create index usage_by_time on usage (tenant_id, created_at);
 create index usage_uncounted on usage (tenant_id, created_at) where not counted; -- count_unreserved
 
@@ -613,7 +620,7 @@ grant select, insert on budget_alerts to konstruct_app;
 grant insert on malformed_events to konstruct_app;
 grant select, insert on isolation_checks, audit_verifications to konstruct_app;
 grant select, insert, update, delete on tombstones to konstruct_app;
-grant delete on tenants, contacts, inbox, outbox, feedback, web_messages to konstruct_app; -- who is to be forgotten
+grant delete on tenants, conversations, contacts, inbox, outbox, feedback, web_messages to konstruct_app; -- who is to be forgotten
 grant select, insert, delete, update (last_used_at) on api_tokens to konstruct_app;
 grant select, insert, delete, update (answer) on idempotency_keys to konstruct_app;
 grant select, insert, update on message_charges to konstruct_app;
@@ -842,17 +849,18 @@ end $$;
 create function tombstone_of(p_tenant uuid, p_channel text, p_name text) returns bytea language sql immutable parallel safe
   return sha256(convert_to(p_tenant::text || ':' || p_channel || ':' || p_name, 'UTF8'));
 
--- Whether something of then belongs to a person, or to a tenant, who was erased since. Nothing comes later than a week.
+-- Whether something of then belongs to a person who was erased since, or to a tenant who was: that one does not come
+-- back. Nothing comes later than a week.
 create function is_erased(p_tenant uuid, p_channel text, p_names text[], p_at timestamptz)
   returns boolean language sql stable as $$
-  select exists (select from tombstones where tenant_id = p_tenant and erased_at >= p_at
-    and erased_at > now() - interval '8 days'
-    and (digest = tombstone_of(p_tenant, '', '')
-      or digest in (select tombstone_of(p_tenant, p_channel, n) from unnest(p_names) n)));
+  select exists (select from tombstones where tenant_id = p_tenant and erased_at > now() - interval '8 days'
+    and (digest = tombstone_of(p_tenant, '', '') or erased_at >= p_at
+      and digest in (select tombstone_of(p_tenant, p_channel, n) from unnest(p_names) n)));
 $$;
 
 -- C1: make messages durable, several tenants in one commit. A message already there gets no row back, nor does one that
--- was edited or deleted before it came: the sweep finds what is left of it.
+-- was edited or deleted before it came: the sweep finds what is left of it. One of a tenant that is gone is not stored; it
+-- gets a row without an id.
 create function hear(p_tenants uuid[], p_channels text[], p_events text[], p_conversations uuid[], p_shards int[],
                      p_only_known boolean[], p_bodies jsonb[])
   returns table (place int, id bigint, epoch bigint) language plpgsql
@@ -861,6 +869,7 @@ declare
   v_tenant uuid;
   v_early boolean;
   v_erased boolean;
+  v_known boolean;
   v_bodies jsonb[] := p_bodies;
 begin
   -- In one order, because of the locks: see amend_message.
@@ -868,8 +877,14 @@ begin
     perform set_config('app.current_tenant', v_tenant::text, true),
             pg_advisory_xact_lock_shared(hashtextextended(v_tenant::text, 8));
     select exists (select from amended_early where tenant_id = v_tenant),
-           exists (select from tombstones where tenant_id = v_tenant and erased_at > now() - interval '8 days')
-      into v_early, v_erased;
+           exists (select from tombstones where tenant_id = v_tenant and erased_at > now() - interval '8 days'),
+           exists (select from tenants where tenants.id = v_tenant)
+      into v_early, v_erased, v_known;
+    if not v_known or v_erased and is_erased(v_tenant, '', '{}', now()) then
+      return query select e.n::int - 1, null::bigint, null::bigint
+        from unnest(p_tenants) with ordinality as e (tenant, n) where e.tenant = v_tenant;
+      continue;
+    end if;
     if v_early then
       v_bodies := array(
         select case when a.source_id is null then e.body when a.text is null then '{}'
@@ -1640,17 +1655,21 @@ $$;
 -- The conversations that a person took part in; theirs alone: nobody else reads along.
 create function conversations_of_contact(p_tenant uuid, p_channel text, p_names text[])
   returns table (conversation uuid, alone boolean) language sql stable as $$
+  -- Each by its own index: nobody's erasure looks through all conversations of the tenant.
   select f.id, bool_or(f.private) from (
     select c.id, coalesce((c.address ->> 'private')::boolean, false) as private from conversations c
-      where c.tenant_id = p_tenant and c.channel = p_channel
-        and (c.address ->> 'channel' = any (p_names)
-          or exists (select from messages m join contacts k on k.tenant_id = p_tenant and k.id = m.contact_id
-                     where m.tenant_id = p_tenant and m.conversation_id = c.id and k.channel = p_channel
-                       and k.external_id = any (p_names)))
+      where c.tenant_id = p_tenant and c.channel = p_channel and c.address ->> 'channel' = any (p_names)
+    union all
+    select c.id, coalesce((c.address ->> 'private')::boolean, false) from conversations c
+      where c.tenant_id = p_tenant and c.channel = p_channel and c.id in (
+        select m.conversation_id from contacts k join messages m on m.tenant_id = p_tenant and m.contact_id = k.id
+          where k.tenant_id = p_tenant and k.channel = p_channel and k.external_id = any (p_names))
     union all
     select i.conversation_id, coalesce((i.body -> 'address' ->> 'private')::boolean, false) from inbox i
-      where i.tenant_id = p_tenant and i.channel = p_channel and i.state in ('waiting', 'dead')
-        and i.body ->> 'contact' = any (p_names)) f
+      where i.tenant_id = p_tenant and i.channel = p_channel and i.state = 'waiting' and i.body ->> 'contact' = any (p_names)
+    union all
+    select i.conversation_id, coalesce((i.body -> 'address' ->> 'private')::boolean, false) from inbox i
+      where i.tenant_id = p_tenant and i.channel = p_channel and i.state = 'dead' and i.body ->> 'contact' = any (p_names)) f
   group by f.id;
 $$;
 
@@ -1688,63 +1707,68 @@ create function forget_quotations(p_tenant uuid, p_conversations uuid[]) returns
            'pending', 0, now(), channel, address from told;
 $$;
 
--- Forget a person: every row about them, except what was used and what it cost, which names nobody. Turns under way in
--- their conversations cannot commit any more; what is not sent will not be. Answers for how many seconds a reply may
--- still be on its way, under a claim that was given before.
-create function erase_contact(p_tenant uuid, p_channel text, p_name text) returns double precision language plpgsql as $$
+-- Of a person, p_limit conversations at most (null: all that there are): those that are theirs alone whole; of shared ones
+-- what they said, the answers to it and what was remembered of it. Turns under way there cannot commit any more; what is
+-- not sent will not be. Answers how many they were, and for how many seconds a reply may still be on its way, under a
+-- claim that was given before.
+create function forget_conversations(p_tenant uuid, p_channel text, p_name text, p_limit int)
+  returns table (forgotten int, seconds double precision) language plpgsql as $$
 declare
   v_names text[];
   v_contacts uuid[];
   v_alone uuid[];
   v_shared uuid[];
+  v_all uuid[];
   v_turns uuid[];
-  v_seconds double precision;
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
-  -- First of all locks, as in hear: what is heard from now on knows of the tombstone.
-  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
-  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
   v_names := names_of_contact(p_tenant, p_channel, p_name);
-  insert into audit_events (tenant_id, action, subject) values (p_tenant, 'contact.erased', 'channel:' || p_channel);
-  delete from tombstones where tenant_id = p_tenant and erased_at < now() - interval '8 days';
-  insert into tombstones as s (tenant_id, digest)
-    select p_tenant, tombstone_of(p_tenant, p_channel, n) from unnest(v_names) n
-    on conflict (tenant_id, digest) do update set erased_at = now();
-  select array_agg(c.conversation) filter (where c.alone), array_agg(c.conversation) filter (where not c.alone)
-    into v_alone, v_shared from conversations_of_contact(p_tenant, p_channel, v_names) c;
-  select array_agg(k.id) into v_contacts from contacts k
-    where k.tenant_id = p_tenant and k.channel = p_channel and k.external_id = any (v_names);
-  select array_agg(distinct m.turn_id) into v_turns from messages m
-    where m.tenant_id = p_tenant and m.conversation_id = any (v_shared) and m.contact_id = any (v_contacts);
+  select coalesce(array_agg(c.conversation) filter (where c.alone), '{}'),
+         coalesce(array_agg(c.conversation) filter (where not c.alone), '{}') into v_alone, v_shared
+    from (select * from conversations_of_contact(p_tenant, p_channel, v_names) limit p_limit) c;
+  v_all := v_alone || v_shared;
+  forgotten := cardinality(v_all);
+  seconds := 0;
+  if forgotten = 0 then
+    return next;
+    return;
+  end if;
   -- In the order of commit_turn. Also of what was never answered: a first turn under way meets this version.
   insert into conversations as c (tenant_id, id, shard, channel, address, version)
     select distinct p_tenant, i.conversation_id, i.shard, p_channel, i.body -> 'address', 1 from inbox i
-    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_alone || v_shared)
+    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_all)
       and not exists (select from conversations c where c.tenant_id = p_tenant and c.id = i.conversation_id)
     on conflict do nothing;
   update conversations c set version = c.version + 1, counters = case when c.id = any (v_alone) then '{}' else c.counters end,
       address = case when c.id = any (v_alone) then jsonb_build_object('team', c.address ->> 'team', 'channel', '')
                      else c.address || '{"recipient": ""}' end
-    where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
-  select max(extract(epoch from o.claimed_until - clock_timestamp())) into v_seconds from outbox o
-    where o.tenant_id = p_tenant and o.state in ('streaming', 'pending')
-      and (o.conversation_id = any (v_alone) or o.turn_id = any (v_turns)
-        or o.conversation_id = any (v_shared) and o.part between 1000 and 1499);
-  delete from outbox where tenant_id = p_tenant and (conversation_id = any (v_alone) or turn_id = any (v_turns));
+    where c.tenant_id = p_tenant and c.id = any (v_all);
+  v_contacts := array(select k.id from contacts k
+    where k.tenant_id = p_tenant and k.channel = p_channel and k.external_id = any (v_names));
+  v_turns := array(select distinct m.turn_id from messages m
+    where m.tenant_id = p_tenant and m.conversation_id = any (v_shared) and m.contact_id = any (v_contacts));
+  select greatest(0, max(extract(epoch from o.claimed_until - clock_timestamp()))) into seconds from outbox o
+    where o.tenant_id = p_tenant and o.state in ('streaming', 'pending') and o.conversation_id = any (v_all)
+      and (o.conversation_id = any (v_alone) or o.turn_id = any (v_turns) or o.part between 1000 and 1499);
+  delete from outbox where tenant_id = p_tenant and conversation_id = any (v_all)
+    and (conversation_id = any (v_alone) or turn_id = any (v_turns));
   perform forget_quotations(p_tenant, v_shared);
-  delete from memories where tenant_id = p_tenant
-    and (contact_id = any (v_contacts) or conversation_id = any (v_alone) or turn_id = any (v_turns));
-  -- Hosts find these within a second, and read the conversation anew: what they knew of it is gone. Then they delete its
-  -- files once more: one may have been noted meanwhile, and be kept by a turn that only the host can end.
-  with unanswered as (
-    delete from inbox where tenant_id = p_tenant and channel = p_channel and (conversation_id = any (v_alone)
-      or conversation_id = any (v_shared)
-        and (body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names))
-    returning conversation_id, body -> 'files' as files),
-  answered as (
-    delete from messages where tenant_id = p_tenant and (conversation_id = any (v_alone)
-      or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee')
+  delete from memories where tenant_id = p_tenant and conversation_id = any (v_all)
+    and (conversation_id = any (v_alone) or contact_id = any (v_contacts) or turn_id = any (v_turns));
+  delete from feedback where tenant_id = p_tenant and conversation_id = any (v_alone);
+  delete from web_messages where tenant_id = p_tenant and conversation_id = any (v_alone);
+  delete from amended_early where tenant_id = p_tenant and conversation_id = any (v_all);
+  -- Late, for whoever delivers such an event again waits for the end of this. Hosts find the new rows within a second, and
+  -- read the conversation anew: what they knew of it is gone. Then they delete its files once more: one may have been
+  -- noted meanwhile, and be kept by a turn that only the host can end.
+  with answered as (
+    delete from messages where tenant_id = p_tenant and conversation_id = any (v_all)
+      and (conversation_id = any (v_alone) or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee')
     returning conversation_id, files),
+  unanswered as (
+    delete from inbox where tenant_id = p_tenant and channel = p_channel and conversation_id = any (v_all)
+      and (conversation_id = any (v_alone) or body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names)
+    returning conversation_id, body -> 'files' as files),
   kept as (
     select g.conversation_id, jsonb_agg(distinct f) as files
     from (select * from unanswered union all select * from answered) g, jsonb_array_elements(g.files) f
@@ -1754,52 +1778,103 @@ begin
            '{"kind": "delete", "target": "", "contact": "", "text": "", "source_id": "", "address": {"team": "", "channel": ""}}'
              || jsonb_strip_nulls(jsonb_build_object('files', k.files))
     from conversations c join shards s on s.shard = c.shard left join kept k on k.conversation_id = c.id
-    where c.tenant_id = p_tenant and c.id = any (v_alone || v_shared);
-  delete from feedback where tenant_id = p_tenant and (contact_id = any (v_contacts) or conversation_id = any (v_alone));
-  delete from web_messages where tenant_id = p_tenant and conversation_id = any (v_alone);
-  delete from amended_early where tenant_id = p_tenant and conversation_id = any (v_alone || v_shared);
-  delete from contacts where tenant_id = p_tenant and id = any (v_contacts);
-  delete from contact_aliases where tenant_id = p_tenant and channel = p_channel and contact = v_names[1];
-  return greatest(0, coalesce(v_seconds, 0));
+    where c.tenant_id = p_tenant and c.id = any (v_all);
+  return next;
 end $$;
 
--- Forget a tenant: everything below it. Answers as erase_contact does; null where there is no such tenant.
-create function erase_tenant(p_tenant uuid) returns double precision language plpgsql as $$
+-- Forget a person: every row about them, except what was used and what it cost, which names nobody. Whoever heard from
+-- them until now is waited for, and webhooks wait meanwhile: what there is to forget was forgotten before, by
+-- forget_conversations, and here only what came since. Answers for how many seconds a reply may still be on its way.
+create function erase_contact(p_tenant uuid, p_channel text, p_name text) returns double precision language plpgsql as $$
+declare
+  v_names text[];
+  v_contacts uuid[];
+  v_seconds double precision;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  -- First of all locks, as in hear: what is heard from now on knows of the tombstone.
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
+  v_names := names_of_contact(p_tenant, p_channel, p_name);
+  delete from tombstones where tenant_id = p_tenant and erased_at < now() - interval '8 days';
+  insert into tombstones as s (tenant_id, digest)
+    select p_tenant, tombstone_of(p_tenant, p_channel, n) from unnest(v_names) n
+    on conflict (tenant_id, digest) do update set erased_at = now();
+  select f.seconds into v_seconds from forget_conversations(p_tenant, p_channel, p_name, null) f;
+  select array_agg(k.id) into v_contacts from contacts k
+    where k.tenant_id = p_tenant and k.channel = p_channel and k.external_id = any (v_names);
+  delete from memories where tenant_id = p_tenant and contact_id = any (v_contacts);
+  delete from messages where tenant_id = p_tenant and contact_id = any (v_contacts);
+  delete from feedback where tenant_id = p_tenant and contact_id = any (v_contacts);
+  delete from contacts where tenant_id = p_tenant and id = any (v_contacts);
+  delete from contact_aliases where tenant_id = p_tenant and channel = p_channel and contact = v_names[1];
+  return v_seconds;
+end $$;
+
+-- The end of a tenant begins: nothing is heard, answered or sent for it any more, and its rows may go one by one. Answers
+-- as erase_contact does; null where there is no such tenant.
+create function close_tenant(p_tenant uuid) returns double precision language plpgsql as $$
 declare v_seconds double precision;
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
-  select coalesce(max(extract(epoch from claimed_until - clock_timestamp())), 0) into v_seconds from outbox
+  if not exists (select from tenants where id = p_tenant) then
+    return null;
+  end if;
+  delete from tombstones where tenant_id = p_tenant;
+  insert into tombstones (tenant_id, digest) values (p_tenant, tombstone_of(p_tenant, '', ''));
+  delete from channels where tenant_id = p_tenant;
+  -- Turns under way cannot commit any more, nor show anything, as in forget_conversations.
+  insert into conversations as c (tenant_id, id, shard, channel, address)
+    select distinct p_tenant, i.conversation_id, i.shard, i.channel, coalesce(i.body -> 'address', '{}') from inbox i
+    where i.tenant_id = p_tenant and i.state = 'waiting' on conflict do nothing;
+  update conversations set version = version + 1 where tenant_id = p_tenant
+    and id in (select i.conversation_id from inbox i where i.tenant_id = p_tenant and i.state = 'waiting');
+  select greatest(0, max(extract(epoch from claimed_until - clock_timestamp()))) into v_seconds from outbox
     where tenant_id = p_tenant and state in ('streaming', 'pending');
   -- A file of a message that waits may be on its way into the store, for 20 seconds at most.
   if exists (select from inbox where tenant_id = p_tenant and state = 'waiting' and body ?| '{attachments,files}') then
     v_seconds := greatest(v_seconds, 25);
   end if;
-  delete from tombstones where tenant_id = p_tenant;
-  -- Large tables first: a key's own deletion looks through them once for every conversation.
-  delete from outbox where tenant_id = p_tenant;
-  delete from memories where tenant_id = p_tenant;
-  delete from messages where tenant_id = p_tenant;
-  delete from tenants where id = p_tenant;
-  if not found then
-    return null;
-  end if;
-  insert into tombstones (tenant_id, digest) values (p_tenant, tombstone_of(p_tenant, '', ''));
-  return greatest(0, v_seconds);
+  delete from outbox where tenant_id = p_tenant and state in ('streaming', 'pending');
+  delete from inbox where tenant_id = p_tenant and state = 'waiting';
+  return v_seconds;
+end $$;
+
+-- Some rows of a tenant that is closed; answers how many, 0 when there are no more. What hangs on conversations goes before
+-- them, for a key's own deletion goes one by one. One without a turn stays until the tenant goes: a first turn under way
+-- would find no version that is newer.
+create function thin_tenant(p_tenant uuid, p_limit int) returns int language plpgsql as $$
+declare
+  v_table text;
+  v_count int;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  foreach v_table in array array['outbox', 'memories', 'messages', 'feedback', 'web_messages', 'inbox', 'conversations',
+                                 'contacts', 'contact_aliases'] loop
+    execute format('delete from %1$I where ctid = any (array(select ctid from %1$I where tenant_id = $1 %2$s limit $2))',
+                   v_table, case v_table when 'conversations' then 'and last_turn_at is not null' end)
+      using p_tenant, p_limit;
+    get diagnostics v_count = row_count;
+    if v_count > 0 then
+      return v_count;
+    end if;
+  end loop;
+  return 0;
 end $$;
 
 -- A tenant's id is made of its name: another one of the name would read the audit of the one that was erased.
 create function refuse_forgotten_name() returns trigger language plpgsql as $$
 begin
   if exists (select from tombstones where tenant_id = new.id and digest = tombstone_of(new.id, '', ''))
-      or exists (select from audit_events where tenant_id = new.id and action = 'tenant.deleted') then
+      or tg_op = 'INSERT' and exists (select from audit_events where tenant_id = new.id and action = 'tenant.deleted') then
     raise exception 'A tenant called % was erased here, and its audit stays under that name; take another name.', new.name
       using errcode = 'KF003';
   end if;
   return null;
 end $$;
--- After, and so past the wait for an erasure under way.
-create trigger refuse_forgotten_name after insert on tenants for each row execute function refuse_forgotten_name();
+-- After, and so past the wait for an erasure under way. What is applied to a tenant that is closed would be lost, too.
+create trigger refuse_forgotten_name after insert or update on tenants for each row execute function refuse_forgotten_name();
 
 -- The tables in which a tenant has rows.
 create function tables_of_tenants() returns setof text language sql stable as $$
@@ -2014,6 +2089,7 @@ declare v_tenant uuid;
 begin
   for v_tenant in select distinct t from unnest(p_tenants) t order by t loop
     perform set_config('app.current_tenant', v_tenant::text, true);
+    continue when is_erased(v_tenant, '', '{}', now()) or not exists (select from tenants where id = v_tenant);
     insert into message_charges as c (tenant_id, id, turn_id, category, country, delivered, billable, created_at)
       select v_tenant, e.id, (array_agg(o.turn_id) filter (where o.turn_id is not null))[1], max(e.category),
              max(e.country), bool_or(e.delivered), bool_and(e.billable), coalesce(min(o.created_at), min(e.at))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,9 @@ from konstruct.database.pool import SYSTEM, Database
 
 # Of a tenant with a long history; nothing waits for it.
 WHOLE_SECONDS = 600.0
+# In one transaction; what meets rows that are being erased waits for no longer than that.
+CONVERSATIONS_AT_ONCE = 500
+ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,23 @@ async def files_of(database: Database, person: Person) -> list[str]:
     return [row["digest"] for row in rows]
 
 
+async def is_known(database: Database, person: Person) -> bool:
+    """Whether anything is stored about them."""
+    return bool(await database.run("is_known", seconds=WHOLE_SECONDS, **_named(person)))
+
+
 async def erase_person(database: Database, person: Person, actor: str = SYSTEM, request: str = "") -> float:
     """Every row about them; answers for how many seconds a reply may still be on its way."""
-    async with database.tenant(person.tenant, seconds=WHOLE_SECONDS, actor=actor, request=request) as connection:
-        return float(await connection.run("erase_contact", **_named(person)))
+    within = partial(database.tenant, person.tenant, seconds=WHOLE_SECONDS, actor=actor, request=request)
+    async with within() as connection:
+        await connection.run("note_erasure", channel=person.channel)
+    left, forgotten = 0.0, CONVERSATIONS_AT_ONCE
+    while forgotten == CONVERSATIONS_AT_ONCE:
+        async with within() as connection:
+            step = await connection.run("forget_conversations", limit=CONVERSATIONS_AT_ONCE, **_named(person))
+        left, forgotten = max(left, step["seconds"]), step["forgotten"]
+    async with within() as connection:
+        return max(left, float(await connection.run("erase_contact", **_named(person))))
 
 
 async def forget_unsent(database: Database, tenant: UUID) -> None:
@@ -46,11 +63,20 @@ async def erase_tenant(
 
     Raises BillUnsettled, and erases nothing, unless what Stripe would charge or miss is given up.
     """
-    async with database.tenant(tenant, seconds=WHOLE_SECONDS, actor=actor, request=request) as connection:
+    within = partial(database.tenant, tenant, seconds=WHOLE_SECONDS, actor=actor, request=request)
+    async with within() as connection:
         if not abandon_billing:
             await check_settled(connection, datetime.now(UTC))
-        seconds: float | None = await connection.run("erase_tenant", tenant=tenant)
-        return seconds
+        seconds: float | None = await connection.run("close_tenant", tenant=tenant)
+    if seconds is None:
+        return None
+    thinned = ROWS_AT_ONCE
+    while thinned:
+        async with within() as connection:
+            thinned = await connection.run("thin_tenant", tenant=tenant, limit=ROWS_AT_ONCE)
+    async with within() as connection:
+        await connection.run("drop_tenant")
+    return seconds
 
 
 async def drop_tombstones(database: Database, tenant: UUID) -> None:

@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from konstruct.database.pool import Database
 from konstruct.messages import Address, Attachment, Heard, Inbound, Reply, Spoken
 from konstruct.window import WINDOW_ENTRIES
 
 HEAR_SECONDS = 2.0
 ATTEMPTS_LIMIT = 3
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Outcome:
 
 
 async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None]:
-    """C1 for many messages in one commit; None for a message that was there already."""
+    """C1 for many messages in one commit; None for a message that was there already, or whose tenant is gone."""
     rows = await database.run(
         "hear",
         seconds=HEAR_SECONDS,
@@ -61,6 +65,9 @@ async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None
     heard: list[Heard | None] = [None] * len(messages)
     for row in rows:
         m = messages[row["place"]]
+        if row["id"] is None:
+            log.warning("unknown tenant", channel=m.channel, tenant=m.tenant)
+            continue
         heard[row["place"]] = Heard(
             row["id"], m.tenant, m.conversation, m.shard, row["epoch"], 0,
             m.channel, m.address, m.contact, m.text, m.source_id, m.kind, m.target, m.attachments,

@@ -2,6 +2,18 @@
 -- Digests of kept files that came from this person and from nobody else.
 select files_of_contact as digest from files_of_contact(:tenant, :channel, :contact_name);
 
+-- name: is_known$
+-- Whether anything is stored about a person.
+select exists (select from rows_of_contact(:tenant, :channel, :contact_name));
+
+-- name: note_erasure!
+-- A person is about to be forgotten. Needs a tenant connection.
+insert into audit_events (tenant_id, action, subject) values (current_tenant(), 'contact.erased', 'channel:' || :channel);
+
+-- name: forget_conversations^
+-- Some of a person's conversations, without keeping webhooks waiting; answers how many, and what erase_contact answers.
+select forgotten, seconds from forget_conversations(:tenant, :channel, :contact_name, :limit);
+
 -- name: erase_contact$
 -- Forget a person; answers for how many seconds a reply may still be on its way.
 select erase_contact(:tenant, :channel, :contact_name);
@@ -12,9 +24,17 @@ delete from web_messages w where w.tenant_id = current_tenant() and w.role = 'em
   and w.created_at > now() - interval '5 minutes'
   and not exists (select from outbox o where o.tenant_id = current_tenant() and o.id = w.id);
 
--- name: erase_tenant$
--- Forget a tenant; answers as erase_contact does, null where there is none.
-select erase_tenant(:tenant);
+-- name: close_tenant$
+-- Nothing is heard, answered or sent for a tenant any more; answers as erase_contact does, null where there is none.
+select close_tenant(:tenant);
+
+-- name: thin_tenant$
+-- Some rows of a tenant that is closed; answers how many.
+select thin_tenant(:tenant, :limit);
+
+-- name: drop_tenant!
+-- The tenant itself, with what is left of it. Needs a tenant connection.
+delete from tenants where id = current_tenant();
 
 -- name: rows_of_contact
 -- Everything about one person, by table.

@@ -1,5 +1,5 @@
 -- name: hear
--- C1: make messages durable; answers place, id and epoch of those that were new.
+-- C1: make messages durable; answers place, id and epoch of those that were new, and places of a tenant that is gone.
 select place, id, epoch from hear(:tenants, :channels, :events, :conversations, :shards, :only_known, :bodies);
 
 -- name: activate^

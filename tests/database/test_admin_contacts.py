@@ -133,7 +133,8 @@ WHY = "A tenant called acme was erased here, and its audit stays under that name
 
 async def test_a_tenant_that_is_applied_while_it_is_erased_does_not_come_back(k: AdminRig) -> None:
     erasing = await psycopg.AsyncConnection.connect(k.rig.settings.database_url or "")
-    await erasing.execute("select erase_tenant(%s)", [ACME])
+    await erasing.execute("select close_tenant(%s)", [ACME])
+    await erasing.execute("delete from tenants where id = %s", [ACME])
     applied = asyncio.create_task(apply(k.rig, "acme", APP, 1))
     await asyncio.sleep(0.5)
     assert not applied.done()

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from deployments.doors.statuses import charge_of
 from konstruct.channels.whatsapp import Person, Status
-from konstruct.database import charges
+from konstruct.database import charges, erasure
 from konstruct.database.pool import Database
 from konstruct.errors import PricesInvalid
 from konstruct.message_prices import Price, PriceList
@@ -58,6 +58,15 @@ async def tell(database: Database, *statuses: Status, tenant: UUID = ACME) -> No
 def rows(url: str, statement: str = CHARGES) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as owner:
         return owner.execute(statement.encode()).fetchall()
+
+
+async def test_what_a_tenant_that_is_gone_is_charged_is_left_out_of_its_batch_alone(
+    database: Database, database_url: str
+) -> None:
+    told = [charge for tenant in (ACME, GLOBEX) if (charge := charge_of(tenant, DELIVERED, NOVEMBER))]
+    await erasure.erase_tenant(database, ACME, abandon_billing=True)
+    await charges.record(database, told, seconds=5)
+    assert rows(database_url, "select tenant_id from message_charges") == [(GLOBEX,)]
 
 
 async def test_any_order_with_doubles_makes_the_same_one_charge(database: Database, database_url: str) -> None:

@@ -39,27 +39,32 @@ async def export_tenant(access: OwnerAsking) -> Response:
 @router.get("/contacts/{channel}/{contact}/export", response_class=Response, responses=ZIPPED)
 async def export_contact(channel: Channel, contact: Contact, access: OwnerAsking) -> Response:
     """Everything about one person."""
-    person = await _known(access, channel, contact)
-    return await _taken(
-        access, "contact", lambda database, store, file: takeout.take_person(database, store, person, file)
-    )
+    person = Person(access.tenant, channel, contact)
+
+    async def take(database: Database, store: MediaStore, file: BinaryIO) -> None:
+        await _check_known(database, person)
+        await takeout.take_person(database, store, person, file)
+
+    return await _taken(access, "contact", take)
 
 
 @router.delete("/contacts/{channel}/{contact}", status_code=204)
 async def erase_contact(channel: Channel, contact: Contact, access: OwnerAsking) -> Response:
     """Forget a person. Answers when nothing can be on its way to them any more: after six seconds at the latest."""
-    person = await _known(access, channel, contact)
-    database, store = access.parts.database, open_store(access.parts.settings)
+    settings, person = access.parts.settings, Person(access.tenant, channel, contact)
     actor, request = access.principal.actor, access.request_id
-    await forgetting.forget_person(database, store, person, actor=actor, request=request)
+
+    async def work(database: Database) -> None:
+        await _check_known(database, person)
+        await forgetting.forget_person(database, open_store(settings), person, actor=actor, request=request)
+
+    await apart(settings, work)
     return Response(status_code=204)
 
 
-async def _known(access: Access, channel: str, contact: str) -> Person:
-    person = Person(access.tenant, channel, contact)
-    if not await erasure.rows_of_person(access.parts.database, person):
+async def _check_known(database: Database, person: Person) -> None:
+    if not await erasure.is_known(database, person):
         raise NotHere
-    return person
 
 
 async def _taken(access: Access, name: str, take: Take) -> Response:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.access import Access, Anybody, Applying, Everything, Viewing, of_any_tenant
+from deployments.admin.apart import apart
 from deployments.admin.channels import ChannelConnection, channels
 from deployments.admin.employees import Employee, employees
 from deployments.admin.installation import installation_only
@@ -19,7 +20,7 @@ from deployments.admin.reserved import check_reserved
 from konstruct.budget import check_priced
 from konstruct.database import configuration
 from konstruct.database.installation import tenant_names
-from konstruct.database.pool import TenantConnection
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.database.tenants import apply_within, taken, tenant_of
 from konstruct.errors import AlreadyTaken, TenantFileInvalid
 from konstruct.forgetting import forget_tenant
@@ -115,9 +116,14 @@ async def erase_tenant(access: Annotated[Access, Depends(of_any_tenant)], *, aba
     both, Stripe goes on charging.
     """
     installation_only(access.principal)
-    database, store = access.parts.database, open_store(access.parts.settings)
+    settings, tenant = access.parts.settings, access.tenant
     actor, request = access.principal.actor, access.request_id
-    await forget_tenant(database, store, access.tenant, actor=actor, request=request, abandon_billing=abandon_billing)
+
+    async def work(database: Database) -> None:
+        store = open_store(settings)
+        await forget_tenant(database, store, tenant, actor=actor, request=request, abandon_billing=abandon_billing)
+
+    await apart(settings, work)
     return Response(status_code=204)
 
 

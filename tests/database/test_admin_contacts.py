@@ -16,6 +16,7 @@ from konstruct.errors import NameForgotten
 from konstruct.media.store import open_store
 from tests.admin_rig import ADMIN_TOKEN, AdminRig
 from tests.database.forgotten import ACME, GLOBEX, SECRET, confided, dump, until_quiet
+from tests.database.test_slack_inbound import until
 from tests.rig import APP, apply
 
 ALICE = "/tenants/acme/contacts/slack/U0ALICE"
@@ -143,3 +144,14 @@ async def test_a_tenant_that_is_applied_while_it_is_erased_does_not_come_back(k:
     with pytest.raises(NameForgotten):
         await applied
     assert k.sql("select name from tenants") == [("globex",)]
+
+
+async def test_erasures_take_no_connection_of_the_ingress(k: AdminRig) -> None:
+    async with await psycopg.AsyncConnection.connect(k.rig.settings.database_url or "") as other:
+        await other.execute("select from messages for update")
+        erasing = [asyncio.create_task(k.ask(path, "DELETE")) for path in [ALICE] * 5 + ["/tenants/acme"] * 5]
+        await until(lambda: len(k.sql("select 1 from pg_stat_activity where wait_event_type = 'Lock'")) >= 4)
+        async with asyncio.timeout(3):
+            assert (await k.ask("/tenants/globex")).status == 200
+    assert {answer.status for answer in await asyncio.gather(*erasing)} <= {204, 404, 409, 503}
+    assert (await k.ask("/tenants/acme")).status == 404

@@ -1,8 +1,9 @@
 """What Stripe's events say of a subscription: a pure function of their set, whatever their order and number."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 SERVED = frozenset({"trialing", "active"})
@@ -91,6 +92,17 @@ def standing(sightings: Iterable[Sighting], grace: timedelta) -> Standing:
     last = ordered[-1]
     overdue = _since(ordered, OVERDUE) if last.snapshot.status in OVERDUE else None
     return Standing(last.snapshot, last.at, overdue, _suspends_at(ordered, overdue, grace))
+
+
+def former_plans(
+    sightings: Iterable[Sighting], plan_of: Callable[[Snapshot], str | None]
+) -> list[tuple[str | None, int]]:
+    """The plans that it was to before, in order, each with when it was left; the first was its plan from the start."""
+    ordered = sorted(sightings, key=lambda one: one.order)
+    # When Stripe was asked is chance: what it answered counts as the last word only.
+    shown = [one for one in ordered if one.rank != FETCHED] or ordered
+    seen = [(plan_of(one.snapshot), one.at) for one in (*shown, ordered[-1])]
+    return [(before, at) for (before, _), (after, at) in pairwise(seen) if before != after]
 
 
 def in_doubt(sightings: Sequence[Sighting], new: Sighting) -> bool:

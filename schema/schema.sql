@@ -423,6 +423,8 @@ create table subscriptions (
   overdue_at timestamptz,                         -- since when, while it is
   suspends_at timestamptz,                        -- as far as this subscription goes
   observed_at timestamptz not null,               -- by Stripe's clock: the event that this is known from
+  former_plans text[] not null default '{}',      -- before `plan`, in order; null within: prices of no plan
+  left_at timestamptz[] not null default '{}',    -- when it moved on from each of them
   primary key (tenant_id, id)
 );
 
@@ -648,7 +650,7 @@ grant select (tenant_id, created_at) on usage to konstruct_lookup;
 grant select (tenant_id, priced_at) on message_charges to konstruct_lookup;
 grant select (tenant_id, state, due_at) on meter_events to konstruct_lookup;
 grant select (tenant_id, at) on reconciliations to konstruct_lookup;
-grant select (tenant_id, plan) on subscriptions to konstruct_lookup;
+grant select (tenant_id, plan, former_plans) on subscriptions to konstruct_lookup;
 create policy tenants_lookup on tenants for select to konstruct_lookup using (true);
 create policy usage_lookup on usage for select to konstruct_lookup using (true);
 create policy message_charges_lookup on message_charges for select to konstruct_lookup using (true);
@@ -809,7 +811,7 @@ create function tenants_to_bill(p_since timestamptz, p_now timestamptz, p_nightl
   select t.tenant_id, t.unreconciled from (
     select s.tenant_id, not exists (select from reconciliations r where r.tenant_id = s.tenant_id and r.at >= p_nightly)
              as unreconciled
-    from (select distinct tenant_id from subscriptions where plan is not null) s) t
+    from (select distinct tenant_id from subscriptions where plan is not null or cardinality(former_plans) > 0) s) t
   where t.unreconciled
     or exists (select from usage u where u.tenant_id = t.tenant_id and u.created_at >= p_since)
     or exists (select from message_charges c where c.tenant_id = t.tenant_id and c.priced_at >= p_since)
@@ -2133,7 +2135,17 @@ create function in_units(p_unit text, p_answered boolean, p_cost_micros bigint, 
   returns bigint language sql immutable parallel safe
   return case p_unit when 'micros' then p_cost_micros when 'tokens' then p_tokens else p_answered::int end;
 
--- What the ledger got since then and no meter was told yet becomes meter events; again and again, it changes nothing.
+-- When a tenant's subscriptions were to which plan; a subscription that moved from plan to plan was to each for a time.
+create function plan_times(p_tenant uuid)
+  returns table (customer text, status text, plan text, started_at timestamptz, ended_at timestamptz)
+  language sql stable as $$
+  select s.customer, s.status, t.plan, greatest(s.started_at, s.left_at[t.nth - 1]), least(s.left_at[t.nth], s.ended_at)
+  from subscriptions s, unnest(s.former_plans || s.plan) with ordinality as t (plan, nth)
+  where s.tenant_id = p_tenant and t.plan is not null;
+$$;
+
+-- What the ledger got since then and no meter was told yet becomes meter events; again and again, it changes nothing. Usage
+-- is of the plan that was in force when it happened, whatever plan the subscription is to now.
 create function derive_meter_events(p_tenant uuid, p_since timestamptz, p_now timestamptz)
   returns bigint language plpgsql as $$
 declare v_count bigint;
@@ -2143,7 +2155,7 @@ begin
     select distinct on (l.id) p_tenant, l.id, l.source, s.customer, p.event_name,
            in_units(p.unit, l.answered, l.cost_micros, l.prompt_tokens + l.completion_tokens), l.at, p_now
     from ledger_entries(p_tenant, p_since, 'infinity') l
-    join subscriptions s on s.tenant_id = p_tenant and l.at >= s.started_at and l.at < coalesce(s.ended_at, 'infinity')
+    join plan_times(p_tenant) s on l.at >= s.started_at and l.at < coalesce(s.ended_at, 'infinity')
       and s.status not in ('incomplete', 'incomplete_expired')
     join plans p on p.name = s.plan
     where in_units(p.unit, l.answered, l.cost_micros, l.prompt_tokens + l.completion_tokens) > 0
@@ -2254,7 +2266,7 @@ begin
 end $$;
 
 -- What meters were to be told of a time, by what became of it; `ledger` is what the ledger says today. A row for every
--- customer and meter of the tenant's subscriptions, also where nothing was used.
+-- customer and meter of the tenant's subscriptions, now or before, also where nothing was used.
 create function meter_sums(p_tenant uuid, p_from timestamptz, p_to timestamptz)
   returns table (customer text, event_name text, ledger bigint, sent bigint, unsent bigint, refused bigint)
   language plpgsql as $$
@@ -2273,8 +2285,7 @@ begin
       left join message_charges c on m.source = 'message' and c.tenant_id = p_tenant and c.id = m.id
       where m.tenant_id = p_tenant and coalesce(m.stamped_at, m.at) >= p_from and coalesce(m.stamped_at, m.at) < p_to
       union all
-      select s.customer, p.event_name, 0, 'sent', 0 from subscriptions s join plans p on p.name = s.plan
-      where s.tenant_id = p_tenant)
+      select s.customer, p.event_name, 0, 'sent', 0 from plan_times(p_tenant) s join plans p on p.name = s.plan)
     select t.customer, t.event_name, sum(t.today)::bigint, coalesce(sum(t.value) filter (where t.state = 'sent'), 0)::bigint,
            coalesce(sum(t.value) filter (where t.state in ('waiting', 'sending')), 0)::bigint,
            coalesce(sum(t.value) filter (where t.state in ('doubtful', 'refused')), 0)::bigint

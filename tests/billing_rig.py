@@ -48,11 +48,11 @@ class BillingRig:
     def notices(self) -> list[str]:
         return [text for (text,) in self.rows("select text from outbox where part = 1000 order by created_at, id")]
 
-    async def subscribe(self, tenant: UUID = ACME, **subscription: Any) -> str:
+    async def subscribe(self, tenant: UUID = ACME, price: str = "", **subscription: Any) -> str:
         """Through Checkout, as Konstruct would begin it; the subscription's id."""
         noted = {"konstruct_tenant": str(tenant)}
         session = await checkout(
-            self.client, await customer(self.client), await plan(self.client), metadata=noted, **subscription
+            self.client, await customer(self.client), price or await plan(self.client), metadata=noted, **subscription
         )
         done = self.stripe.admin.complete_checkout(session.id)
         await self.stripe.settle()

@@ -31,7 +31,7 @@ async def rows(
 
 
 async def subscriptions(database: Database, tenant: UUID) -> list[Mapping[str, Any]]:
-    """A tenant's subscriptions to plans, the latest first."""
+    """When a tenant's subscriptions were to which plan, the latest first."""
     async with database.tenant(tenant) as connection:
         return list(await connection.run("billed_subscriptions"))
 

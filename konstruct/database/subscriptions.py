@@ -9,7 +9,16 @@ from uuid import UUID
 from konstruct.database import operators
 from konstruct.database.pool import Database, TenantConnection
 from konstruct.messages import Address
-from konstruct.subscription import FETCHED, Sighting, Snapshot, Standing, is_live, moment, standing, suspension
+from konstruct.subscription import (
+    FETCHED,
+    Sighting,
+    Snapshot,
+    former_plans,
+    is_live,
+    moment,
+    standing,
+    suspension,
+)
 
 ACTOR = "stripe"
 Kept = Literal["kept", "seen", "moved"]
@@ -105,7 +114,7 @@ async def keep(database: Database, tenant: UUID, effect: Effect, terms: Terms, *
             return "seen"
         if effect.shown or effect.asked:
             sightings = await _sightings(connection, effect.subscription)
-            await _save(connection, standing(sightings, terms.grace), terms)
+            await _save(connection, sightings, terms)
         ends = suspension((row["status"], _unix(row["suspends_at"])) for row in await within(connection))
         await connection.run("settle_stripe_customer", suspends_at=moment(ends))
         for number, text in enumerate(effect.notices):
@@ -181,8 +190,9 @@ async def _keep_event(connection: TenantConnection, effect: Effect, version: int
     )
 
 
-async def _save(connection: TenantConnection, now: Standing, terms: Terms) -> None:
-    seen = now.snapshot
+async def _save(connection: TenantConnection, sightings: Sequence[Sighting], terms: Terms) -> None:
+    now = standing(sightings, terms.grace)
+    seen, left = now.snapshot, former_plans(sightings, terms.plan_of)
     await connection.run(
         "save_subscription",
         subscription=seen.id,
@@ -198,6 +208,8 @@ async def _save(connection: TenantConnection, now: Standing, terms: Terms) -> No
         overdue_at=moment(now.overdue_since),
         suspends_at=moment(now.suspends_at),
         observed_at=moment(now.observed_at),
+        former_plans=[plan for plan, _ in left],
+        left_at=[moment(at) for _, at in left],
     )
 
 

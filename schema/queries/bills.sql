@@ -9,9 +9,8 @@ select ledger, forgotten, changed, outside, earlier, later, unsent, refused, tol
 from bill_movements(:tenant, :unit, :event_name, :begin, :until);
 
 -- name: billed_subscriptions
--- A tenant's subscriptions to plans, the latest first. Needs a tenant connection.
-select customer, plan, status, started_at, ended_at, period_start_at
-from subscriptions where tenant_id = current_tenant() and plan is not null order by started_at desc;
+-- When a tenant's subscriptions were to which plan, the latest first. Needs a tenant connection.
+select customer, plan, started_at, ended_at from plan_times(current_tenant()) order by started_at desc, ended_at desc;
 
 -- name: reconciliations
 -- The last comparisons with Stripe, the latest month first. Needs a tenant connection.

@@ -40,13 +40,14 @@ where tenant_id = current_tenant() and subscription = :subscription and coalesce
 -- name: save_subscription!
 -- What a subscription is now. Needs a tenant connection.
 insert into subscriptions as s (tenant_id, id, customer, plan, status, started_at, ended_at, period_start_at,
-  period_end_at, trial_ends_at, cancels_at, overdue_at, suspends_at, observed_at)
+  period_end_at, trial_ends_at, cancels_at, overdue_at, suspends_at, observed_at, former_plans, left_at)
 values (current_tenant(), :subscription, :customer, :plan, :status, :started_at, :ended_at, :period_start_at,
-  :period_end_at, :trial_ends_at, :cancels_at, :overdue_at, :suspends_at, :observed_at)
+  :period_end_at, :trial_ends_at, :cancels_at, :overdue_at, :suspends_at, :observed_at, :former_plans, :left_at)
 on conflict (tenant_id, id) do update set customer = excluded.customer, plan = excluded.plan, status = excluded.status,
   started_at = excluded.started_at, ended_at = excluded.ended_at, period_start_at = excluded.period_start_at,
   period_end_at = excluded.period_end_at, trial_ends_at = excluded.trial_ends_at, cancels_at = excluded.cancels_at,
-  overdue_at = excluded.overdue_at, suspends_at = excluded.suspends_at, observed_at = excluded.observed_at;
+  overdue_at = excluded.overdue_at, suspends_at = excluded.suspends_at, observed_at = excluded.observed_at,
+  former_plans = excluded.former_plans, left_at = excluded.left_at;
 
 -- name: subscriptions
 -- All subscriptions of a tenant, newest first. Needs a tenant connection.

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
+import psycopg
 
 from actors.biller import Biller
 from actors.reckoning import Reckoning
@@ -14,7 +16,7 @@ from konstruct.metrics import Unmeasured
 from konstruct.plans import Plan
 from tests.admin_rig import ADMIN_TOKEN, AdminRig
 from tests.billing import ask
-from tests.billing_rig import BillingRig, billing_rig
+from tests.billing_rig import ACME, BillingRig, billing_rig
 from tests.metering import EVENT_NAME, meter, prices
 
 DAY = 86_400
@@ -112,6 +114,48 @@ async def test_an_outage_over_a_periods_end_is_on_the_next_invoice(database_url:
         await k.stripe.settle()
         await drained(k, biller(k))
         assert invoiced(k, plan) == tokens
+
+
+def used(k: BillingRig, tokens: int, *, answered: bool = True) -> None:
+    """A turn, now by Stripe's clock."""
+    with psycopg.connect(k.url) as owner:
+        owner.execute(
+            "insert into conversations (tenant_id, id, shard, channel, address) values (%s, %s, 1, 'slack', '{}')"
+            " on conflict do nothing",
+            [ACME, ACME],
+        )
+        owner.execute(
+            "insert into usage (tenant_id, turn_id, conversation_id, employee_id, model, calls, prompt_tokens,"
+            " completion_tokens, cost_micros, answered, created_at)"
+            " values (%s, %s, %s, %s, 'gpt', 1, %s, 0, 0, %s, to_timestamp(%s))",
+            [ACME, uuid4(), ACME, uuid4(), tokens, answered, k.stripe.clock.now()],
+        )
+
+
+async def test_usage_is_billed_by_the_plan_in_force_when_it_happened(database_url: str, tmp_path: Path) -> None:
+    """First each answer costs, and other turns nothing; then each token."""
+    async with billing_rig(database_url, tmp_path) as k:
+        answers = await meter(k.client, "answers")
+        fee, usage = await prices(k.client, answers, included=0, cents="5")
+        by_answer = (await offer(k)).model_copy(
+            update={"name": "pilot", "unit": "replies", "event_name": "answers", "fee_price": fee, "usage_price": usage}
+        )
+        await plans.keep(k.rig.database, [by_answer])
+        subscription = await k.subscribe(price=fee)
+        used(k, 1000, answered=False)
+        used(k, 500)
+        k.stripe.clock.advance(3600)
+        by_token = (await plans.offered(k.rig.database))["team"]
+        [item] = k.stripe.objects("subscription")[0]["items"]["data"]
+        moved: Any = {"items": [{"id": item["id"], "price": by_token.fee_price}, {"price": by_token.usage_price}]}
+        await ask(lambda: k.client.v1.subscriptions.update(subscription, moved))
+        await k.stripe.settle()
+        assert k.rows("select plan from subscriptions") == [("team",)]
+        k.stripe.clock.advance(60)
+        used(k, 7, answered=False)
+        await drained(k, biller(k))
+        told = k.rows("select event_name, value from meter_events order by at")
+        assert told == [("answers", 1), (EVENT_NAME, 7)]
 
 
 async def test_a_report_of_errors_comes_through_the_signed_webhook(database_url: str, tmp_path: Path) -> None:

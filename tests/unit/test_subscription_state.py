@@ -19,6 +19,7 @@ from konstruct.subscription import (
     Sighting,
     Snapshot,
     Standing,
+    former_plans,
     in_doubt,
     rank_of,
     standing,
@@ -111,6 +112,28 @@ def test_what_stripe_answered_last_counts_among_answers_of_the_same_second() -> 
     asked = [sighting("a", 5, "active", FETCHED, place=1), sighting("b", 5, "past_due", FETCHED, place=2)]
     assert standing([*asked[::-1], sighting("c", 5, "active")], GRACE).snapshot.status == "past_due"
     assert in_doubt(asked, sighting("d", 5, "active")), "it may have happened after the answer"
+
+
+def moved(event: str, at: int, price: str, rank: int = 1) -> Sighting:
+    return Sighting(event, at, rank, replace(SNAPSHOT, prices=(price,)))
+
+
+def plan_of(snapshot: Snapshot) -> str | None:
+    return {"price_1": "team", "price_2": "firm"}.get(snapshot.prices[0])
+
+
+def test_a_subscription_had_each_plan_until_an_event_showed_another() -> None:
+    seen = [moved("a", 0, "price_1"), moved("b", 5, "price_1"), moved("c", 9, "price_0"), moved("d", 12, "price_2")]
+    assert former_plans(seen[::-1], plan_of) == [("team", 9), (None, 12)]
+    assert former_plans(seen[:2], plan_of) == []
+
+
+def test_what_stripe_answered_dates_no_move_unless_it_is_the_last_word() -> None:
+    """Asked because of an old event, it shows what the subscription is now."""
+    asked = moved("a", 0, "price_2", FETCHED)
+    assert former_plans([moved("a", 0, "price_1"), asked, moved("b", 5, "price_1")], plan_of) == []
+    assert former_plans([moved("a", 0, "price_1"), asked], plan_of) == [("team", 0)]
+    assert former_plans([asked, moved("b", 7, "price_1", FETCHED)], plan_of) == [("firm", 7)]
 
 
 def test_overdue_is_served_through_its_grace_and_counts_from_the_first_failure() -> None:

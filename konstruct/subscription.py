@@ -113,7 +113,7 @@ def in_doubt(sightings: Sequence[Sighting], new: Sighting) -> bool:
 
 
 def suspension(standings: Iterable[tuple[str, int | None]]) -> int | None:
-    """When a tenant's service ends, of (status, suspends_at) of all its subscriptions; None while one serves it."""
+    """When a tenant's service ends, of its subscriptions' (status, suspends_at); None while one serves it."""
     counted = [ends for status, ends in standings if status not in PENDING]
     if not counted or None in counted:
         return None

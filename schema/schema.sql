@@ -412,7 +412,7 @@ create table subscriptions (
   tenant_id uuid not null references tenants (id) on delete cascade,
   id text not null,                               -- Stripe's
   customer text not null,
-  plan text,                                      -- null: its prices are those of no plan
+  plan text,                                      -- null: its prices are those of no plan, nothing follows from it
   status text not null,                           -- Stripe's word, known to us or not
   started_at timestamptz not null,
   ended_at timestamptz,

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 import stripe
 from stripe import StripeClient
 
+from konstruct.database import plans
+from konstruct.database.pool import Database
+from konstruct.plans import Plan
 from simulator import StripeSimulator
 
 T = TypeVar("T")
@@ -45,6 +48,20 @@ async def plan(client: StripeClient, cents: int = 4900, lookup_key: str = "team"
         )
     )
     return price.id
+
+
+async def sell(database: Database, simulator: StripeSimulator) -> None:
+    """Each price of the account is the fee of a plan; those that are one already stay as they are."""
+    offered = {plan.fee_price for plan in (await plans.offered(database)).values()}
+    new = [price["id"] for price in simulator.objects("price") if price["id"] not in offered]
+    await plans.keep(
+        database,
+        [
+            Plan(name=price.lower().replace("_", "-"), monthly_fee_micros=0, unit="replies", overage_micros=0,
+                 event_name="replies", fee_price=price)
+            for price in new
+        ],
+    )  # fmt: skip
 
 
 async def customer(client: StripeClient, **fields: Any) -> str:

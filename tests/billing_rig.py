@@ -16,7 +16,7 @@ from konstruct.database import tenants
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
 from simulator import StripeSimulator
-from tests.billing import checkout, customer, plan, sdk
+from tests.billing import checkout, customer, plan, sdk, sell
 from tests.rig import APP, TENANT, Rig, rig
 
 ACME = tenant_id("acme")
@@ -49,11 +49,12 @@ class BillingRig:
         return [text for (text,) in self.rows("select text from outbox where part = 1000 order by created_at, id")]
 
     async def subscribe(self, tenant: UUID = ACME, price: str = "", **subscription: Any) -> str:
-        """Through Checkout, as Konstruct would begin it; the subscription's id."""
+        """Through Checkout, as Konstruct would begin it; the subscription's id. Without a `price`, to a new plan."""
         noted = {"konstruct_tenant": str(tenant)}
-        session = await checkout(
-            self.client, await customer(self.client), price or await plan(self.client), metadata=noted, **subscription
-        )
+        if not price:
+            price = await plan(self.client)
+            await sell(self.rig.database, self.stripe)
+        session = await checkout(self.client, await customer(self.client), price, metadata=noted, **subscription)
         done = self.stripe.admin.complete_checkout(session.id)
         await self.stripe.settle()
         return str(done["subscription"])

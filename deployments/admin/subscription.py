@@ -19,7 +19,7 @@ class Subscription(BaseModel):
     """One subscription, as Stripe's events made it."""
 
     id: str
-    plan: str | None = Field(description="Null: its prices are those of no plan.")
+    plan: str | None = Field(description="Null: its prices are those of no plan, and nothing follows from it.")
     status: str = Field(description="Stripe's word; one that we do not know is served, and operators are told.")
     started_at: datetime
     ended_at: datetime | None

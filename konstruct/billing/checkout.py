@@ -33,7 +33,7 @@ class Cashier:
                 f"There is no plan {plan_name!r} with a price in Stripe; `konstruct bill plans -f plans.yaml` adds one."
             )
         for one in await subscriptions.of_tenant(self._database, tenant):
-            if is_live(one["status"], one["ended_at"]):
+            if one["plan"] and is_live(one["status"], one["ended_at"]):
                 raise _subscribed(name, one["id"], one["status"])
         customer = await self._customer(tenant, name)
         await self._check_unsubscribed(customer, name)

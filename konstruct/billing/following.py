@@ -27,7 +27,7 @@ from konstruct.database.subscriptions import Effect, Known, Terms
 from konstruct.database.tenants import tenant_of
 from konstruct.errors import StripeRefused, StripeUnavailable
 from konstruct.failpoints import Failpoint
-from konstruct.subscription import FETCHED, Sighting, Standing, in_doubt, is_live, rank_of, standing
+from konstruct.subscription import FETCHED, Sighting, Snapshot, Standing, in_doubt, is_live, rank_of, standing
 from konstruct.vault import Vault
 
 ATTEMPTS = 8
@@ -137,7 +137,11 @@ class Follower:
             log.error("unknown subscription status", subscription=subscription, status=now.snapshot.status)
             # Told once for each such status, not with every event.
             told = [] if any(one.snapshot.status == now.snapshot.status for one in found.sightings) else told
-        if now and found.beside and _begins(now, found) and terms.plan_of(now.snapshot):
+        if now and terms.plan_of(now.snapshot) is None:
+            # Nothing follows from it, so that nothing else is to be told of it.
+            before = any(_is_unsold(one.snapshot, terms) for one in found.sightings)
+            told = [] if before or not _is_unsold(now.snapshot, terms) else [dunning.unsold(now)]
+        elif now and found.beside and _begins(now, found):
             log.error("a tenant has several subscriptions", subscription=subscription, beside=found.beside)
             told = [*told, dunning.doubled([subscription, *found.beside])]
         return Effect(event.id, event.type, event.at, subscription, shown, asked, tuple(told))
@@ -173,6 +177,11 @@ class Follower:
 def _shown(event: StripeEvent) -> Sighting | None:
     snapshot = snapshot_of(event.about) if event.type.startswith(STATES) else None
     return Sighting(event.id, event.at, rank_of(event.type), snapshot) if snapshot else None
+
+
+def _is_unsold(seen: Snapshot, terms: Terms) -> bool:
+    """Whether Stripe invoices a subscription to what is no plan."""
+    return is_live(seen.status, seen.ended_at) and terms.plan_of(seen) is None
 
 
 def _begins(now: Standing, found: Known) -> bool:

@@ -115,7 +115,9 @@ async def keep(database: Database, tenant: UUID, effect: Effect, terms: Terms, *
         if effect.shown or effect.asked:
             sightings = await _sightings(connection, effect.subscription)
             await _save(connection, sightings, terms)
-        ends = suspension((row["status"], _unix(row["suspends_at"])) for row in await within(connection))
+        # One to what we do not sell neither ends service nor keeps it up.
+        ours = [row for row in await within(connection) if row["plan"]]
+        ends = suspension((row["status"], _unix(row["suspends_at"])) for row in ours)
         await connection.run("settle_stripe_customer", suspends_at=moment(ends))
         for number, text in enumerate(effect.notices):
             await operators.tell(connection, f"{effect.event}:{number}", text, terms.operators)

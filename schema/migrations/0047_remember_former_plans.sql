@@ -1,4 +1,5 @@
--- Usage is billed by the plan that was in force when it happened: a subscription remembers the plans that it left.
+-- Usage is billed by the plan that was in force when it happened: a subscription remembers the plans that it left. What is
+-- no plan's decides over nobody's service.
 
 alter table subscriptions
   add column former_plans text[] not null default '{}',
@@ -30,6 +31,10 @@ begin
       from followed f where f.nth > 1 and f.plan is distinct from f.before group by 1)
     update subscriptions s set former_plans = m.plans, left_at = m.ats from moves m
       where s.tenant_id = v_tenant and s.id = m.subscription;
+    update stripe_customers c set suspends_at = (
+        select case when bool_and(s.suspends_at is not null) then max(s.suspends_at) end from subscriptions s
+        where s.tenant_id = v_tenant and s.plan is not null and s.status not in ('incomplete', 'incomplete_expired'))
+      where c.tenant_id = v_tenant and exists (select from subscriptions s where s.tenant_id = v_tenant and s.plan is null);
   end loop;
   perform set_config('app.current_tenant', '', true);
 end $$;

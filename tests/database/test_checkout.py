@@ -126,6 +126,14 @@ async def test_who_has_subscribed_while_no_webhook_comes_gets_no_second_page(dat
         assert len(k.stripe.objects("checkout.session")) == 1
 
 
+async def test_a_subscription_to_no_plan_is_not_in_the_way_of_one_to_a_plan(database_url: str, tmp_path: Path) -> None:
+    async with shop(database_url, tmp_path) as (k, admin):
+        await k.subscribe(price=await plan(k.client, lookup_key="of-something-else"))
+        assert k.statuses() == ["active"]
+        opened = await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})
+        assert opened.status == 201
+
+
 async def test_a_page_that_is_completed_while_another_opens_wins(database_url: str, tmp_path: Path) -> None:
     async with shop(database_url, tmp_path) as (k, admin):
         await admin.ask(f"{PATH}/checkout", "POST", body={"plan": "team"})

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from simulator import Account
-from tests.billing import DAY
+from tests.billing import DAY, ask, plan, sell
 from tests.billing_rig import ACME, BillingRig, billing_rig
 from tests.stripe_history import live
 
@@ -88,6 +89,7 @@ async def test_a_history_in_any_order_and_number_ends_in_the_same_state(
 ) -> None:
     async with billing_rig(database_url, tmp_path, hold_events=True, retry_seconds=()) as k:
         await live(k.stripe, {"konstruct_tenant": str(ACME)})
+        await sell(k.rig.database, k.stripe)
         events = k.stripe.objects("event")
         chance = random.Random(seed)
         for event in events:
@@ -165,6 +167,33 @@ async def test_another_installations_tenant_of_the_same_name_is_a_stranger(datab
         sent = await k.stripe.admin.send_event(event)
         assert (sent.status, "foreign" in sent.answer) == (200, True)
         assert k.state() == before
+
+
+async def test_a_subscription_to_no_plan_decides_nothing_and_is_told_once(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        foreign = await k.subscribe(price=await plan(k.client, lookup_key="of-something-else"))
+        k.stripe.clock.advance(2)
+        k.stripe.admin.set_status(foreign, "unpaid")
+        await k.stripe.settle()
+        assert k.rows("select plan, status from subscriptions") == [(None, "unpaid")]
+        assert k.rows("select suspends_at from stripe_customers") == [(None,)]
+        k.stripe.clock.advance(2)
+        k.stripe.admin.cancel(foreign)
+        await k.stripe.settle()
+        assert k.rows("select suspends_at from stripe_customers") == [(None,)]
+        assert [foreign in text for text in k.notices()] == [True]
+
+
+async def test_a_subscription_to_no_plan_does_not_keep_up_service_that_ended(database_url: str, tmp_path: Path) -> None:
+    async with billing_rig(database_url, tmp_path) as k:
+        own = await k.subscribe()
+        asked: Any = {"customer": k.stripe.objects("customer")[0]["id"],
+                      "items": [{"price": await plan(k.client, lookup_key="of-something-else")}]}  # fmt: skip
+        await ask(lambda: k.client.v1.subscriptions.create(asked))
+        k.stripe.admin.cancel(own)
+        await k.stripe.settle()
+        assert k.statuses() == ["canceled", "active"]
+        assert k.rows("select suspends_at is not null from stripe_customers") == [(True,)]
 
 
 async def test_a_status_of_tomorrow_is_served_and_told_once(database_url: str, tmp_path: Path) -> None:

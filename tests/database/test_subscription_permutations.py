@@ -22,6 +22,7 @@ from konstruct.failpoints import disarmed
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
 from simulator import StripeSimulator
+from tests.billing import sell
 from tests.stripe_history import live
 
 PERMUTATIONS = 1000
@@ -76,6 +77,7 @@ async def account(database_url: str) -> AsyncIterator[tuple[Orders, list[Event]]
         await live(stripe, {"konstruct_tenant": str(tenant_id("acme"))})
         database = Database(database_url, AT_ONCE)
         await database.start()
+        await sell(database, stripe)
         vault = Vault((Fernet.generate_key().decode(),))
         # Five changes within one second, of which only Stripe knows the last.
         [last] = [one["id"] for one in stripe.objects("subscription") if one["status"] != "canceled"]

@@ -1,6 +1,6 @@
 """Where our ledger and Stripe's sums meet: doubts settled, reports of errors applied, months compared."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,12 @@ import structlog
 
 from konstruct.billing.doubt import counted
 from konstruct.billing.meters import Meters
-from konstruct.database import meter_events, plans
+from konstruct.database import bills, meter_events, plans
 from konstruct.database.meter_events import Sums
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError, StripeRefused, StripeUnavailable
 from konstruct.metrics import Metrics
+from konstruct.plans import Plan
 
 # Stripe adds up behind its answers.
 SETTLED = timedelta(minutes=15)
@@ -54,13 +55,14 @@ class Reckoning:
 
     async def reconcile(self, tenant: UUID, now: datetime) -> list[tuple[date, Sums, int, int]]:
         """Compare this month's and the last month's sums; answers and keeps (month, sums, Stripe's sum, micro-USD)."""
-        offered = {plan.event_name: plan for plan in (await plans.offered(self._database)).values()}
+        offered = await plans.offered(self._database)
+        had = await bills.subscriptions(self._database, tenant)
         compared, total = [], 0
         for month in (_month_before(_first(now)), _first(now)):
             end = min(_first(month + timedelta(days=31)), (now - SETTLED).replace(second=0, microsecond=0))
             for one in await meter_events.sums(self._database, tenant, month, end) if month < end else []:
                 stripe = await self._shown(one, month, end)
-                plan = offered[one.event_name]
+                plan = _priced_by(one, end, had, offered)
                 micros = (one.ledger - stripe) * plan.overage_micros // plan.overage_per
                 await meter_events.save_reconciliation(
                     self._database, tenant, month.date(), one, stripe=stripe, difference_micros=micros, now=now
@@ -112,6 +114,14 @@ class Reckoning:
             return
         states = {id_: "sent" if there else "waiting" for id_, there in zip(ids, chosen, strict=True)}
         await meter_events.settle(self._database, tenant, states, due=now, now=now)
+
+
+def _priced_by(one: Sums, end: datetime, had: Sequence[Mapping[str, Any]], offered: Mapping[str, Plan]) -> Plan:
+    """The last plan of that time that the customer was billed by on this meter; several plans may share it."""
+    metered = {name: plan for name, plan in offered.items() if plan.event_name == one.event_name}
+    own = (row["plan"] for row in had if row["customer"] == one.customer and row["started_at"] < end)
+    # None, where the subscription to it is known no more: the unit is that of all.
+    return metered[next((name for name in own if name in metered), next(iter(metered)))]
 
 
 def _first(at: datetime) -> datetime:

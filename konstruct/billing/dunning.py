@@ -41,8 +41,8 @@ def unsold(now: Standing) -> str:
     """Somebody made it beside Checkout, for something else."""
     return (
         f"Stripe has a subscription {now.snapshot.id} of this tenant whose prices are those of no plan. Nothing "
-        "follows from it: it neither ends service nor keeps it up, and no usage is told for it. If you sell it, add its plan "
-        "(`konstruct bill plans -f plans.yaml`): it counts with Stripe's next event about it."
+        "follows from it: it neither ends service nor keeps it up, and no usage is told for it. If you sell it, add "
+        "its plan (`konstruct bill plans -f plans.yaml`): it counts with Stripe's next event about it."
     )
 
 

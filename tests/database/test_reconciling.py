@@ -1,9 +1,11 @@
 """Each night the ledger and Stripe's sums are compared; a difference of one micro is found, kept and told."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest_asyncio
 
+from konstruct.database import plans
 from tests.biller_rig import ACME, GLOBEX, BillingRig, billing_rig
 from tests.billing import ask, sdk
 from tests.metering import EVENT_NAME
@@ -49,6 +51,32 @@ async def test_one_micro_more_at_stripe_is_found_and_told(k: BillingRig) -> None
     assert {(tenant, sums.ledger, stripe, micros) for tenant, _, sums, stripe, micros in k.told} == {
         (ACME, 1234, 1235, -2)
     }
+
+
+async def test_a_difference_is_priced_by_the_plan_that_the_tenant_had_of_those_that_share_a_meter(
+    k: BillingRig,
+) -> None:
+    await k.subscribe(ACME)
+    offered = (await plans.offered(k.database))["team"]
+    prices = {"almost-free": 1, "zero": 0}
+    others = [
+        offered.model_copy(update={"name": name, "overage_micros": micros, "fee_price": name, "usage_price": name})
+        for name, micros in prices.items()
+    ]
+    await plans.keep(k.database, others)
+    k.use(ACME, 1_000_000)
+    await k.drain()
+    k.execute("update usage set cost_micros = 4000000")
+    await night(k)
+    month = k.now().date().replace(day=1)
+    assert [row[-1] for row in k.rows(KEPT, month)] == [3_750_000]
+    k.execute(
+        "update subscriptions set plan = 'almost-free', former_plans = '{zero,team}',"
+        " left_at = array[started_at, %s]::timestamptz[]",
+        k.now() - timedelta(hours=1),
+    )
+    await night(k)
+    assert [row[-1] for row in k.rows(KEPT, k.now().date().replace(day=1))] == [3]
 
 
 async def test_a_ledger_that_was_changed_afterwards_is_found(k: BillingRig) -> None:

@@ -8,17 +8,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from deployments.admin.access import Access, Asking, OwnerChanging, Viewing
-from deployments.admin.affordable import check_prices_known
-from deployments.admin.models import models
+from deployments.admin.access import Asking, OwnerChanging, Viewing
 from deployments.admin.once import once
 from deployments.admin.page import After, Limit, Page, opened, seal
-from deployments.admin.problem import Problem
+from deployments.admin.whole import check_whole
 from konstruct.budget import SCOPES
 from konstruct.database import budgets, configuration
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import tenant_of
-from konstruct.tenant_file import LOCAL, BudgetEntries
+from konstruct.tenant_file import BudgetEntries
 
 router = APIRouter(prefix="/tenants/{tenant}/budgets", tags=["budgets"])
 
@@ -89,9 +87,8 @@ async def save_budgets(wanted: BudgetEntries, access: OwnerChanging) -> Response
     async def effect(connection: TenantConnection) -> Budgets:
         await configuration.lock(connection)
         access.check_match(await _read(connection))
-        await _check(connection, access, wanted)
         await budgets.save(connection, wanted.stored)
-        await check_prices_known(connection, access)
+        await check_whole(connection, access, wanted.at_limit)
         return await _read(connection)
 
     return await once(access, effect)
@@ -112,10 +109,3 @@ async def _read(connection: TenantConnection) -> Budgets:
     rows = [*await budgets.spending(connection), *await budgets.spending_of_conversations(connection)]
     rows.sort(key=lambda row: SCOPES.index(row["scope"]))
     return Budgets(limits=Limits.model_validate(stored), spending=[Spending.model_validate(dict(row)) for row in rows])
-
-
-async def _check(connection: TenantConnection, access: Access, wanted: BudgetEntries) -> None:
-    listed = {model.name: model for model in await models(connection, access)}
-    for name in wanted.at_limit:
-        if not name.startswith(LOCAL) and (name not in listed or listed[name].transcription):
-            raise Problem(f"at_limit: {name} is no model of this tenant that answers.", status=422)

@@ -8,15 +8,15 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.access import Asking, OwnerChanging, Viewing
-from deployments.admin.affordable import check_prices_known
 from deployments.admin.once import once
 from deployments.admin.page import Page
 from deployments.admin.problem import NotHere, Problem
+from deployments.admin.whole import check_whole
 from konstruct.database import configuration
 from konstruct.database.pool import TenantConnection
-from konstruct.database.tenants import employees_of, models_of, save_employee
+from konstruct.database.tenants import employees_of, save_employee
 from konstruct.identity import employee_id
-from konstruct.tenant_file import EmployeeEntry, ModelEntry, TenantFile, check
+from konstruct.tenant_file import EmployeeEntry
 
 router = APIRouter(prefix="/tenants/{tenant}/employees", tags=["employees"])
 
@@ -55,13 +55,8 @@ async def change_employee(id_: UUID, wanted: EmployeeEntry, access: OwnerChangin
         access.check_match(await _found(connection, id_))
         if employee_id(connection.tenant, wanted.name) != id_:
             raise Problem("An employee keeps its name: memories and conversations belong to it.", status=422)
-        models = tuple(
-            ModelEntry(name=row["name"], litellm=row["litellm"], transcription=row["transcription"])
-            for row in await models_of(connection)
-        )
-        check(TenantFile(tenant=access.name, employee=wanted, models=models))
         await save_employee(connection, wanted)
-        await check_prices_known(connection, access)
+        await check_whole(connection, access)
         return await _found(connection, id_)
 
     return await once(access, effect)

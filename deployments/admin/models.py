@@ -7,12 +7,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from deployments.admin.access import Access, Asking, OwnerChanging, Viewing
-from deployments.admin.affordable import check_prices_known
 from deployments.admin.employees import employees
 from deployments.admin.once import once
 from deployments.admin.page import Page
 from deployments.admin.problem import NotHere, Problem
 from deployments.admin.reserved import check_reserved
+from deployments.admin.whole import check_whole
 from konstruct.database import configuration
 from konstruct.database.pool import TenantConnection
 from konstruct.database.tenants import models_of, save_model, tenant_of
@@ -73,7 +73,7 @@ async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: OwnerC
         entry = ModelEntry.model_validate(fields)
         await check_reserved(connection, access, [entry])
         await save_model(connection, entry, access.parts.vault)
-        await check_prices_known(connection, access)
+        await check_whole(connection, access)
         return await _find(connection, access, name)
 
     return await once(access, effect)

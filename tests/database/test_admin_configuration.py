@@ -114,6 +114,35 @@ async def test_a_model_that_budgets_go_on_with_stays(k: AdminRig) -> None:
     assert (await k.ask("/tenants/initech/models/spare", "DELETE")).status == 409
 
 
+LOCAL = {"name": "Ada", "instructions": "You answer.", "model": "local/smollm2"}
+GPT, SMOLLM2 = FILE["models"][0], {"name": "smollm2", "litellm": "openai/x"}
+
+
+@pytest.mark.parametrize(
+    ("before", "place", "piece", "after"),
+    [
+        ({}, "models/gpt", {**GPT, "transcription": True}, {"models": [{**GPT, "transcription": True}]}),
+        ({"employee": LOCAL}, "models/smollm2", SMOLLM2, {"employee": LOCAL, "models": [GPT, SMOLLM2]}),
+        ({}, "employees/ADA", {**LOCAL, "model": "local/gpt"}, {"employee": {**LOCAL, "model": "local/gpt"}}),
+        ({}, "employees/ADA", {**LOCAL, "model": "claude"}, {"employee": {**LOCAL, "model": "claude"}}),
+        ({}, "budgets", {"at_limit": ["local/gpt"]}, {"budgets": {"at_limit": ["local/gpt"]}}),
+        ({}, "budgets", {"at_limit": ["claude"]}, {"budgets": {"at_limit": ["claude"]}}),
+    ],
+)
+async def test_a_piece_is_refused_where_its_file_would_be_and_in_the_same_words(
+    k: AdminRig, before: dict[str, Any], place: str, piece: dict[str, Any], after: dict[str, Any]
+) -> None:
+    assert (await k.ask("/tenants/initech", "PUT", body={**FILE, **before})).status == 200
+    whole = await k.ask("/tenants/initech")
+    body = {name: value for name, value in piece.items() if name != "name" or place.startswith("employees")}
+    place = place.replace("ADA", whole.body["employees"][0]["id"])
+    refused = await k.ask(f"/tenants/initech/{place}", "PUT", body=body)
+    file = await k.ask("/tenants/initech", "PUT", body={**FILE, **after})
+    assert (refused.status, refused.body["detail"]) == (file.status, file.body["detail"])
+    assert refused.status == 422
+    assert (await k.ask("/tenants/initech")).body == whole.body
+
+
 async def test_two_who_decided_on_the_same_state_do_not_overwrite_each_other(k: AdminRig) -> None:
     await made(k)
     whole = await k.ask("/tenants/initech")

@@ -106,3 +106,57 @@ begin
            coalesce(sum(t.value) filter (where t.state in ('doubtful', 'refused')), 0)::bigint
     from told t group by 1, 2;
 end $$;
+
+-- A turn that reserves does not walk over all that turns have held since the last vacuum.
+create index reservations_expired on reservations (tenant_id, expires_at);
+
+create or replace function reserve_budget(p_tenant uuid, p_conversation uuid, p_employee uuid, p_turn uuid, p_options jsonb,
+                               p_hold interval, out chosen int, out scope text, out unit text, out held boolean)
+  language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_month date;
+  v_held reservations;
+  v_cost jsonb;
+  v_now timestamptz;
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true), set_config('synchronous_commit', 'off', true);
+  select greatest(month, this_month()) into v_month
+    from spending where tenant_id = p_tenant and subject_id = p_tenant for update;
+  v_month := coalesce(v_month, this_month());
+  if not found or exists (select from usage where tenant_id = p_tenant and not counted
+                            and created_at >= v_month::timestamp at time zone 'utc') then
+    perform count_unreserved(p_tenant);
+  end if;
+  v_now := clock_timestamp(); -- a constant, which an index takes
+  if exists (select from reservations where tenant_id = p_tenant and turn_id <> p_turn and expires_at <= v_now) then
+    perform release_expired(p_tenant, p_turn);
+  end if;
+  if exists (select from usage where tenant_id = p_tenant and turn_id = p_turn) then
+    raise exception 'turn % has been committed before', p_turn using errcode = 'KF002';
+  end if;
+  select * into v_held from reservations where tenant_id = p_tenant and turn_id = p_turn;
+  held := found;
+  if not held then
+    v_held := row (p_tenant, p_turn, p_conversation, p_employee, 0, 0, now());
+    insert into spending (tenant_id, subject_id, scope, month)
+      values (p_tenant, p_employee, 'employee', v_month), (p_tenant, p_conversation, 'conversation', v_month)
+      on conflict do nothing;
+  end if;
+  select f.scope, f.unit into scope, unit from full_budget(v_held, p_options -> 0, v_month) f;
+  chosen := case when not found then 0 else coalesce((
+    select min(o.n) - 1 from jsonb_array_elements(p_options) with ordinality o (cost, n)
+      where o.n > 1 and not exists (select from full_budget(v_held, o.cost, v_month))), -1) end;
+  if chosen >= 0 then
+    v_cost := p_options -> chosen;
+    insert into reservations (tenant_id, turn_id, conversation_id, employee_id, micros, tokens, expires_at)
+      values (p_tenant, p_turn, v_held.conversation_id, v_held.employee_id, (v_cost ->> 'micros')::bigint,
+              (v_cost ->> 'tokens')::bigint, clock_timestamp() + p_hold)
+      on conflict (tenant_id, turn_id) do update
+        set micros = excluded.micros, tokens = excluded.tokens, expires_at = excluded.expires_at;
+    update spending set reserved_micros = reserved_micros - v_held.micros + (v_cost ->> 'micros')::bigint,
+        reserved_tokens = reserved_tokens - v_held.tokens + (v_cost ->> 'tokens')::bigint
+      where tenant_id = p_tenant and subject_id in (p_tenant, v_held.employee_id, v_held.conversation_id);
+    held := true;
+  end if;
+end $$;

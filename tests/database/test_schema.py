@@ -215,28 +215,3 @@ def test_a_migration_that_was_killed_blocks_nobody(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("insert into yoyo_lock (locked, ctime, pid) values (1, now(), 1)")
     assert migrate.apply(database_url) == []
-
-
-def test_plans_that_a_subscription_left_before_they_were_remembered_are_read_out_of_its_events(
-    postgres_server: Server,
-) -> None:
-    scripts = sorted((ROOT / "schema" / "migrations").glob("*.sql"))
-    [number] = [n for n, script in enumerate(scripts) if script.name.startswith("0047_")]
-    with postgres_server.database("template0") as url, psycopg.connect(url, autocommit=True) as owner:
-        for script in scripts[:number]:
-            owner.execute(script.read_bytes())
-        owner.execute(BEFORE_PLANS_WERE_REMEMBERED)
-        owner.execute(scripts[number].read_bytes())
-        asked = "select former_plans, array(select extract(epoch from at)::int from unnest(left_at) at)"
-        assert ask(url, f"{asked} from subscriptions where tenant_id = md5('acme')::uuid") == [(["a", None], [6, 8])]
-        assert ask(url, f"{asked} from subscriptions where tenant_id = md5('globex')::uuid") == [([], [])]
-
-
-BEFORE_PLANS_WERE_REMEMBERED = """
-insert into tenants (id, name) select md5(n)::uuid, n from unnest(array['acme', 'globex']) n;
-insert into plans select n, 0, 'tokens', 0, 1, 1, 'meter', 'fee_' || n, '' from unnest(array['a', 'b']) n;
-insert into subscriptions (tenant_id, id, customer, plan, status, started_at, observed_at)
-  select id, 'sub', 'cus', 'b', 'active', to_timestamp(1), to_timestamp(9) from tenants;
-insert into stripe_events (tenant_id, id, type, at, subscription, rank, place, snapshot)
-  select md5('acme')::uuid, at, '', at::bigint, 'sub', 1, 0, jsonb_build_object('prices', array[price])
-  from (values ('1', 'fee_a'), ('4', 'fee_a'), ('6', 'of none'), ('8', 'fee_b'), ('9', 'fee_b')) e (at, price)"""

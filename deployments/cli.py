@@ -70,11 +70,14 @@ def up(*, wait: Annotated[bool, typer.Option(help="Wait until the local model an
     """Start everything on this machine, or bring what runs up to date; safe to repeat."""
     from deployments.installation.greeting import greet  # noqa: PLC0415 - each command loads only what it needs
     from deployments.installation.steps import Steps  # noqa: PLC0415
+    from deployments.installation.up import NotBegun  # noqa: PLC0415
     from deployments.installation.up import up as start  # noqa: PLC0415
 
     steps = Steps(console)
     try:
         running = start(os.environ, steps, wait_for_model=wait)
+    except NotBegun:
+        raise
     except KonstructError as error:
         hint = " What was started stays for a look; `konstruct up` tries again, `konstruct down` ends it."
         raise KonstructError(str(error) + hint) from error

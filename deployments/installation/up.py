@@ -42,7 +42,11 @@ WEBHOOK_SECONDS = 30
 _OPENER = build_opener(ProxyHandler({}))
 
 
-class PortTaken(KonstructError):
+class NotBegun(KonstructError):
+    """`up` has started and changed nothing."""
+
+
+class PortTaken(NotBegun):
     """A port that the installation needs belongs to another program."""
 
 
@@ -50,8 +54,12 @@ class NotReachable(KonstructError):
     """The installation does not answer on its own port."""
 
 
-class AlreadyStarting(KonstructError):
+class AlreadyStarting(NotBegun):
     """Another `konstruct up` works on this installation; wait for it, or end it."""
+
+
+class AddressInUse(NotBegun):
+    """What runs listens elsewhere than the settings say, and keeps its address until it ends."""
 
 
 def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -> Running:
@@ -68,10 +76,12 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
         Vault(settings.master_keys or split(keys.own(layout)))
         PriceList.read(settings.prices_file)
         open_store(settings)
-        alive = _is_alive(layout)
-        if not alive:
+        alive = _alive(layout)
+        if alive is None:
             _clear(layout, settings, steps)
-        wanted = _start(given, settings, layout, steps, alive=alive)
+        else:
+            check_address(alive, _http_host(given), settings)
+        wanted = _start(given, settings, layout, steps, alive=alive is not None)
         with steps.step("Stored secrets") as tell:
             kept, locked = asyncio.run(master_keys.locked(wanted.environment))
             tell(f"all {kept} open" if not locked else "not all of them open")
@@ -91,15 +101,34 @@ def _alone(layout: Layout) -> Iterator[None]:
         yield
 
 
-def _is_alive(layout: Layout) -> bool:
+def _alive(layout: Layout) -> Running | None:
     before = running.recall(layout)
     if before is None or not processes.find(layout):
-        return False
+        return None
     try:
         running.serve(layout, before.dashboard_port).applications()
     except KonstructError:
-        return False
-    return True
+        return None
+    return before
+
+
+def check_address(alive: Running, http_host: str, settings: Settings) -> None:
+    """Raise AddressInUse where other settings ask for another address: Ray keeps the one that it started with."""
+    asked = {
+        "KONSTRUCT_HTTP_HOST": (alive.http_host, http_host),
+        "KONSTRUCT_HTTP_PORT": (alive.http_port, settings.http_port),
+        "KONSTRUCT_DASHBOARD_PORT": (alive.dashboard_port, settings.dashboard_port),
+    }
+    for variable, (now, wanted) in asked.items():
+        if now != wanted:
+            raise AddressInUse(
+                f"Konstruct runs with {variable}={now}, which cannot become {wanted} while it runs: "
+                "`konstruct down` first, then `konstruct up`."
+            )
+
+
+def _http_host(given: Mapping[str, str]) -> str:
+    return given.get("KONSTRUCT_HTTP_HOST") or "127.0.0.1"
 
 
 def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
@@ -139,7 +168,7 @@ def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: 
             ray_head.wait(head, layout)
     return Running(
         environment=ours,
-        http_host=given.get("KONSTRUCT_HTTP_HOST") or "127.0.0.1",
+        http_host=_http_host(given),
         http_port=settings.http_port,
         dashboard_port=settings.dashboard_port,
         local_model=settings.local_model,

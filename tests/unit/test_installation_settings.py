@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.installation import keys, ports, running, version
+from deployments.installation import keys, ports, processes, running, serve_apps, version
+from deployments.installation import up as starting
 from deployments.installation.environment import (
     SIMULATOR_URL,
     WHATSAPP_SIMULATOR_URL,
@@ -15,6 +16,7 @@ from deployments.installation.environment import (
 )
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.running import Running
+from deployments.installation.steps import Steps
 from konstruct.errors import SettingsInvalid
 from konstruct.settings import Settings
 
@@ -134,6 +136,19 @@ def test_other_commands_find_what_runs_and_the_operators_word_goes_first(layout)
     assert Settings.from_environment(known).master_keys == (keys.own(layout),)
     running.forget(layout)
     assert running.known_environment(given) == given
+
+
+@pytest.mark.parametrize("name", ["HTTP_HOST", "HTTP_PORT", "DASHBOARD_PORT"])
+def test_what_runs_is_not_asked_to_listen_elsewhere(layout, monkeypatch, name):
+    runs = Running(environment_of(layout), "127.0.0.1", 8000, 8265, local_model=True)
+    running.remember(layout, runs)
+    monkeypatch.setattr(processes, "find", lambda _: ["somebody"])
+    monkeypatch.setattr(serve_apps.Serve, "applications", lambda _: {})
+    monkeypatch.setattr(starting, "_start", lambda *_, **__: pytest.fail("something was changed"))
+    elsewhere = {"KONSTRUCT_HOME": str(layout.home), f"KONSTRUCT_{name}": "0.0.0.0" if name == "HTTP_HOST" else "9000"}
+    with pytest.raises(starting.AddressInUse, match=f"KONSTRUCT_{name}=.*`konstruct down` first"):
+        starting.up(elsewhere, Steps())
+    assert running.recall(layout) == runs
 
 
 def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):

@@ -19,7 +19,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One installation's settings. URLs end as given; times are seconds, sizes bytes."""
+    """One installation's settings. Slack's and WhatsApp's URLs end with a slash, ours without; sizes are bytes."""
 
     home: Path
     database_url: str | None = field(repr=False)
@@ -70,19 +70,19 @@ class Settings:
             dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
             master_keys=split(read.secret("MASTER_KEYS") or ""),
             admin_token=read.long_secret("ADMIN_TOKEN", ADMIN_TOKEN_CHARACTERS),
-            public_url=read.text("PUBLIC_URL", f"http://127.0.0.1:{port}"),
-            slack_api_url=read.text("SLACK_API_URL", "https://slack.com/api/"),
+            public_url=read.root("PUBLIC_URL", f"http://127.0.0.1:{port}"),
+            slack_api_url=read.root("SLACK_API_URL", "https://slack.com/api") + "/",
             slack_app_id=read.text("SLACK_APP_ID", ""),
             slack_client_id=read.text("SLACK_CLIENT_ID", ""),
             slack_client_secret=read.secret("SLACK_CLIENT_SECRET"),
             slack_signing_secret=read.secret("SLACK_SIGNING_SECRET"),
-            whatsapp_api_url=read.text("WHATSAPP_API_URL", "https://graph.facebook.com/v25.0/"),
-            stripe_api_url=read.text("STRIPE_API_URL", "https://api.stripe.com"),
+            whatsapp_api_url=read.root("WHATSAPP_API_URL", "https://graph.facebook.com/v25.0") + "/",
+            stripe_api_url=read.root("STRIPE_API_URL", "https://api.stripe.com"),
             stripe_secret_key=read.secret("STRIPE_SECRET_KEY"),
             stripe_webhook_secrets=split(read.secret("STRIPE_WEBHOOK_SECRETS") or ""),
             billing_grace_hours=read.number("BILLING_GRACE_HOURS", 168, lowest=0, highest=8784),
             local_model=read.switch("LOCAL_MODEL", default=True),
-            local_model_url=read.text("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
+            local_model_url=read.root("LOCAL_MODEL_URL", f"http://127.0.0.1:{port}/models/v1"),
             conversation_hosts=read.number("CONVERSATION_HOSTS", 2, lowest=1, highest=1024),
             database_connections=read.number("DATABASE_CONNECTIONS", 4, lowest=1, highest=200),
             answers_per_minute=read.limit("ANSWERS_PER_MINUTE"),
@@ -126,6 +126,10 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(PREFIX + name) or default
+
+    def root(self, name: str, default: str) -> str:
+        """A URL that paths are appended to, without the slash at its end that people may write or leave out."""
+        return self.text(name, default).rstrip("/")
 
     def secret(self, name: str) -> str | None:
         path = self._environment.get(f"{PREFIX}{name}_FILE")

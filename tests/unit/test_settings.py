@@ -30,6 +30,17 @@ def test_urls_that_point_at_ourselves_follow_the_port() -> None:
     assert settings.local_model_url == "http://127.0.0.1:9100/models/v1"
 
 
+@pytest.mark.parametrize("name", ["SLACK_API_URL", "WHATSAPP_API_URL", "STRIPE_API_URL", "PUBLIC_URL", "LOCAL_MODEL_URL"])
+def test_a_url_means_the_same_with_and_without_a_slash_at_its_end(name: str) -> None:
+    variable, root = f"KONSTRUCT_{name}", "https://here.example/api"
+    assert read({variable: root}) == read({variable: f"{root}/"})
+
+
+def test_channels_find_their_methods_below_the_urls() -> None:
+    settings = read({"KONSTRUCT_SLACK_API_URL": "http://a/api", "KONSTRUCT_WHATSAPP_API_URL": "http://b/v25.0"})
+    assert (settings.slack_api_url, settings.whatsapp_api_url) == ("http://a/api/", "http://b/v25.0/")
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert read({"KONSTRUCT_HTTP_PORT": "", "KONSTRUCT_DATABASE_URL": ""}) == read({})
 

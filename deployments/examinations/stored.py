@@ -78,7 +78,7 @@ def applications(patient: Patient) -> list[Finding]:
         found = running.serve(patient.layout, patient.settings.dashboard_port).applications()
     except KonstructError as error:
         return [wrong("applications", str(error), "run `konstruct up`, which ends the rest and starts anew")]
-    logs = patient.layout.ray / "session_latest" / "logs" / "serve"
+    logs = patient.layout.logs / "serve"
     mend = f"look into Ray's dashboard and {logs}, then run `konstruct up`"
     return [
         well(f"application {name}", "runs")

@@ -1,10 +1,9 @@
 """`konstruct down`: ends everything of the installation, whatever state it is in. Stored data stays."""
 
 import asyncio
-import shutil
 from collections.abc import Mapping
 
-from deployments.installation import postgres, processes, running
+from deployments.installation import postgres, processes, ray_head, running
 from deployments.installation.steps import Steps
 from deployments.installation.tenants import open_database
 from konstruct.database import hosting
@@ -33,7 +32,7 @@ def down(given: Mapping[str, str], steps: Steps) -> int:
         named = ", ".join(processes.describe(process) for process in left)
         raise StillRunning(f"Still running after being killed: {named}; look at them with ps.")
     running.forget(layout)
-    shutil.rmtree(layout.ray, ignore_errors=True)
+    ray_head.clear(layout)
     return count
 
 

@@ -5,7 +5,7 @@ import time
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.installation import keys
+from deployments.installation import keys, ports
 from deployments.installation.environment import SIMULATOR_URL, WHATSAPP_SIMULATOR_URL
 from deployments.installation.layout import Layout
 from deployments.installation.running import Running
@@ -29,6 +29,9 @@ def greet(steps: Steps, running: Running) -> None:
     table.add_row("  its token", escape(f"cat {running.environment['KONSTRUCT_ADMIN_TOKEN_FILE']}"))
     table.add_row("Ray dashboard", escape(f"http://127.0.0.1:{running.dashboard_port}"))
     table.add_row("  its token", escape(f"cat {keys.ray_token(layout)}"))
+    table.add_row("Logs", escape(str(layout.logs)))
+    if chosen := ports.recall(layout.ports_file):
+        table.add_row("Metrics", f"http://127.0.0.1:{chosen.metrics}/metrics (Prometheus, ray_konstruct_…)")
     table.add_row("Slack API", escape(_slack(settings)))
     table.add_row("WhatsApp API", escape(_whatsapp(settings)))
     if running.local_model:

@@ -54,6 +54,16 @@ class Layout:
         return Path("/tmp") / f"konstruct-{self.mark}"  # noqa: S108 - made with mode 0700, never adopted
 
     @property
+    def logs(self) -> Path:
+        """What runs now writes its logs here: ours to worker-*.err, Ray Serve's to serve/."""
+        return self.ray / "session_latest" / "logs"
+
+    @property
+    def last_logs(self) -> Path:
+        """The logs of what ran before."""
+        return self.home / "last-logs"
+
+    @property
     def haproxy_config(self) -> Path:
         """The configuration that Ray Serve writes for HAProxy (in a folder per node beside it)."""
         return self.ray / "h" / "haproxy.cfg"

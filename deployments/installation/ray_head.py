@@ -1,6 +1,7 @@
 """Ray on this machine: one head node, every server of it on loopback, without what nobody here uses."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -56,6 +57,15 @@ def wait(process: "subprocess.Popen[bytes]", layout: Layout) -> None:
     for started in processes.find(layout):
         if _is_dashboard(started):
             calm(started.pid, TELLING)
+
+
+def clear(layout: Layout) -> None:
+    """Nothing runs any more: Ray's folder goes, its logs stay with the installation until the next run has ended."""
+    if layout.logs.exists():
+        shutil.rmtree(layout.last_logs, ignore_errors=True)
+        shutil.move(layout.logs.resolve(), layout.last_logs)
+        layout.last_logs.chmod(0o700)
+    shutil.rmtree(layout.ray, ignore_errors=True)
 
 
 def trim(ray_params: Any, _head: bool) -> None:  # noqa: FBT001 - Ray calls it so (RAY_START_HOOK)

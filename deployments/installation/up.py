@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -137,7 +136,7 @@ def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
             count = processes.end_all(layout, patience=3, spare=postgres.tree(layout.pgdata))
             tell(f"{count} processes")
     running.forget(layout)
-    shutil.rmtree(layout.ray, ignore_errors=True)
+    ray_head.clear(layout)
     for port, variable in ports.asked_for(settings).items():
         if not ports.is_free(port):
             owner = processes.describe(processes.owner_of(port))

@@ -24,5 +24,5 @@ def check_stored(environment: Mapping[str, str]) -> list[Trial]:
 
 def log_folders(layout: Layout) -> list[Path]:
     """Where this installation writes what happened."""
-    places = [layout.log, layout.pgdata / "log", layout.ray / "session_latest" / "logs"]
+    places = [layout.log, layout.pgdata / "log", layout.logs]
     return [place for place in places if place.exists()]

@@ -1,11 +1,14 @@
 """What `up` puts into files and environments."""
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from deployments.installation import keys, ports, processes, running, serve_apps, version
+from deployments.installation import keys, ports, processes, ray_head, running, serve_apps, version
 from deployments.installation import up as starting
 from deployments.installation.environment import (
     SIMULATOR_URL,
@@ -14,6 +17,7 @@ from deployments.installation.environment import (
     process_environment,
     python_path,
 )
+from deployments.installation.greeting import greet
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
@@ -162,6 +166,33 @@ def test_what_runs_is_not_asked_to_listen_elsewhere(layout, monkeypatch, name):
     with pytest.raises(starting.AddressInUse, match=f"KONSTRUCT_{name}=.*`konstruct down` first"):
         starting.up(elsewhere, Steps())
     assert running.recall(layout) == runs
+
+
+def test_logs_stay_with_the_installation_until_the_next_run_ends(tmp_path):
+    layout = Layout(tmp_path)
+    try:
+        for run in ("first", "second"):
+            session = layout.ray / f"session_{run}"
+            (session / "logs" / "serve").mkdir(parents=True)
+            (session / "logs" / "serve" / "replica.log").write_text(run)
+            (layout.ray / "session_latest").symlink_to(session)
+            ray_head.clear(layout)
+            assert (layout.last_logs / "serve" / "replica.log").read_text() == run
+            assert layout.last_logs.stat().st_mode & 0o077 == 0
+            assert not layout.ray.exists()
+        ray_head.clear(layout)
+        assert layout.last_logs.exists()
+    finally:
+        shutil.rmtree(layout.ray, ignore_errors=True)
+
+
+def test_who_starts_it_is_told_where_logs_and_metrics_are(layout):
+    said = io.StringIO()
+    chosen = ports.choose(layout.ports_file)
+    runs = Running(environment_of(layout), "127.0.0.1", 8000, 8265, local_model=True)
+    greet(Steps(Console(file=said, soft_wrap=True, width=200)), runs)
+    assert str(layout.ray / "session_latest" / "logs") in said.getvalue()
+    assert f"http://127.0.0.1:{chosen.metrics}/metrics" in said.getvalue()
 
 
 def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):

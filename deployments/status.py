@@ -92,8 +92,9 @@ def _isolation(checked: Picture | None) -> str:
 def _print_dead_letters(letters: list[Picture], console: Console) -> None:
     if not letters:
         return
-    table = Table("set aside at", "tenant", "what", "id", "why", title="Dead letters, newest first")
+    table = Table("set aside at", "tenant", "letter", "why", title="Dead letters, newest first")
     for letter in letters:
-        what = [escape(str(letter[key])) for key in ("tenant", "kind", "id", "error")]
-        table.add_row(f"{letter['at']:%Y-%m-%d %H:%M:%S}", *what)
+        # As `konstruct dead-letters retry` takes it.
+        what = (letter["tenant"], f"{letter['kind']}/{letter['id']}", letter["error"])
+        table.add_row(f"{letter['at']:%Y-%m-%d %H:%M:%S}", *(escape(str(said)) for said in what))
     console.print(table)

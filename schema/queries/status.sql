@@ -4,8 +4,8 @@ select tenants, conversations, inbox_waiting, inbox_oldest_seconds, inbox_dead, 
        memories_waiting, malformed from installation_status();
 
 -- name: dead_letters
--- What was set aside, newest first.
-select tenant, kind, id, error, at from dead_letters(:limit);
+-- What was set aside, newest first; kinds as the operators' API has them.
+select tenant, case kind when 'inbox' then 'message' else 'reply' end as kind, id, error, at from dead_letters(:limit);
 
 -- name: tenant_names
 -- Names of all tenants.

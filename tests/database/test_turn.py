@@ -164,7 +164,7 @@ async def test_a_message_that_fails_three_times_is_set_aside_and_the_next_procee
         finally:
             office_build.build = original
         letters = await installation.dead_letters(k.database)
-        assert [letter.tenant for letter in letters] == ["acme"]
+        assert [(letter.tenant, letter.kind) for letter in letters] == [("acme", "message")]
         assert "ZeroDivisionError" in (letters[0].error or "")
 
 

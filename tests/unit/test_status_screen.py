@@ -16,6 +16,7 @@ def test_dead_letters_are_shown_with_why_whatever_is_in_it() -> None:
     text = shown.file.getvalue()  # type: ignore[attr-defined]
     assert "2026-11-27 00:00:00" in text
     assert "acme" in text
+    assert "message/7" in text
     assert error in text
 
 

@@ -48,9 +48,14 @@ def _backend(url: str) -> Iterator[Any]:
         with closing(backend.connection):
             yield backend
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"PostgreSQL cannot be reached for migrating: {error}") from error
+        raise DatabaseUnavailable(f"PostgreSQL cannot be reached for migrating: {_said(error)}") from error
     except psycopg.Error as error:
-        raise DatabaseUnfit(f"A migration failed and was rolled back: {error}") from error
+        raise DatabaseUnfit(f"A migration failed and was rolled back: {_said(error)}") from error
+
+
+def _said(error: psycopg.Error) -> str:
+    """PostgreSQL's message in one line, without the statement that it quotes."""
+    return " ".join((error.diag.message_primary or str(error)).split())
 
 
 def _migrations() -> Any:

@@ -1,5 +1,6 @@
 """A tenant file's YAML, read strictly: each name once and a text, dates as the texts they are, nothing without end."""
 
+import re
 from typing import Any
 
 import yaml
@@ -13,6 +14,8 @@ MAX_DEPTH = 20
 _TAG = "tag:yaml.org,2002:"
 _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
 _KNOWN = {_TEXT, _MERGE, *(f"{_TAG}{kind}" for kind in ("map", "seq", "int", "float", "bool", "null"))}
+
+_QUOTED = re.compile(r" '[^'<]{2,}'")
 
 
 class _Loader(yaml.SafeLoader):
@@ -35,7 +38,7 @@ def read(text: str) -> dict[str, Any]:
         _Check(loader).entry(node, "")
         content: dict[str, Any] = loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise TenantFileInvalid(f"The tenant file is not valid YAML: {error}") from error
+        raise TenantFileInvalid(f"The tenant file is not valid YAML: {_where(error)}.") from None
     except RecursionError:
         raise TenantFileInvalid("The tenant file is nested too deep; write it flat.") from None
     return content
@@ -53,7 +56,7 @@ class _Check:
         if self._left < 0 or depth > MAX_DEPTH:
             raise _wrong(node, place, "is too much, too deep, or inside itself; write it without aliases (`*name`)")
         if node.tag not in _KNOWN:
-            raise _wrong(node, place, f"has the tag {node.tag}, which means nothing here; remove it")
+            raise _wrong(node, place, "has a tag, which means nothing here; remove it")
         match node:
             case yaml.MappingNode():
                 self._mapping(node, place, depth)
@@ -78,6 +81,15 @@ class _Check:
             self._loader.construct_object(node)
         except (ValueError, LookupError):
             raise _wrong(node, place, "is no number or yes or no that can be read; write a text in quotes") from None
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """Where it is, and what is wrong. Nothing of the source, also no word: it may be a secret."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f"character {getattr(error, 'position', 0) + 1} is none that YAML allows"
+    problem = _QUOTED.sub("", str(getattr(error, "problem", "")))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _wrong(node: Any, place: str, what: str) -> TenantFileInvalid:

@@ -89,6 +89,14 @@ def test_errors_are_one_line_and_a_non_zero_exit(konstruct, command, words):
     assert "Traceback" not in error
 
 
+def test_a_database_that_cannot_be_reached_is_one_line(konstruct, monkeypatch):
+    monkeypatch.setenv("KONSTRUCT_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
+    code, _, error = konstruct("migrate")
+    assert code == 1
+    assert error.startswith("PostgreSQL cannot be reached")
+    assert "\n" not in error
+
+
 def test_a_wrong_setting_is_named(konstruct, monkeypatch):
     monkeypatch.setenv("KONSTRUCT_HTTP_PORT", "http")
     code, _, error = konstruct("up")

@@ -107,6 +107,27 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(text: str, senten
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{bot_token: hush-hush: 1}",
+        "[hush-hush",
+        "*hush-hush",
+        "!hush-hush x",
+        "!hush-hush!x y",
+        "'hush-hush",
+        "hush-hush: [x\ny: z",
+        "&hush-hush x\nb: &hush-hush y\n- c",
+        "hush-hush\x07",
+    ],
+)
+def test_malformed_yaml_is_named_by_its_place_in_one_line_that_quotes_nothing(line: str) -> None:
+    with pytest.raises(TenantFileInvalid, match=r"line \d+(, column \d+)?: \w+|character \d+") as caught:
+        parse(f"tenant: acme\nemployee: {line}\n", {})
+    assert "hush" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_refusal_does_not_repeat_secrets() -> None:
     text = DESIGNED.replace("team_id: T0ACME", "team_id: 5")
     with pytest.raises(TenantFileInvalid) as caught:
@@ -199,7 +220,7 @@ UNUSABLE = {
     "inside itself": (f"{SMALLEST}models: &a [*a]", "line 3: models", "without aliases"),
     "more than there is room for": (f"a: &a [x]\n{PEOPLE}\n{SMALLEST}", "line 1: ", "without aliases"),
     "too deep": (NAMED.format("[" * 3_000 + "]" * 3_000), "nested too deep", "flat"),
-    "character that is none": ("a: \x01", "not valid YAML", "#x0001"),
+    "character that is none": ("a: \x01", "not valid YAML", "character 4"),
     "nothing": ("", "must be a mapping", "tenant: <name>"),
     "list": ("- tenant: acme", "must be a mapping", "tenant: <name>"),
     "two files": (f"{SMALLEST}---\n{SMALLEST}", "not valid YAML", "another document"),

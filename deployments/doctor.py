@@ -18,6 +18,7 @@ EXAMINATIONS: tuple[Callable[[Patient], list[Finding]], ...] = (
     machine.open_ports,
     machine.room,
     machine.secret_files,
+    machine.admin_token,
     machine.clock,
     stored.database,
     stored.master_keys,

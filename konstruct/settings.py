@@ -12,8 +12,9 @@ from konstruct.errors import SettingsInvalid
 T = TypeVar("T")
 PREFIX = "KONSTRUCT_"
 HERE = {("http", host) for host in ("localhost", "127.0.0.1", "::1")}
-# Nothing else keeps anybody from guessing it.
-ADMIN_TOKEN_CHARACTERS = 24
+# Nothing else keeps anybody from guessing it: `konstruct doctor` warns of one that is shorter than it should be.
+LEAST_TOKEN_CHARACTERS = 8
+SAFE_TOKEN_CHARACTERS = 24
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -69,7 +70,7 @@ class Settings:
             http_port=port,
             dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
             master_keys=split(read.secret("MASTER_KEYS") or ""),
-            admin_token=read.long_secret("ADMIN_TOKEN", ADMIN_TOKEN_CHARACTERS),
+            admin_token=read.long_secret("ADMIN_TOKEN", LEAST_TOKEN_CHARACTERS),
             public_url=read.root("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             slack_api_url=read.root("SLACK_API_URL", "https://slack.com/api") + "/",
             slack_app_id=read.text("SLACK_APP_ID", ""),

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from deployments.examinations.finding import Finding, Patient, odd, well, wrong
 from deployments.installation import ports, postgres, processes
+from konstruct.settings import SAFE_TOKEN_CHARACTERS
 
 LEAST_FREE_BYTES = 2 * 1024**3
 MOST_AHEAD_SECONDS = 60.0
@@ -84,6 +85,16 @@ def secret_files(patient: Patient) -> list[Finding]:
         mend = f"run `chmod -R go= {folder}`, and replace what may be known"
         return [wrong("secrets", f"others may read {names}", mend)]
     return [well("secrets", f"{folder} is for its owner only")]
+
+
+def admin_token(patient: Patient) -> list[Finding]:
+    """Whether the token of the operators' API could be guessed."""
+    token = patient.settings.admin_token
+    if token is None or len(token) >= SAFE_TOKEN_CHARACTERS:
+        return []
+    said = f"KONSTRUCT_ADMIN_TOKEN has {len(token)} characters and could be guessed"
+    mend = f"take one of {SAFE_TOKEN_CHARACTERS} or more (`openssl rand -hex 32` makes one), then run `konstruct up`"
+    return [odd("admin token", said, mend)]
 
 
 def clock(patient: Patient) -> list[Finding]:

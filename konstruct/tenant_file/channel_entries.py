@@ -56,7 +56,7 @@ class WhatsAppEntry(Strict):
     display_phone_number: str = Field(default="", pattern=r"^\+?[0-9 -]{0,24}$")
     access_token: str = Field(min_length=1, repr=False)
     app_secret: str = Field(min_length=8, repr=False)
-    verify_token: str = Field(min_length=8, repr=False)
+    verify_token: str = Field(min_length=1, repr=False)
     template: TemplateEntry | None = None
     quote: bool = False
 

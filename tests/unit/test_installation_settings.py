@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from deployments.examinations import machine
+from deployments.examinations.finding import Patient
 from deployments.installation import keys, ports, processes, ray_head, running, serve_apps, version
 from deployments.installation import up as starting
 from deployments.installation.environment import (
@@ -75,6 +77,15 @@ def test_a_changed_secret_changes_the_environment(layout):
     first = environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one" * 8)
     assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="one" * 8) == first
     assert environment_of(layout, KONSTRUCT_ADMIN_TOKEN="two" * 8) != first
+
+
+def test_a_short_token_of_the_operators_api_is_taken_and_the_doctor_warns_of_it(layout):
+    def found(token):
+        settings = Settings.from_environment({"KONSTRUCT_ADMIN_TOKEN": token})
+        return [finding.state for finding in machine.admin_token(Patient(settings, layout, None))]
+
+    assert found("test-token") == ["worth a look"]
+    assert found("test-token" * 3) == []
 
 
 def test_prices_edited_by_hand_replace_what_runs(layout, tmp_path):

@@ -177,6 +177,12 @@ def test_a_whatsapp_number_becomes_a_channel_whose_verify_token_can_be_looked_up
     assert WHATSAPP["verify_token"] not in str(connection["options"])
 
 
+def test_a_verify_token_is_whatever_somebody_thought_up() -> None:
+    short = parse(altered(channels={"whatsapp": WHATSAPP | {"verify_token": "meta"}}), {})
+    assert short.channels.whatsapp is not None
+    assert short.channels.whatsapp.verify_token == "meta"
+
+
 @pytest.mark.parametrize("secret", ["access_token", "app_secret", "verify_token"])
 @pytest.mark.parametrize("given", ["", None, "${NOT_SET}"])
 def test_a_whatsapp_secret_that_is_missing_is_an_error_and_never_switches_a_check_off(

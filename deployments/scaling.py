@@ -1,4 +1,4 @@
-"""`konstruct scale`: ask the Supervisor for another size, and wait until it has done so."""
+"""`konstruct scale`: ask the Supervisor for another size, and wait until conversations are shared out anew."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class NotScaled(KonstructError):
 
 
 async def scale_hosts(environment: Mapping[str, str], hosts: int, patience: float, console: Console) -> None:
-    """Want `hosts` conversation hosts, and wait up to `patience` seconds; raises NotScaled."""
+    """Want `hosts` conversation hosts, and wait up to `patience` seconds until they are recorded; raises NotScaled."""
     api = ApiClient(environment)
     before = await api.ask("PUT", "/installation/hosts", {"wanted": hosts})
     deadline = asyncio.get_running_loop().time() + patience
@@ -28,4 +28,8 @@ async def scale_hosts(environment: Mapping[str, str], hosts: int, patience: floa
                     "the wish stays recorded, and `konstruct status` shows whether the Supervisor runs."
                 )
             await asyncio.sleep(LOOK_SECONDS)
-    console.print(f"{hosts} conversation hosts (before: {before['hosts']}).")
+    starting = "new ones start now, and /readyz shows when all are up; " if hosts > before["hosts"] else ""
+    console.print(
+        f"Conversations are shared out among {hosts} hosts (before: {before['hosts']}): {starting}"
+        "this number holds from now on, whatever KONSTRUCT_CONVERSATION_HOSTS says."
+    )

@@ -23,6 +23,8 @@ def test_the_head_hosts_no_conversations_and_gpu_nodes_carry_gpus():
     assert nodes[CLUSTER["head_node_type"]]["resources"]["CPU"] == 0
     assert nodes["gpu"]["resources"]["GPU"] >= 1
     assert all(node["labels"]["konstruct.io/pool"] for node in nodes.values())
+    # Nothing asks for a resource of our own.
+    assert {name for node in nodes.values() for name in node["resources"]} == {"CPU", "GPU"}
 
 
 def test_every_machine_demands_rays_token_and_runs_as_one_machine_does():

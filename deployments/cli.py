@@ -193,7 +193,7 @@ def scale_hosts(
     number: Annotated[int, typer.Argument(min=1, max=1024, help="How many conversation hosts to run.")],
     timeout: Annotated[float, typer.Option(help="Seconds to wait until it is done.")] = 120.0,
 ) -> None:
-    """Run this many conversation hosts from now on, instead of KONSTRUCT_CONVERSATION_HOSTS; messages flow meanwhile."""
+    """Run this many conversation hosts from now on, whatever KONSTRUCT_CONVERSATION_HOSTS says; messages flow."""
     from deployments.scaling import scale_hosts as scale  # noqa: PLC0415
 
     asyncio.run(scale(known.environment(), number, timeout, console))

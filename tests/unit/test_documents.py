@@ -1,11 +1,13 @@
 """What the documents tell people to write works as it stands there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from konstruct import tenant_file
 from konstruct.channels.web_chat import verify
+from konstruct.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 EMPLOYEE = "tenant: acme\nemployee: {name: Ada, instructions: Be kind., model: local/smollm2}\n"
@@ -22,6 +24,13 @@ def test_a_site_that_signs_as_documented_is_believed() -> None:
     token = link.removeprefix("https://here.example/web/acme-shop#token=")
     now = int(token.split(".")[1]) - 60
     assert verify(token, "acme-shop", ["0123456789abcdef"], now) == "anna"
+
+
+def test_every_setting_is_documented() -> None:
+    names = {field.name.upper() for field in fields(Settings)} | {"HTTP_HOST", "SERVE_CONFIG"}
+    table = (ROOT / "docs/operating.md").read_text()
+    # What `up` itself sets is none of the operator's.
+    assert {name for name in names if f"`{name}`" not in table} == {"VERSION_HASH"}
 
 
 def test_tenant_files_in_documents_are_accepted() -> None:

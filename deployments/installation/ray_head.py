@@ -61,7 +61,8 @@ def wait(process: "subprocess.Popen[bytes]", layout: Layout) -> None:
 
 def clear(layout: Layout) -> None:
     """Nothing runs any more: Ray's folder goes, its logs stay with the installation until the next run has ended."""
-    if layout.logs.exists():
+    # Anybody may make a folder of this name in /tmp, with links in it to what is not theirs.
+    if layout.logs.exists() and layout.ray.lstat().st_uid == os.getuid():
         shutil.rmtree(layout.last_logs, ignore_errors=True)
         shutil.move(layout.logs.resolve(), layout.last_logs)
         layout.last_logs.chmod(0o700)

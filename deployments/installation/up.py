@@ -42,7 +42,7 @@ _OPENER = build_opener(ProxyHandler({}))
 
 
 class NotBegun(KonstructError):
-    """`up` has started and changed nothing."""
+    """`up` has started nothing."""
 
 
 class PortTaken(NotBegun):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -193,6 +194,19 @@ def test_logs_stay_with_the_installation_until_the_next_run_ends(tmp_path):
             assert not layout.ray.exists()
         ray_head.clear(layout)
         assert layout.last_logs.exists()
+    finally:
+        shutil.rmtree(layout.ray, ignore_errors=True)
+
+
+def test_nothing_is_taken_from_a_folder_that_somebody_else_made(tmp_path, monkeypatch):
+    layout, precious = Layout(tmp_path / "home"), tmp_path / "precious"
+    (precious / "logs").mkdir(parents=True)
+    layout.ray.mkdir()
+    try:
+        (layout.ray / "session_latest").symlink_to(precious)
+        monkeypatch.setattr(os, "getuid", lambda: layout.ray.stat().st_uid + 1)
+        ray_head.clear(layout)
+        assert (precious / "logs").exists()
     finally:
         shutil.rmtree(layout.ray, ignore_errors=True)
 

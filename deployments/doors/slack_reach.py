@@ -1,4 +1,4 @@
-"""What the doors do in Slack by themselves: after the answer, best effort, and nothing depends on it."""
+"""What the doors do in Slack by themselves; what is done `later`, after the answer, is best effort."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -62,6 +62,10 @@ class SlackReach:
         blocks = slack_home.chosen(event.message, event.value, event.user)
         text = str(event.message.get("text") or event.value)
         await api.post("chat.update", {"channel": event.channel, "ts": event.ts, "text": text, "blocks": blocks})
+
+    async def said_since(self, channel: ChannelRow, mention: slack.Message) -> list[slack.Message]:
+        """What people said in the mention's thread after it. Raises KonstructError."""
+        return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
 
     async def greet(self, channel: ChannelRow, event: slack.Opened) -> None:
         """Suggest prompts where direct messages begin, and fill the home tab."""

@@ -11,9 +11,11 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from deployments.doors.slack import LATE_SECONDS
 from konstruct import tenant_file
 from konstruct.database import tenants
 from konstruct.vault import Vault
+from simulator.faults import Fault
 from simulator.slack.simulator import RETRY_AFTER_SECONDS
 from tests.rig import APP, TENANT, Rig, rig
 
@@ -164,6 +166,43 @@ async def test_what_is_turned_away_comes_again_on_slacks_schedule_and_is_answere
         assert await k.replies(1) == ["You said: hello"]
         assert [attempt.status for attempt in delivery.attempts] == [503] * outages + [200]
         assert rows(k, "select count(*) from inbox") == [(1,)]
+
+
+async def overtake(k: Rig) -> str:
+    """A mention that is turned away at first, and a follow-up in its thread that arrives meanwhile."""
+    pool, k.database._pool = k.database._pool, None
+    root = await k.slack.say("is it open?", channel=SHOP)
+    k.database._pool = pool
+    await k.slack.say("and on Sunday?", channel=SHOP, kind="message", thread_ts=root.ts)
+    assert rows(k, "select * from inbox") == []
+    return root.ts
+
+
+def asked(k: Rig) -> list[str]:
+    """What people said, in order, as far as the employee knows."""
+    return [text for (text,) in rows(k, "select text from messages where role = 'contact' order by id")]
+
+
+@pytest.mark.parametrize("faults", [[], [Fault("rate_limit", "conversations.replies")]])
+async def test_a_follow_up_that_overtakes_its_mention_is_answered_too(
+    database_url: str, tmp_path: Path, faults: list[Fault]
+) -> None:
+    async with rig(database_url, tmp_path, retry_seconds=(LATE_SECONDS + 0.5, 1.5), faults=faults) as k:
+        await k.slack.say("lunch?", channel=SHOP, kind="message", user="U0BOB")
+        await overtake(k)
+        await until(lambda: len(asked(k)) == 2)
+        assert asked(k) == ["is it open?", "and on Sunday?"]
+        await until(lambda: {delivery.attempts[-1].status for delivery in k.slack.courier.deliveries} == {200})
+        assert rows(k, "select count(*) from inbox") == [(2,)]
+
+
+async def test_a_late_mention_in_a_thread_that_may_not_be_read_is_answered(database_url: str, tmp_path: Path) -> None:
+    refusal = Fault("refuse", "conversations.replies", times=None, error="missing_scope")
+    async with rig(database_url, tmp_path, retry_seconds=(LATE_SECONDS + 0.5, 1.5), faults=[refusal]) as k:
+        root = await overtake(k)
+        assert await in_thread(k, root, 1) == ["You said: is it open?"]
+        await until(lambda: {delivery.attempts[-1].status for delivery in k.slack.courier.deliveries} == {200})
+        assert refusal.hits == 1
 
 
 async def test_a_person_of_another_workspace_is_answered_by_the_tenant_who_installed_the_app(k: Rig) -> None:

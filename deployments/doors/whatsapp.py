@@ -106,13 +106,15 @@ class WhatsAppDoor:
     async def _inbound(self, records: Sequence[whatsapp.Record], owners: Owners) -> list[Inbound]:
         said = (record for record in records if isinstance(record, whatsapp.Said) and record.number in owners)
         heard = [(record, owners[record.number]) for record in sorted(said, key=_order)]
-        known: dict[tuple[UUID, str, tuple[str, ...]], str] = {}
+        known: dict[tuple[UUID, str, tuple[str, ...]], people.Found] = {}
         messages = []
         for record, row in heard:
             key = (row.tenant, record.number, record.person.aliases)
             if key not in known:
                 where = Whereabouts(row.tenant, KIND, record.number)
-                known[key] = await people.resolve(self._database, where, record.person.aliases, self._past(record.at))
+                known[key] = await people.resolve(
+                    self._database, where, record.person.aliases, self._past(record.at), record.person.recipient
+                )
             if (
                 record.kind == "operator"
                 and await people.quoted_reply(self._database, row.tenant, record.id) is not None
@@ -172,9 +174,9 @@ def _order(record: whatsapp.Said) -> tuple[float, bool]:
     return record.at or math.inf, bool(record.target)
 
 
-def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float, text: str) -> Inbound:
+def _message(record: whatsapp.Said, row: ChannelRow, known: people.Found, at: float, text: str) -> Inbound:
     where = Whereabouts(row.tenant, KIND, record.number)
-    conversation = where.conversation(contact)
+    conversation = where.conversation(known.contact)
     # What a human of the business says opens no window.
     until = None if record.kind == "operator" else at + WINDOW_SECONDS
     return Inbound(
@@ -183,8 +185,8 @@ def _message(record: whatsapp.Said, row: ChannelRow, contact: str, at: float, te
         event=record.id,
         conversation=conversation,
         shard=shard_of(conversation),
-        address=Address(record.number, record.person.recipient, private=True, open_until=until),
-        contact=contact,
+        address=Address(record.number, known.recipient, private=True, open_until=until),
+        contact=known.contact,
         text=text,
         source_id=record.id,
         kind=record.kind,

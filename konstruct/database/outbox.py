@@ -41,10 +41,11 @@ class Outbox:
         self._marking: set[UUID] = set()
 
     async def claim(self, reply: Reply, *, shard: int, epoch: int, seconds: float) -> float | None:
-        """0 = ours for `seconds`; more = seconds to wait first; None = nothing left to send. Raises Fenced."""
+        """0 = ours for `seconds`; more = seconds to wait first; None = nothing left to send there. Raises Fenced."""
         wait: float | None = await self._database.run(
-            "claim_reply", tenant=reply.tenant, reply=reply.id, shard=shard, epoch=epoch, claim_seconds=seconds
-        )
+            "claim_reply", tenant=reply.tenant, reply=reply.id, shard=shard, epoch=epoch, claim_seconds=seconds,
+            recipient=reply.address.channel,
+        )  # fmt: skip
         return wait
 
     async def record_external_id(self, reply: Reply, epoch: int, external_id: str) -> None:

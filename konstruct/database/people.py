@@ -25,17 +25,28 @@ class Whereabouts:
         return conversation_id(self.tenant, self.channel, f"{self.team}:{contact}")
 
 
-async def resolve(database: Database, where: Whereabouts, aliases: Sequence[str], said_at: float) -> str:
-    """The contact that goes by these names (most lasting first) at this time; a stranger becomes one."""
-    contacts = await database.run(
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who it is, and as whom they are written to now: a message may be older than a change of names."""
+
+    contact: str
+    recipient: str
+
+
+async def resolve(
+    database: Database, where: Whereabouts, aliases: Sequence[str], said_at: float, recipient: str
+) -> Found:
+    """The contact that goes by these names (most lasting first), and wrote as `recipient`; a stranger becomes one."""
+    found = await database.run(
         "resolve_contact",
         seconds=PEOPLE_SECONDS,
         tenant=where.tenant,
         channel=where.channel,
         aliases=list(aliases),
         said_at=datetime.fromtimestamp(said_at, UTC),
+        recipient=recipient,
     )
-    return await _one(database, where, contacts)
+    return Found(await _one(database, where, found["contacts"]), found["recipient"])
 
 
 async def move(

@@ -1,6 +1,6 @@
 -- name: claim_reply$
--- Seconds to wait before this reply may be sent; 0 = claimed, null = nothing left to send.
-select claim_reply(:tenant, :reply, :shard, :epoch, :claim_seconds);
+-- Seconds to wait before this reply may be sent there; 0 = claimed, null = nothing left to send.
+select claim_reply(:tenant, :reply, :shard, :epoch, :claim_seconds, :recipient);
 
 -- name: record_external_id$
 -- The platform's id of a streaming reply.

@@ -1,6 +1,7 @@
--- name: resolve_contact$
--- The contacts that these names belong to, the one that stays first; a stranger becomes one.
-select resolve_contact(:tenant, :channel, :aliases, :said_at);
+-- name: resolve_contact^
+-- The contacts that these names belong to, the one that stays first; a stranger becomes one. And where they are now.
+select f.contacts, written_to(:tenant, :channel, f.contacts, :recipient) as recipient
+from resolve_contact(:tenant, :channel, :aliases, :said_at) as f (contacts);
 
 -- name: move_contact$
 -- A person has other names from now on; answers as resolve_contact does.

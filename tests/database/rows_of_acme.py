@@ -98,7 +98,7 @@ ROWS: list[tuple[str, list[Any]]] = [
             " claim_epoch, claimed_until, channel, address)"
             " values (%s, %s, %s, %s, %s, 0, %s, 'pending', 1, now(), 'slack', %s)"
         ),
-        [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID, f'{{"team": "{CANARY}"}}'],
+        [ACME, REPLY, CONVERSATION, SHARD, TURN, SAID, f'{{"team": "{CANARY}", "channel": "x"}}'],
     ),
     (
         "insert into contact_aliases (tenant_id, channel, alias, contact) values (%s, 'whatsapp', %s, %s)",

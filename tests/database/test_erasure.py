@@ -181,12 +181,12 @@ async def test_all_names_of_a_person_go_and_what_was_said_under_any_of_them_stay
         here = Whereabouts(ACME, "whatsapp", "1065")
         before = time.time() - 5
         for aliases in (["AT.77", "4366011"], ["AT.77"], ["AT.78", "4366022"]):
-            await people.resolve(k.database, here, aliases, before)
+            await people.resolve(k.database, here, aliases, before, aliases[-1])
         await forget_person(k.database, open_store(k.settings), Person(ACME, "whatsapp", "4366011"))
-        await people.resolve(k.database, here, ["AT.77", "4366011"], before)
+        await people.resolve(k.database, here, ["AT.77", "4366011"], before, "4366011")
         await people.move(k.database, here, ["4366011"], ["4366099"], recipient="4366099", at=before)
         assert rows(k, "select alias from contact_aliases order by 1") == [("4366022",), ("AT.78",)]
-        await people.resolve(k.database, here, ["AT.77", "4366011"], time.time() + 1)
+        await people.resolve(k.database, here, ["AT.77", "4366011"], time.time() + 1, "4366011")
         assert len(rows(k, "select 1 from contact_aliases")) == 4
 
 

@@ -1,6 +1,7 @@
 """Contacts whose names change: who it is, and histories that turn out to be one."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -28,7 +29,10 @@ class Register:
         self.database = database
 
     async def who(self, *aliases: str, at: float = NOW, where: Whereabouts = HERE) -> str:
-        return await people.resolve(self.database, where, aliases, at)
+        return (await people.resolve(self.database, where, aliases, at, aliases[-1])).contact
+
+    async def written_to(self, *aliases: str, at: float = NOW) -> str:
+        return (await people.resolve(self.database, HERE, aliases, at, aliases[-1])).recipient
 
     async def move(self, *before: str, to: tuple[str, ...], at: float = NOW) -> str:
         return await people.move(self.database, HERE, before, to, recipient=to[-1], at=at)
@@ -43,9 +47,10 @@ class Register:
         conversation, who = where.conversation(contact), contact_id(ACME, "whatsapp", contact)
         shard = shard_of(conversation)
         if waiting:
+            body = {"contact": contact, "text": text, "address": {"team": where.team, "channel": contact}}
             self.rows("insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)"
                       " values (%s, 'whatsapp', %s, %s, %s, 0, %s)",
-                      ACME, text, conversation, shard, f'{{"contact": "{contact}", "text": "{text}"}}')  # fmt: skip
+                      ACME, text, conversation, shard, json.dumps(body))  # fmt: skip
             return
         self.rows(
             "insert into conversations (tenant_id, id, shard, channel, address, version)"
@@ -129,6 +134,32 @@ async def test_what_is_still_to_be_sent_goes_to_the_new_number(register: Registe
         )  # fmt: skip
     await register.move("491", to=("492",))
     assert register.rows("select address ->> 'channel' from outbox order by part") == [("492",), ("491",), ("499",)]
+    assert register.rows("select version from conversations") == [(2,)]
+
+
+async def test_what_is_still_to_be_answered_is_answered_at_the_new_number(register: Register) -> None:
+    await register.who("DE.1", "491")
+    register.said("491", "waits", UUID(int=1), waiting=True)
+    await register.move("DE.1", to=("DE.2",))
+    assert register.rows("select body -> 'address' ->> 'channel' from inbox") == [("DE.2",)]
+    # A first turn that is under way meets this version, and begins anew.
+    assert register.rows("select id, version from conversations") == [(HERE.conversation("491"), 1)]
+
+
+async def test_who_wrote_before_their_number_changed_is_answered_at_the_new_one(register: Register) -> None:
+    await register.who("DE.1", "491", at=NOW - DAY)
+    await register.move("DE.1", "491", to=("DE.2", "492"), at=NOW - 60)
+    assert await register.written_to("DE.1", "491", at=NOW - 120) == "492"
+    assert await register.written_to("DE.2", "492") == "492"
+    assert await register.written_to("DE.9", "491") == "491"
+
+
+async def test_of_two_changes_in_the_wrong_order_the_newer_number_counts(register: Register) -> None:
+    await register.who("491", at=NOW - DAY)
+    register.said("491", "waits", UUID(int=1), waiting=True)
+    await register.move("492", to=("493",), at=NOW - 60)
+    await register.move("491", to=("492",), at=NOW - 120)
+    assert register.rows("select body -> 'address' ->> 'channel' from inbox") == [("493",)]
 
 
 async def test_a_message_from_before_the_change_is_still_theirs_and_one_from_after_is_not(register: Register) -> None:

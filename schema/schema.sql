@@ -1038,8 +1038,8 @@ begin
   return v_contacts || v_met;
 end $$;
 
--- Two contacts are one person: history, memories and what waits go to the contact and the conversation that stay.
--- Turns under way in either conversation cannot commit any more and begin anew.
+-- Two contacts are one person: history, memories and what waits or was set aside go to the contact and the conversation
+-- that stay; where a human speaks in either, the employee is silent. Turns under way in either begin anew.
 create function merge_contact(
   p_tenant uuid, p_channel text, p_from text, p_into text, p_from_contact uuid, p_into_contact uuid,
   p_from_conversation uuid, p_into_conversation uuid, p_into_shard int, p_address jsonb)
@@ -1058,6 +1058,22 @@ begin
     order by id for update;
   update conversations set version = version + 1
     where tenant_id = p_tenant and id in (p_from_conversation, p_into_conversation);
+  update conversations k set last_turn_at = greatest(k.last_turn_at, f.last_turn_at),
+      counters = jsonb_build_object(
+        'messages', coalesce((k.counters ->> 'messages')::int, 0) + coalesce((f.counters ->> 'messages')::int, 0),
+        'attempts', coalesce((k.counters ->> 'attempts')::int, 0) + coalesce((f.counters ->> 'attempts')::int, 0),
+        'counts', (select coalesce(jsonb_object_agg(t.rule, t.total), '{}') from (
+          select e.key as rule, sum(e.value::int) as total
+          from (select * from jsonb_each_text(k.counters -> 'counts')
+                union all select * from jsonb_each_text(f.counters -> 'counts')) e group by e.key) t)),
+      (paused_reason, paused_until, paused_by) = (
+        select p.paused_reason, p.paused_until, p.paused_by from conversations p
+        where p.tenant_id = p_tenant and (p.id = k.id or p.id = f.id and p.paused_until > now())
+        order by p.paused_until desc nulls last limit 1)
+    from conversations f where k.tenant_id = p_tenant and k.id = p_into_conversation
+      and f.tenant_id = p_tenant and f.id = p_from_conversation;
+  -- Counted once.
+  update conversations set counters = '{}' where tenant_id = p_tenant and id = p_from_conversation;
   select version into v_version from conversations where tenant_id = p_tenant and id = p_into_conversation;
   update messages set conversation_id = p_into_conversation, turn = v_version,
       contact_id = case when contact_id = p_from_contact then p_into_contact else contact_id end
@@ -1068,6 +1084,13 @@ begin
       epoch = (select s.epoch from shards s where s.shard = p_into_shard),
       body = jsonb_set(body, '{contact}', to_jsonb(p_into))
     where tenant_id = p_tenant and conversation_id = p_from_conversation and state = 'waiting';
+  update inbox set conversation_id = p_into_conversation, shard = p_into_shard,
+      body = case body when '{}' then body else jsonb_set(body, '{contact}', to_jsonb(p_into)) end
+    where tenant_id = p_tenant and conversation_id = p_from_conversation and state = 'dead';
+  with early as (
+    delete from amended_early where tenant_id = p_tenant and conversation_id = p_from_conversation returning *)
+  insert into amended_early (tenant_id, conversation_id, source_id, text, at)
+    select p_tenant, p_into_conversation, source_id, text, at from early on conflict do nothing;
 end $$;
 
 -- A starting host takes all its shards: from now on no older host can commit for them.

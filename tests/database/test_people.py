@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 import pytest_asyncio
 
-from konstruct.database import people
+from konstruct.database import amendments, people
 from konstruct.database.people import Whereabouts
 from konstruct.database.pool import Database
+from konstruct.escalation import Counters
 from konstruct.identity import contact_id, shard_of, tenant_id
 
 ACME, GLOBEX = tenant_id("acme"), tenant_id("globex")
@@ -214,6 +216,61 @@ async def test_two_contacts_that_turn_out_to_be_one_become_one(register: Registe
     assert await register.who("DE.1", "491") == "491"
     assert await register.who("DE.1") == "491"
     assert register.rows("select distinct conversation_id from messages") == [(HERE.conversation("491"),)]
+
+
+PAUSED = "select paused_until > now(), paused_by, paused_reason from conversations where id = %s"
+
+
+@pytest.mark.parametrize("takes_over", ["491", "DE.1"])
+async def test_where_an_operator_speaks_with_one_of_them_the_employee_is_silent_in_both(
+    register: Register, takes_over: str
+) -> None:
+    for number, name in enumerate(("491", "DE.1")):
+        await register.who(name)
+        register.said(name, f"by {name}", UUID(int=number))
+        register.rows("update conversations set paused_until = now() - interval '1 hour', paused_by = 'rule'")
+    await amendments.pause(register.database, ACME, HERE.conversation(takes_over), "Ben speaks", 3600.0)
+    assert await register.who("DE.1", "491") == "491"
+    assert register.rows(PAUSED, HERE.conversation("491")) == [(True, "operator", "Ben speaks")]
+    taken_over = "select subject from audit_events where action = 'conversation.taken_over'"
+    assert (f"conversation:{HERE.conversation('491')}",) in register.rows(taken_over)
+
+
+async def test_nobody_is_silenced_by_a_pause_that_is_over(register: Register) -> None:
+    for number, name in enumerate(("491", "DE.1")):
+        await register.who(name)
+        register.said(name, f"by {name}", UUID(int=number))
+    register.rows("update conversations set paused_until = now() - interval '1 hour' where id = %s",
+                  HERE.conversation("DE.1"))  # fmt: skip
+    await register.who("DE.1", "491")
+    assert register.rows(PAUSED, HERE.conversation("491")) == [(None, None, None)]
+
+
+async def test_rules_go_on_counting_what_either_of_them_said(register: Register) -> None:
+    for number, name in enumerate(("491", "DE.1")):
+        await register.who(name)
+        register.said(name, f"by {name}", UUID(int=number))
+        counters = Counters(messages=2 + number, attempts=1, counts={"both": 1, name: 4})
+        register.rows("update conversations set counters = %s where id = %s",
+                      json.dumps(counters.stored), HERE.conversation(name))  # fmt: skip
+    await register.who("DE.1", "491")
+    [(counters,)] = register.rows("select counters from conversations where id = %s", HERE.conversation("491"))
+    assert Counters.read(counters) == Counters(5, 2, {"both": 2, "491": 4, "DE.1": 4})
+
+
+async def test_what_was_set_aside_or_taken_back_early_goes_along(register: Register) -> None:
+    await register.who("491")
+    await register.who("DE.1")
+    register.said("DE.1", "crashed", UUID(int=1), waiting=True)
+    register.rows("update inbox set state = 'dead'")
+    register.rows("insert into amended_early (tenant_id, conversation_id, source_id) values (%s, %s, 'wamid.late')",
+                  ACME, HERE.conversation("DE.1"))  # fmt: skip
+    await register.who("DE.1", "491")
+    home = HERE.conversation("491")
+    assert register.rows("select conversation_id, shard, body ->> 'contact', state from inbox") == [
+        (home, shard_of(home), "491", "dead")
+    ]
+    assert register.rows("select conversation_id, source_id, text from amended_early") == [(home, "wamid.late", None)]
 
 
 async def test_becoming_one_moves_the_conversations_of_all_the_tenants_numbers(register: Register) -> None:

@@ -115,15 +115,19 @@ class WhatsAppDoor:
                 known[key] = await people.resolve(
                     self._database, where, record.person.aliases, self._past(record.at), record.person.recipient
                 )
-            if (
-                record.kind == "operator"
-                and await people.quoted_reply(self._database, row.tenant, record.id) is not None
-            ):
+            if record.kind == "operator" and await self._is_own(record, row, known[key].contact):
                 log.info("echo ignored", channel=KIND, reason="the employee's own answer")
                 continue
             text = await self._in_context(record, row)
             messages.append(_message(record, row, known[key], self._past(record.at), text))
         return messages
+
+    async def _is_own(self, echo: whatsapp.Said, row: ChannelRow, contact: str) -> bool:
+        """Whether the employee itself said so: an echo may be faster than the answer that tells the message's id."""
+        conversation = Whereabouts(row.tenant, KIND, echo.number).conversation(contact)
+        words = await people.own_words(self._database, row.tenant, conversation, echo.id)
+        said = echo.text.split()
+        return any(id_ == echo.id or whatsapp.written(text).split() == said for id_, text in words)
 
     async def _in_context(self, record: whatsapp.Said, row: ChannelRow) -> str:
         """The text, after the answer that it quotes. Never what a contact said: that may be taken back one day."""

@@ -73,6 +73,15 @@ async def quoted_reply(database: Database, tenant: UUID, external_id: str) -> st
         return said
 
 
+async def own_words(
+    database: Database, tenant: UUID, conversation: UUID, external_id: str
+) -> list[tuple[str | None, str]]:
+    """What the employee said in this message or is about to say in this conversation: (the channel's id, the text)."""
+    async with database.tenant(tenant, seconds=PEOPLE_SECONDS) as connection:
+        rows = await connection.run("own_words", conversation=conversation, external_id=external_id)
+    return [(row["external_id"], row["text"]) for row in rows]
+
+
 async def _one(database: Database, where: Whereabouts, contacts: Sequence[str]) -> str:
     """Make one contact of several, wherever the tenant's channels met them, or if it is interrupted nowhere."""
     stays, *others = contacts

@@ -22,6 +22,14 @@ select id from conversations where tenant_id = current_tenant() and id = any (:i
 union
 select conversation_id from inbox where tenant_id = current_tenant() and conversation_id = any (:ids) and state = 'waiting';
 
+-- name: own_words
+-- What the employee said in this message, and what it is about to say in this conversation: the channel may already show
+-- that under an id which is not on record yet. Needs a tenant connection.
+select external_id, text from outbox where tenant_id = current_tenant() and external_id = :external_id
+union all
+select external_id, text from outbox
+where tenant_id = current_tenant() and conversation_id = :conversation and state = 'pending';
+
 -- name: has_verify_token$
 -- Whether some channel of this kind was set up with this verify token.
 select has_verify_token(:kind, :digest);

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from simulator import Fault
 from simulator.whatsapp.notifier import value_of
 from simulator.whatsapp.people.acting import ANNA
 from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
@@ -100,6 +102,24 @@ async def test_the_employees_own_words_echoed_by_meta_silence_nobody(k: WhatsApp
     assert (await k.whatsapp.admin.tell_raw("message_echoes", value)).status == 200
     await k.whatsapp.say("still there?")
     assert (await k.replies(2))[1] == "You said: still there?"
+
+
+@pytest.mark.parametrize(("echoed", "silences"), [("You said: hello", False), ("This is Ben.", True)])
+async def test_an_echo_that_comes_before_the_id_of_the_answer_is_told_from_a_humans_words(
+    database_url: str, tmp_path: Path, echoed: str, *, silences: bool
+) -> None:
+    slow = Fault("latency", "messages", delay_seconds=1.5)
+    async with whatsapp_rig(database_url, tmp_path, faults=[slow]) as k:
+        await k.whatsapp.say("hello")
+        await k.becomes("select state, external_id from outbox", [("pending", None)])
+        echo = {"id": "wamid.early", "to": ANNA, "timestamp": "1793000000", "type": "text", "text": {"body": echoed}}
+        value = value_of(ACME, message_echoes=[echo])
+        assert (await k.whatsapp.admin.tell_raw("smb_message_echoes", value)).status == 200
+        await k.replies(1)
+        await k.becomes("select count(*) from messages where role = 'operator'", [(int(silences),)])
+        await k.whatsapp.say("still there?")
+        await k.becomes("select count(*) from inbox where state = 'waiting'", [(0,)])
+        await k.becomes("select count(*) from inbox where state = 'suppressed'", [(2 * silences,)])
 
 
 async def test_a_reaction_is_recorded_and_not_answered(k: WhatsAppRig) -> None:

@@ -3,6 +3,7 @@
 from konstruct.channels.whatsapp.client import WhatsAppChannel
 from konstruct.channels.whatsapp.country import country_of
 from konstruct.channels.whatsapp.events import parse
+from konstruct.channels.whatsapp.outgoing import written
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
 from konstruct.channels.whatsapp.signature import verify
 from konstruct.channels.whatsapp.verdicts import verdict
@@ -21,4 +22,5 @@ __all__ = [
     "parse",
     "verdict",
     "verify",
+    "written",
 ]

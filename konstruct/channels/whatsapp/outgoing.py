@@ -48,10 +48,15 @@ def message(reply: Reply, text: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def plain(reply: Reply, text: str, options: dict[str, Any]) -> dict[str, Any]:
     """The same as text and nothing else: what every contact can read."""
+    content = {"type": "text", "text": {"body": written(text), "preview_url": False}}
+    return _envelope(reply) | _quoting(reply, options) | content
+
+
+def written(text: str) -> str:
+    """A reply's text as it reads where it is text and nothing else."""
     said, choices = split_choices(text)
     body = f"{said}\n{_listed(choices)}" if choices else said
-    content = {"type": "text", "text": {"body": formatted(body).strip() or body, "preview_url": False}}
-    return _envelope(reply) | _quoting(reply, options) | content
+    return formatted(body).strip() or body
 
 
 def closed(reply: Reply) -> bool:

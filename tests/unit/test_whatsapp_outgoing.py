@@ -1,5 +1,6 @@
 """What an answer becomes on WhatsApp: parts, buttons, lists, and how fast they go."""
 
+import re
 from typing import Any
 
 import pytest
@@ -81,6 +82,18 @@ def test_a_long_text_with_choices_is_said_first_and_its_end_asks() -> None:
     assert [message(reply(), part, {})["type"] for part in before] == ["text"] * len(before)
     assert message(reply(), last, {})["type"] == "interactive"
     assert " ".join(" ".join([*before, last]).split()) == " ".join(whole.split())
+
+
+CODE = "```python\n" + "".join(f"line_{n:03} = {n:03}\n" for n in range(110)) + "```"
+TABLE = "| name | price |\n|---|---|\n" + "".join(f"| line_{n:03} | {n:03} |\n" for n in range(80))
+
+
+@pytest.mark.parametrize("said", [CODE, f"{CODE}\n\nWhich one?", TABLE, f"Look:\n\n{TABLE}\n{CODE}"])
+def test_code_and_tables_before_choices_are_said_once_and_whole(said: str) -> None:
+    shown = parts(f"{said}\n[[Today | Tomorrow]]")
+    assert re.findall(r"line_\d+", " ".join(shown)) == re.findall(r"line_\d+", said)
+    assert all(part.count("```") % 2 == 0 for part in shown)
+    assert [message(reply(), part, {})["type"] for part in shown] == ["text"] * (len(shown) - 1) + ["interactive"]
 
 
 @pytest.mark.parametrize("emoji", ["👍", "👍🏽", "❤️", "❤", "👩‍👩‍👧", "🇩🇪", "1️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "☺️", "🫡", " 🎉\n"])

@@ -25,12 +25,13 @@ def parts(text: str) -> list[str]:
     if not choices:
         return split(text, LONGEST_TEXT_CHARS, _length)
     line = f"\n[[{' | '.join(choices)}]]"
-    head, end = split(said, LONGEST_TEXT_CHARS, _length), ""
+    head = split(said, LONGEST_TEXT_CHARS, _length)
     if offered("?", choices) is None:
         return split(f"{said}\n{_listed(choices)}", LONGEST_TEXT_CHARS, _length)
-    end = split(head[-1], LONGEST_BODY_CHARS, _length)[-1]
-    before = head[-1].removesuffix(end).rstrip()
-    return [*head[:-1], *filter(None, (before,)), end + line]
+    *begun, end = split(head[-1], LONGEST_BODY_CHARS, _length)
+    # A code fence that is split is opened again, a table repeats its header: then the text does not end with its end.
+    before = head[-1].removesuffix(end).rstrip() if head[-1].endswith(end) else "\n\n".join(begun)
+    return [*head[:-1], *(part for part in split(before, LONGEST_TEXT_CHARS, _length) if part), end + line]
 
 
 def message(reply: Reply, text: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ HERE = {("http", host) for host in ("localhost", "127.0.0.1", "::1")}
 # Nothing else keeps anybody from guessing it: `konstruct doctor` warns of one that is shorter than it should be.
 LEAST_TOKEN_CHARACTERS = 8
 SAFE_TOKEN_CHARACTERS = 24
+# With the version of the API that ours is tested with.
+GRAPH_API_URL = "https://graph.facebook.com/v25.0/"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -77,7 +79,7 @@ class Settings:
             slack_client_id=read.text("SLACK_CLIENT_ID", ""),
             slack_client_secret=read.secret("SLACK_CLIENT_SECRET"),
             slack_signing_secret=read.secret("SLACK_SIGNING_SECRET"),
-            whatsapp_api_url=read.root("WHATSAPP_API_URL", "https://graph.facebook.com/v25.0") + "/",
+            whatsapp_api_url=read.root("WHATSAPP_API_URL", GRAPH_API_URL) + "/",
             stripe_api_url=read.root("STRIPE_API_URL", "https://api.stripe.com"),
             stripe_secret_key=read.secret("STRIPE_SECRET_KEY"),
             stripe_webhook_secrets=split(read.secret("STRIPE_WEBHOOK_SECRETS") or ""),

@@ -11,7 +11,7 @@ from deployments.installation.layout import Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
 from konstruct.channels.web_chat import sign
-from konstruct.settings import Settings
+from konstruct.settings import GRAPH_API_URL, Settings
 
 DEMO_SITE = "acme"
 LINK_SECONDS = 12 * 3600
@@ -61,6 +61,6 @@ def _slack(settings: Settings) -> str:
 
 def _whatsapp(settings: Settings) -> str:
     if settings.whatsapp_api_url == WHATSAPP_SIMULATOR_URL:
-        real = "KONSTRUCT_WHATSAPP_API_URL=https://graph.facebook.com/v26.0/"
+        real = f"KONSTRUCT_WHATSAPP_API_URL={GRAPH_API_URL}"
         return f"{WHATSAPP_SIMULATOR_URL} (`konstruct simulate`; for WhatsApp set {real})"
     return settings.whatsapp_api_url

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from rich.console import Console
 
 from deployments.examinations import machine
 from deployments.examinations.finding import Patient
-from deployments.installation import keys, ports, processes, ray_head, running, serve_apps, version
+from deployments.installation import greeting, keys, ports, processes, running, serve_apps, version
 from deployments.installation import up as starting
 from deployments.installation.environment import (
     SIMULATOR_URL,
@@ -137,6 +135,11 @@ def test_without_a_choice_whatsapp_is_the_simulator(layout):
     assert chosen["KONSTRUCT_WHATSAPP_API_URL"] == "https://graph.facebook.com/v26.0/"
 
 
+def test_the_greeting_names_the_version_of_whatsapp_that_is_the_default(layout):
+    greeted = greeting._whatsapp(Settings.from_environment(environment_of(layout)))
+    assert f"KONSTRUCT_WHATSAPP_API_URL={Settings.from_environment({}).whatsapp_api_url})" in greeted
+
+
 def test_rays_processes_take_no_ray_setting_from_outside(layout, tmp_path):
     chosen = ports.choose(tmp_path / "ports.json")
     environment = process_environment(layout, chosen, {"RAY_ADDRESS": "elsewhere", "HOME": "h"})
@@ -178,37 +181,6 @@ def test_what_runs_is_not_asked_to_listen_elsewhere(layout, monkeypatch, name):
     with pytest.raises(starting.AddressInUse, match=f"KONSTRUCT_{name}=.*`konstruct down` first"):
         starting.up(elsewhere, Steps())
     assert running.recall(layout) == runs
-
-
-def test_logs_stay_with_the_installation_until_the_next_run_ends(tmp_path):
-    layout = Layout(tmp_path)
-    try:
-        for run in ("first", "second"):
-            session = layout.ray / f"session_{run}"
-            (session / "logs" / "serve").mkdir(parents=True)
-            (session / "logs" / "serve" / "replica.log").write_text(run)
-            (layout.ray / "session_latest").symlink_to(session)
-            ray_head.clear(layout)
-            assert (layout.last_logs / "serve" / "replica.log").read_text() == run
-            assert layout.last_logs.stat().st_mode & 0o077 == 0
-            assert not layout.ray.exists()
-        ray_head.clear(layout)
-        assert layout.last_logs.exists()
-    finally:
-        shutil.rmtree(layout.ray, ignore_errors=True)
-
-
-def test_nothing_is_taken_from_a_folder_that_somebody_else_made(tmp_path, monkeypatch):
-    layout, precious = Layout(tmp_path / "home"), tmp_path / "precious"
-    (precious / "logs").mkdir(parents=True)
-    layout.ray.mkdir()
-    try:
-        (layout.ray / "session_latest").symlink_to(precious)
-        monkeypatch.setattr(os, "getuid", lambda: layout.ray.stat().st_uid + 1)
-        ray_head.clear(layout)
-        assert (precious / "logs").exists()
-    finally:
-        shutil.rmtree(layout.ray, ignore_errors=True)
 
 
 def test_who_starts_it_is_told_where_logs_and_metrics_are(layout):

@@ -144,30 +144,6 @@ async def test_a_rate_limit_delays_the_answer_and_loses_nothing(database_url: st
         assert await k.replies(1, seconds=30) == ["You said: hello"]
 
 
-async def test_an_answer_that_is_held_up_follows_the_contact_to_their_new_number(
-    database_url: str, tmp_path: Path, brief_outages: None
-) -> None:
-    fault = Fault("refuse", method="messages", error="190", times=None)
-    async with whatsapp_rig(database_url, tmp_path, faults=[fault]) as k:
-        await k.whatsapp.say("hello")
-        await until(lambda: fault.hits > 0)
-        await k.whatsapp.people.change_number("4917099999999")
-        await asyncio.sleep(delivery.CLAIM_SECONDS - delivery.LONGEST_REQUEST_SECONDS)
-        fault.times = 0
-        assert await k.replies(1, "4917099999999") == ["You said: hello"]
-        assert [entry.channel for entry in k.seen("message") if entry.by_app] == ["4917099999999"]
-
-
-async def test_an_answer_that_is_being_thought_of_goes_to_the_new_number(database_url: str, tmp_path: Path) -> None:
-    async with whatsapp_rig(database_url, tmp_path) as k:
-        k.rig.model.fault("delay", seconds=1.0)
-        await k.whatsapp.say("hello")
-        await until(lambda: k.rig.model.calls > 0)
-        await k.whatsapp.people.change_number("4917099999999")
-        await k.replies(1, "4917099999999")
-        assert [entry.channel for entry in k.seen("message") if entry.by_app] == ["4917099999999"]
-
-
 async def test_an_invalid_token_is_told_once_and_the_answers_wait_for_another(
     database_url: str, tmp_path: Path, brief_outages: None
 ) -> None:

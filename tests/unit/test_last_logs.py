@@ -1,5 +1,6 @@
 """Where the logs of a run go when it has ended."""
 
+import os
 import shutil
 
 from deployments.installation import ray_head

@@ -13,7 +13,7 @@ from actors import amending
 from actors.attempts import count, survivors
 from actors.office import NOTICE_PART, Knowledge, Office
 from actors.patience import Patience
-from actors.sending import Notices, bring_out
+from actors.sending import Notices, at_work, bring_out
 from actors.turn import Interrupted, Turn
 from konstruct.database import turns
 from konstruct.delivery import Claim
@@ -22,6 +22,7 @@ from konstruct.messages import Heard, Ownership
 
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
 PAUSE_AFTER_SURPRISE_SECONDS = 5.0  # each leaves a traceback in the log
+SETTLE_LOOK_SECONDS = 0.5
 LOOK_BESIDE_NOTICES_SECONDS = 5.0  # a sweep finds a conversation every second while a notice is on its way
 
 log = structlog.get_logger()
@@ -89,10 +90,9 @@ class Conversation:
             self._task.cancel()
 
     async def settle(self) -> None:
-        """Wait until the conversation has nothing left to do."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
-        await self._notices.settle()
+        """Wait until nothing is left to do, or only what waits for better times as well in the outbox."""
+        while tasks := at_work(self._task, self._replies) + self._notices.at_work:
+            await asyncio.wait(tasks, timeout=SETTLE_LOOK_SECONDS)
 
     def _start(self) -> None:
         if self._task is None:

@@ -60,7 +60,7 @@ class Resident(Protocol):
         ...
 
     async def settle(self) -> None:
-        """Wait until idle."""
+        """Wait until it does nothing that its next owner cannot do as well."""
         ...
 
 
@@ -125,8 +125,7 @@ class ConversationHost:
     def wake(self, messages: Sequence[Heard]) -> None:
         """Messages became durable. Those of foreign shards are left to their owners' sweep."""
         for heard in messages:
-            resident = self._resident(heard.tenant, heard.conversation, heard.shard)
-            if resident is not None:
+            if resident := self._resident(heard.tenant, heard.conversation, heard.shard):
                 resident.hear(heard)
 
     async def adopt(self, hosts: int) -> None:
@@ -141,16 +140,19 @@ class ConversationHost:
         """Give shards up: start nothing new in them, let running turns end, for up to DRAIN_SECONDS."""
         leaving = set(shards)
         self._draining |= leaving
-        residents = [r for r in self._residents.values() if shard_of(r.id) in leaving]
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await asyncio.gather(*(resident.settle() for resident in residents))
+                await asyncio.gather(*(self._let_go(r) for r in self._residents.values() if shard_of(r.id) in leaving))
         except TimeoutError:
             log.warning("drain timed out; the next owner repeats these turns", host=self.host)
-        for resident in residents:
-            self._drop(resident)
         await self._leave({shard: self._tenures.pop(shard) for shard in leaving if shard in self._tenures})
         self._draining -= leaving
+
+    async def _let_go(self, resident: Resident) -> None:
+        try:
+            await resident.settle()
+        finally:
+            self._drop(resident)  # at once: what it would hear from now on is its next owner's
 
     async def _leave(self, tenures: dict[int, hosting.Tenure]) -> None:
         try:
@@ -214,8 +216,7 @@ class ConversationHost:
 
     async def _sweep(self, older_than: timedelta) -> None:
         for tenant, conversation, shard in await hosting.waiting(self._database, self.host, older_than):
-            resident = self._resident(tenant, conversation, shard)
-            if resident is not None:
+            if resident := self._resident(tenant, conversation, shard):
                 resident.look()
 
     async def _tidy_forever(self) -> None:
@@ -237,9 +238,8 @@ class ConversationHost:
 
     def _passivate(self) -> None:
         now = time.monotonic()
-        idle = [r for r in self._residents.values() if not r.busy]
         surplus = max(0, len(self._residents) - LOADED_LIMIT)
-        oldest = sorted(idle, key=lambda r: r.touched)
+        oldest = sorted((r for r in self._residents.values() if not r.busy), key=lambda r: r.touched)
         for n, resident in enumerate(oldest):
             if n < surplus or now - resident.touched > IDLE_SECONDS:
                 self._drop(resident)

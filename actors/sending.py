@@ -41,6 +41,11 @@ class Notices:
         """Whether anything is on its way."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def at_work(self) -> list[asyncio.Task[None]]:
+        """What has to end before somebody else goes on."""
+        return at_work(self._task, self._left)
+
     def bring_out_later(self, claims: Sequence[Claim]) -> None:
         """Deliver these as well, but for those that are on their way already."""
         under_way = {claim.reply.id for claim in self._left}
@@ -52,11 +57,6 @@ class Notices:
         """End at once; the outbox knows what is left."""
         if self._task is not None:
             self._task.cancel()
-
-    async def settle(self) -> None:
-        """Wait until nothing is on its way."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
 
     async def _work(self) -> None:
         try:
@@ -77,10 +77,15 @@ class Notices:
             except KonstructError as error:
                 log.warning("notice not out yet", reply=claim.reply.id, reason=str(error))
                 # Like one found in the outbox: it may be out.
-                claim = Claim(claim.reply, claim.shard, claim.epoch)
+                self._left[0] = claim = Claim(claim.reply, claim.shard, claim.epoch)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
             else:
                 return
+
+
+def at_work(task: asyncio.Task[None] | None, claims: Sequence[Claim]) -> list[asyncio.Task[None]]:
+    """The task that brings these out, unless it has ended, or only waits and can be left to the next owner."""
+    return [task] if task and not task.done() and not (claims and claims[0].rests) else []
 
 
 async def bring_out(office: Office, claim: Claim) -> list[Claim]:

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,8 @@ from konstruct.outage import Outages, Renew, wait_ends_at
 CLAIM_SECONDS = 6.0
 LONGEST_REQUEST_SECONDS = 4.5
 LONGEST_PAUSE_SECONDS = 30.0
+# What fails for no longer is not left to a successor, who would have to search the channel before it goes on.
+SOON_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -38,12 +41,32 @@ class Claim:
         # What has never been sent needs no search; a reply found in the outbox may have been.
         self.uncertain = begun is None
         self.waits_until = wait_ends_at(reply)
+        self.failing_since: float | None = None
         self._begun = begun
+        self._rests_since: float | None = None
 
     @property
     def valid(self) -> bool:
         """Whether a request that begins now ends before the claim does."""
         return self._begun is not None and time.monotonic() - self._begun < CLAIM_SECONDS - LONGEST_REQUEST_SECONDS
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing of it is under way, nor will be soon: a successor can go on with it as well."""
+        return self._rests_since is not None and time.monotonic() - self._rests_since > SOON_SECONDS
+
+    @contextmanager
+    def resting(self, *, long: bool = False) -> Iterator[None]:
+        """Between two tries. `long`: it is known already that there will be none soon."""
+        self._rests_since = 0.0 if long else self.failing_since or time.monotonic()
+        try:
+            yield
+        finally:
+            self._rests_since = None
+
+    def fail(self) -> None:
+        """It was tried, and has to be tried again."""
+        self.failing_since = self.failing_since or time.monotonic()
 
     def lapse(self) -> None:
         """Claim anew before the next request."""
@@ -75,9 +98,11 @@ class Delivery:
         """
         reply, attempt = claim.reply, 0
         while True:
-            await self._wait_for_gate(reply)
+            with claim.resting():
+                await self._wait_for_gate(reply)
             if renew and tell and (outage := self._outages.of(reply)):
-                channel = await outage.wait(renew, claim.waits_until)
+                with claim.resting(long=True):
+                    channel = await outage.wait(renew, claim.waits_until)
             if not await self.hold(claim):
                 self._pass_on(reply)
                 return None
@@ -85,10 +110,12 @@ class Delivery:
                 external_id = await self._say(claim, channel)
             except ChannelBusy as busy:
                 self._pass_on(reply)
+                claim.fail()
                 self._close_gate(reply, busy.retry_after)
                 self._metrics.count("konstruct_outbox_retries_total", "busy")
             except ChannelOutcomeUnknown as unknown:
                 self._pass_on(reply)
+                claim.fail()
                 attempt += 1
                 await self._reconcile(claim, channel, attempt, unknown)
             except ChannelRefused as refused:
@@ -161,7 +188,8 @@ class Delivery:
             if not await self.hold(claim):
                 return
         pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
-        await asyncio.sleep(begun + pause - time.monotonic())
+        with claim.resting():
+            await asyncio.sleep(begun + pause - time.monotonic())
 
     async def _mended(
         self, claim: Claim, channel: Channel, refused: ChannelRefused, renew: Renew | None, tell: Tell | None

@@ -109,6 +109,19 @@ async def test_while_draining_running_turns_end_and_nothing_new_begins(office: O
     assert office.host.shards == 0
 
 
+async def test_what_has_nothing_to_do_hears_nothing_more_while_others_are_waited_for(office: Office) -> None:
+    await office.host.start(1)
+    idle, running = heard(), heard()
+    office.host.wake([idle, running])
+    office.opened[1].idle.clear()
+    draining = asyncio.create_task(office.host.release(list(range(1024))))
+    await asyncio.sleep(0.01)
+    office.host.wake([heard(idle.conversation, 2)])
+    assert [len(mailbox.heard) for mailbox in office.opened] == [1, 1]
+    office.opened[1].idle.set()
+    await draining
+
+
 async def test_a_drain_does_not_wait_for_ever(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosting_conversations, "DRAIN_SECONDS", 0.05)
     await office.host.start(1)

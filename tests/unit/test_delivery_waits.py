@@ -10,7 +10,7 @@ from konstruct import outage
 from konstruct.channels.whatsapp import WhatsAppChannel
 from konstruct.database.outbox import Outbox
 from konstruct.delivery import Delivery
-from konstruct.errors import ChannelOutcomeUnknown
+from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown
 from konstruct.failpoints import disarmed
 from konstruct.metrics import Unmeasured
 from tests.unit.test_delivery import GLOBEX, Unauthorized, fresh, reply
@@ -92,3 +92,18 @@ async def test_after_a_day_a_reply_waits_no_longer(monkeypatch: pytest.MonkeyPat
     assert [mark.error for mark in outbox.marks] == ["token_revoked"]
     assert wall.calls == ["send", "send"]
     assert told == ["token_revoked"]
+
+
+async def test_what_is_tried_again_soon_is_finished_and_what_waits_for_longer_can_be_left_to_a_successor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("konstruct.delivery.SOON_SECONDS", 0.1)
+    delivery, wall, claim = Delivery(cast("Outbox", Claims()), Unmeasured(), disarmed), Wall(), fresh(reply())
+    wall.faults = [("send", ChannelBusy(0.3))]
+    delivering = asyncio.create_task(delivery.deliver(claim, wall))
+    await asyncio.sleep(0.03)
+    assert not claim.rests
+    await until(lambda: claim.rests)
+    await delivering
+    assert not claim.rests
+    assert wall.texts == ["text 1"]

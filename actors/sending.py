@@ -12,8 +12,8 @@ from konstruct import notice
 from konstruct.channels import Channel
 from konstruct.database import amendments
 from konstruct.delivery import Claim
-from konstruct.errors import Fenced, KonstructError
-from konstruct.identity import outage_id, reply_id
+from konstruct.errors import ChannelRefused, Fenced, KonstructError
+from konstruct.identity import notice_id, outage_id, reply_id
 from konstruct.messages import Address, Reply
 from konstruct.roster import Assignment, NobodyAssigned
 
@@ -105,8 +105,8 @@ async def bring_out(office: Office, claim: Claim) -> list[Claim]:
             return assignment.channel
         return now.channel
 
-    async def tell(reason: str) -> None:
-        await _tell(office, reply, reason, assignment.operators)
+    async def tell(trouble: KonstructError) -> None:
+        await _tell(office, reply, trouble, assignment.operators)
 
     with office.measure("send"):
         # A notice waits for nobody: what it tells of is in the log and the status as well.
@@ -117,14 +117,21 @@ async def bring_out(office: Office, claim: Claim) -> list[Claim]:
     return []
 
 
-async def _tell(office: Office, reply: Reply, reason: str, operators: Address | None) -> None:
+async def _tell(office: Office, reply: Reply, trouble: KonstructError, operators: Address | None) -> None:
     """Past the outbox: the conversation itself waits. A host that starts anew tells again."""
-    if operators is None or (reply.channel, reply.address.team) == ("slack", operators.team):
+    refused, day = isinstance(trouble, ChannelRefused), int(time.time() // DAY_SECONDS)
+    if operators is None or (refused and (reply.channel, reply.address.team) == ("slack", operators.team)):
         return
+    if refused:
+        id_ = outage_id(reply.tenant, reply.channel, reply.address.team, str(trouble), day)
+        text = notice.disconnected(reply, str(trouble))
+    else:
+        id_ = notice_id(reply.tenant, f"stuck:{reply.conversation}:{day}")
+        text = notice.stuck(reply, str(trouble), notice.link_to(reply.channel, reply.address))
     told = replace(
         reply,
-        id=outage_id(reply.tenant, reply.channel, reply.address.team, reason, int(time.time() // DAY_SECONDS)),
-        text=notice.disconnected(reply, reason),
+        id=id_,
+        text=text,
         channel="slack",
         address=operators,
         external_id=None,
@@ -138,6 +145,7 @@ async def _tell(office: Office, reply: Reply, reason: str, operators: Address | 
             log.warning("operators not told", tenant=reply.tenant, reason=str(error))
             await asyncio.sleep(pause)
         else:
+            office.delivery.went_out(told)
             return
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -15,19 +15,17 @@ from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
 from konstruct.failpoints import Failpoint
 from konstruct.messages import Reply, Sighting
 from konstruct.metrics import Metrics
-from konstruct.outage import Outages, Renew, wait_ends_at
+from konstruct.outage import Outages, Renew, Tell, Trouble
 
 # A request begins only while the claim outlives it, so that a successor never meets one still on its way.
 CLAIM_SECONDS = 6.0
 LONGEST_REQUEST_SECONDS = 4.5
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 60.0
+MOST_DOUBLINGS = 10
 # What fails for no longer is not left to a successor, who would have to search the channel before it goes on.
 SOON_SECONDS = 5.0
 
 log = structlog.get_logger()
-
-# Says something to the operators, by another way than the one that is refused.
-Tell = Callable[[str], Awaitable[None]]
 
 
 class Claim:
@@ -40,8 +38,7 @@ class Claim:
         self.epoch = epoch
         # What has never been sent needs no search; a reply found in the outbox may have been.
         self.uncertain = begun is None
-        self.waits_until = wait_ends_at(reply)
-        self.failing_since: float | None = None
+        self.trouble = Trouble(reply)
         self._begun = begun
         self._rests_since: float | None = None
 
@@ -58,15 +55,11 @@ class Claim:
     @contextmanager
     def resting(self, *, long: bool = False) -> Iterator[None]:
         """Between two tries. `long`: it is known already that there will be none soon."""
-        self._rests_since = 0.0 if long else self.failing_since or time.monotonic()
+        self._rests_since = 0.0 if long else self.trouble.since or time.monotonic()
         try:
             yield
         finally:
             self._rests_since = None
-
-    def fail(self) -> None:
-        """It was tried, and has to be tried again."""
-        self.failing_since = self.failing_since or time.monotonic()
 
     def lapse(self) -> None:
         """Claim anew before the next request."""
@@ -94,30 +87,26 @@ class Delivery:
         """Bring the reply out, however long it takes; answers why, if it was set aside. Raises Fenced.
 
         `renew` gives the channel as it is configured now, the same one where nothing changed. With `tell`, a reply
-        waits for an operator where the connection itself is refused; who is told, once for all that waits.
+        waits for an operator where the connection itself is refused; who is told, once for all that waits. They are
+        also told of a reply that fails for long, see decisions/0001-claims.md.
         """
-        reply, attempt = claim.reply, 0
+        reply = claim.reply
         while True:
             with claim.resting():
                 await self._wait_for_gate(reply)
             if renew and tell and (outage := self._outages.of(reply)):
                 with claim.resting(long=True):
-                    channel = await outage.wait(renew, claim.waits_until)
+                    channel = await outage.wait(renew, claim.trouble.until)
             if not await self.hold(claim):
                 self._pass_on(reply)
                 return None
             try:
                 external_id = await self._say(claim, channel)
-            except ChannelBusy as busy:
-                self._pass_on(reply)
-                claim.fail()
-                self._close_gate(reply, busy.retry_after)
-                self._metrics.count("konstruct_outbox_retries_total", "busy")
-            except ChannelOutcomeUnknown as unknown:
-                self._pass_on(reply)
-                claim.fail()
-                attempt += 1
-                await self._reconcile(claim, channel, attempt, unknown)
+            except (ChannelBusy, ChannelOutcomeUnknown) as failure:
+                await self._put_off(claim, channel, failure)
+                if await self._outages.is_lost(reply, claim.trouble, failure, tell):
+                    self.give_up(claim, str(failure))
+                    return str(failure)
             except ChannelRefused as refused:
                 again = await self._mended(claim, channel, refused, renew, tell)
                 if again is None:
@@ -125,7 +114,7 @@ class Delivery:
                     return str(refused) if not (tell and refused.disconnected) else None
                 channel = again
             else:
-                self._outages.end(reply)
+                self.went_out(reply)
                 self._failpoint("after_send")
                 self._failpoint("before_c3")
                 self._outbox.mark_later(Sent(reply.tenant, reply.id, claim.epoch, external_id))
@@ -153,6 +142,10 @@ class Delivery:
         log.error("reply set aside", reply=claim.reply.id, reason=reason)
         self._outbox.mark_later(Sent(claim.reply.tenant, claim.reply.id, claim.epoch, None, reason))
 
+    def went_out(self, reply: Reply) -> None:
+        """Its connection works, also where it was sent past the outbox."""
+        self._outages.end(reply)
+
     async def record(self, claim: Claim) -> None:
         """Make the visible message's platform id durable. Raises Fenced."""
         await self._outbox.record_external_id(claim.reply, claim.epoch, claim.reply.external_id or "")
@@ -171,12 +164,24 @@ class Delivery:
             # The search may have outlived the claim. Renewed under our epoch: nobody came between.
             if not await self.hold(claim):
                 raise ChannelBusy(0.0)
+        if claim.trouble.hopeless:
+            raise ChannelRefused(claim.trouble.hopeless)
         if external_id is None:
             return await channel.send(reply, reply.text)
         await channel.edit(reply, external_id, reply.text)
         return external_id
 
-    async def _reconcile(self, claim: Claim, channel: Channel, attempt: int, unknown: ChannelOutcomeUnknown) -> None:
+    async def _put_off(self, claim: Claim, channel: Channel, failure: ChannelBusy | ChannelOutcomeUnknown) -> None:
+        self._pass_on(claim.reply)
+        claim.trouble.since = claim.trouble.since or time.monotonic()
+        if isinstance(failure, ChannelBusy):
+            self._close_gate(claim.reply, failure.retry_after)
+            self._metrics.count("konstruct_outbox_retries_total", "busy")
+        else:
+            claim.trouble.attempts += 1
+            await self._reconcile(claim, channel, failure)
+
+    async def _reconcile(self, claim: Claim, channel: Channel, unknown: ChannelOutcomeUnknown) -> None:
         begun = time.monotonic()
         claim.uncertain = True
         self._metrics.count("konstruct_outbox_retries_total", "unknown")
@@ -187,7 +192,8 @@ class Delivery:
             await asyncio.sleep(begun + seconds - time.monotonic())
             if not await self.hold(claim):
                 return
-        pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(claim.trouble.attempts, MOST_DOUBLINGS))
+        pause *= random.uniform(0.5, 1)  # noqa: S311 - jitter
         with claim.resting():
             await asyncio.sleep(begun + pause - time.monotonic())
 
@@ -201,10 +207,10 @@ class Delivery:
         renewed = await renew()
         if renewed is not channel:
             return renewed
-        if tell is None or time.time() >= claim.waits_until:
+        if tell is None or time.time() >= claim.trouble.until:
             return None
         if self._outages.begin(claim.reply, channel, str(refused)):
-            await tell(str(refused))
+            await tell(refused)
         return channel
 
     def _pass_on(self, reply: Reply) -> None:

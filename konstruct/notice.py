@@ -35,6 +35,18 @@ def not_delivered(reply: Reply, reason: str, link: str) -> str:
     )
 
 
+def stuck(reply: Reply, reason: str, link: str) -> str:
+    """A reply fails, try after try, and its conversation waits."""
+    return "\n\n".join(
+        [
+            f"A reply does not get out on {reply.channel}, however often it is tried: {reason}",
+            f"> {reply.text[:EXCERPT_CHARS]}",
+            f"Conversation: {link}",
+            "Later replies there wait for it. If others elsewhere get out, it is set aside; after a day in any case.",
+        ]
+    )
+
+
 def disconnected(reply: Reply, reason: str) -> str:
     """Nothing goes out over a connection until it is mended."""
     wait = "Until then all answers there wait, each for up to a day; what cannot go by then is set aside."

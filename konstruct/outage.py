@@ -1,4 +1,7 @@
-"""Connections that refuse everything until an operator mends them: replies wait, and one of them tries at a time."""
+"""Connections that refuse everything until an operator mends them: replies wait, and one of them tries at a time.
+
+And replies that nobody refuses, but that fail and fail.
+"""
 
 import asyncio
 import time
@@ -8,7 +11,7 @@ from contextlib import suppress
 import structlog
 
 from konstruct.channels import Channel
-from konstruct.errors import KonstructError
+from konstruct.errors import ChannelOutcomeUnknown, KonstructError
 from konstruct.messages import Reply
 
 # How often one looks whether the connection was configured anew, which is tried at once.
@@ -16,12 +19,30 @@ LOOK_SECONDS = 5.0
 # What is mended at the provider shows only when it is tried: after a while, then after twice as long, and so on.
 FIRST_TRY_SECONDS = 60.0
 LONGEST_TRY_SECONDS = 3600.0
+# A reply that is not refused, but fails for so long, is told to operators; where others go out meanwhile, it is set
+# aside after as long again. See decisions/0001-claims.md.
+STUCK_SECONDS = 900.0
 # An answer that is a day old helps nobody, and no window of WhatsApp's is open any longer.
 LONGEST_WAIT_SECONDS = 86_400.0
 
 log = structlog.get_logger()
 
 Renew = Callable[[], Awaitable[Channel]]
+# Says something to the operators, past the outbox.
+Tell = Callable[[KonstructError], Awaitable[None]]
+
+
+class Trouble:
+    """What keeps one reply, and until when it is tried (Unix seconds)."""
+
+    def __init__(self, reply: Reply) -> None:
+        """None yet."""
+        self.until = (reply.created_at.timestamp() if reply.created_at else time.time()) + LONGEST_WAIT_SECONDS
+        self.since: float | None = None  # monotonic
+        self.attempts = 0
+        self.told = False
+        # Why the reply is given up, unless the next look finds it in the channel.
+        self.hopeless = ""
 
 
 class Outage:
@@ -72,6 +93,8 @@ class Outages:
     def __init__(self) -> None:
         """All is well."""
         self._known: dict[tuple[object, str, str], Outage] = {}
+        self._through: dict[tuple[object, str, str], float] = {}
+        self._told: dict[tuple[object, str, str], float] = {}
 
     def of(self, reply: Reply) -> Outage | None:
         """The one that this reply has to wait for."""
@@ -87,14 +110,28 @@ class Outages:
 
     def end(self, reply: Reply) -> None:
         """A reply went through."""
+        self._through[_connection(reply)] = time.monotonic()
         if outage := self._known.pop(_connection(reply), None):
             outage.finish()
             log.info("channel is connected again", tenant=reply.tenant, channel=reply.channel)
 
-
-def wait_ends_at(reply: Reply) -> float:
-    """Until when a reply waits for an operator, in Unix seconds."""
-    return (reply.created_at.timestamp() if reply.created_at else time.time()) + LONGEST_WAIT_SECONDS
+    async def is_lost(self, reply: Reply, trouble: Trouble, failure: KonstructError, tell: Tell | None) -> bool:
+        """It failed again: is it to be given up, even if it cannot be looked for any more? Tells operators."""
+        since, now = trouble.since or 0.0, time.monotonic()
+        if now < since + STUCK_SECONDS:
+            return False
+        # Whom the channel asks to wait may be let in next.
+        alone = isinstance(failure, ChannelOutcomeUnknown) and self._through.get(_connection(reply), 0.0) > since
+        log.error("reply does not get out", reply=reply.id, reason=str(failure), alone=alone)
+        if (trouble.told and alone) or time.time() >= trouble.until:
+            lost, trouble.hopeless = bool(trouble.hopeless), str(failure)
+            trouble.since = now
+            return lost
+        trouble.since, trouble.told = now, True
+        if tell and now - self._told.get(_connection(reply), -STUCK_SECONDS) >= STUCK_SECONDS:
+            self._told[_connection(reply)] = now
+            await tell(failure)
+        return False
 
 
 def _connection(reply: Reply) -> tuple[object, str, str]:

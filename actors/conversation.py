@@ -102,7 +102,7 @@ class Conversation:
         # Of this task only: whatever it does, its lines in the log say for whom.
         structlog.contextvars.bind_contextvars(tenant=str(self._owned.tenant), conversation=str(self.id))
         try:
-            while not self._activated or self._replies or self._waiting:
+            while not self._activated or self._replies or self._waiting or self._known.status.lingers:
                 await self._step()
         except Fenced as fenced:
             self._fenced(fenced)
@@ -122,8 +122,10 @@ class Conversation:
                 await self._amend(amendment)
             elif self._replies:
                 await self._deliver()
-            else:
+            elif self._waiting:
                 await self._take_turn(self._to_answer())
+            else:
+                await self._known.status.clear()
         except Fenced:
             raise
         except StaleTurn:
@@ -183,13 +185,10 @@ class Conversation:
             await self._count(survivors(self._known, heard, self._owned.calm_epoch), None)
             await self._answer(heard, counted=True)
         else:
-            await self._take_turn_alone(heard[0])
-
-    async def _take_turn_alone(self, suspect: Heard) -> None:
-        async with self._office.isolation.slot(suspect.tenant):
-            crashed = survivors(self._known, [suspect], self._owned.calm_epoch)
-            if not await self._count(crashed, None):
-                await self._answer([suspect], counted=bool(crashed), alone=True)
+            async with self._office.isolation.slot(self._owned.tenant):
+                crashed = survivors(self._known, heard[:1], self._owned.calm_epoch)
+                if not await self._count(crashed, None):
+                    await self._answer(heard[:1], counted=bool(crashed), alone=True)
 
     async def _answer(self, heard: list[Heard], *, counted: bool = False, alone: bool = False) -> None:
         """One turn; unless `alone`, messages that arrive in time join it. `counted`: their attempt is on record."""

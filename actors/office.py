@@ -8,6 +8,7 @@ from uuid import UUID
 
 from actors.enclosures import Album, Reading
 from actors.recollection import Embedding, Recollection
+from actors.showing import Status
 from konstruct.database.pool import Database
 from konstruct.database.turns import Activation
 from konstruct.delivery import Delivery
@@ -100,6 +101,7 @@ class Knowledge:
     counted: set[int] = field(default_factory=set)  # inbox ids whose crash is on record
     recollection: Recollection = field(default_factory=Recollection)
     album: Album = field(default_factory=Album)
+    status: Status = field(default_factory=Status)
     calls: dict[UUID, list[Call]] = field(default_factory=dict)  # by the turn that made them; not committed yet
 
     def calls_of(self, turn: UUID) -> list[Call]:

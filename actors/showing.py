@@ -12,6 +12,7 @@ from konstruct.database import turns
 from konstruct.database.pool import Database
 from konstruct.delivery import CLAIM_SECONDS, Claim, Delivery
 from konstruct.errors import ChannelBusy, ChannelOutcomeUnknown, ChannelRefused
+from konstruct.messages import Address
 
 # A shorter wait needs no status.
 STATUS_AFTER_SECONDS = 0.25
@@ -25,30 +26,73 @@ SHOW_EVERY_SECONDS = 1.2
 log = structlog.get_logger()
 
 
+class Status:
+    """That the employee is at work, as contacts of one conversation see it. An answer takes its place."""
+
+    __slots__ = ("_shown",)
+
+    def __init__(self) -> None:
+        """Nothing is shown."""
+        self._shown: tuple[Channel, Address, str] | None = None
+
+    @property
+    def lingers(self) -> bool:
+        """Whether it was shown, and nothing was said since."""
+        return self._shown is not None
+
+    async def show(self, channel: Channel, address: Address, source_id: str) -> None:
+        """Once more, too."""
+        self._shown = (channel, address, source_id)
+        await _try_to_show(*self._shown, STATUS)
+
+    def give_way(self) -> None:
+        """The answer is coming."""
+        self._shown = None
+
+    async def clear(self) -> None:
+        """Nothing is coming."""
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            await _try_to_show(*shown, "")
+
+
+async def _try_to_show(channel: Channel, address: Address, source_id: str, status: str) -> None:
+    try:
+        await channel.show_status(address, source_id, status)
+    except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
+        log.info("status not shown", status=status, reason=str(failure))
+
+
 class Showing:
     """Shows one turn's answer before it is committed; whatever is shown wrongly, the final edit puts right."""
 
-    def __init__(self, database: Database, delivery: Delivery, claim: Claim, version: int, *, continued: bool) -> None:
-        """`version`: the conversation's, as the turn saw it; `continued`: an earlier owner began to show this reply."""
+    def __init__(
+        self, database: Database, delivery: Delivery, claim: Claim, version: int, status: Status, *, continued: bool
+    ) -> None:
+        """`version`: the conversation's, as the turn saw it; `continued`: an earlier owner began to show this reply.
+
+        `status` is the conversation's, which clears it where nothing is said in the end.
+        """
         self._version = version
         self._database = database
         self._delivery = delivery
         self._claim = claim
         self._begun: float | None = None
         self._next = 0.0
-        self._status: asyncio.Task[None] | None = None
+        self._status = status
+        self._showing_status: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
         self._declared = False
         self.visible = continued
 
     def begin_status(self, channel: Channel, source_id: str) -> None:
         """Show the status soon, or at once where it also says that the message was read; keep it alive."""
-        if self._status is None:
-            self._status = asyncio.create_task(self._keep_status(channel, source_id))
+        if self._showing_status is None:
+            self._showing_status = asyncio.create_task(self._keep_status(channel, source_id))
 
     async def finish_status(self, channel: Channel) -> None:
         """There is an answer: show the status no more."""
-        if self._status is not None and channel.marks_read:
+        if self._showing_status is not None and channel.marks_read:
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_WITHIN_SECONDS):
                     await self._told.wait()
@@ -56,8 +100,8 @@ class Showing:
 
     def end_status(self) -> None:
         """Show the status no more, whatever is on its way."""
-        if self._status is not None:
-            self._status.cancel()
+        if self._showing_status is not None:
+            self._showing_status.cancel()
 
     async def show(self, text: str, channel: Channel) -> None:
         """The answer so far. Raises Fenced when another host has taken over, StaleTurn when the turn is overtaken."""
@@ -133,10 +177,7 @@ class Showing:
     async def _keep_status(self, channel: Channel, source_id: str) -> None:
         await asyncio.sleep(0.0 if channel.marks_read else STATUS_AFTER_SECONDS)
         while True:
-            try:
-                if self._claim.reply.external_id is None:
-                    await channel.show_status(self._claim.reply.address, source_id, STATUS)
-            except (ChannelBusy, ChannelOutcomeUnknown, ChannelRefused) as failure:
-                log.info("status not shown", reason=str(failure))
+            if self._claim.reply.external_id is None:
+                await self._status.show(channel, self._claim.reply.address, source_id)
             self._told.set()
             await asyncio.sleep(channel.status_seconds)

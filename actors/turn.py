@@ -16,6 +16,7 @@ from actors.office import Knowledge, Office
 from actors.showing import Showing
 from actors.telling import told_of_handover
 from konstruct import disclosure, prompt
+from konstruct.channels.emoji import lone_emoji
 from konstruct.database import amendments, memories, turns
 from konstruct.delivery import CLAIM_SECONDS, Claim
 from konstruct.errors import ModelRefused, ModelUnavailable
@@ -60,7 +61,7 @@ class Turn:
         self._allowance = Allowance(office, first, turn, known.calls_of(turn))
         self._claim = Claim(begun or self._reply, first.shard, epoch)
         self._showing = Showing(
-            office.database, office.delivery, self._claim, known.version, continued=begun is not None
+            office.database, office.delivery, self._claim, known.version, known.status, continued=begun is not None
         )
         self._newest = next((h for h in reversed(heard) if h.kind in ("message", "unsupported")), last).source_id
         self._opened = Opened(heard, heard)
@@ -204,6 +205,8 @@ class Turn:
                 claim_seconds=CLAIM_SECONDS,
             )
         self._office.failpoint("after_c2")
+        if text and not lone_emoji(text):  # that may become a reaction, beside which a status stays
+            self._known.status.give_way()
         self.decision = decision
         self.claims = [self._claimed(reply, begun) for reply in replies]
         self._follow_up(usage, reached)

@@ -4,13 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
 from konstruct.channels.slack.client import SlackChannel
+from konstruct.channels.web_chat import conversation
 from konstruct.channels.whatsapp.client import WhatsAppChannel
+from konstruct.database import amendments
+from konstruct.identity import tenant_id
+from konstruct.messages import Address
 from simulator import Fault
-from tests.rig import rig
+from tests.database.visitor import Visitor, open_site
+from tests.rig import Rig, rig
 from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
 
 
@@ -84,3 +90,64 @@ async def test_the_status_in_slack_is_kept_alive_until_the_answer_and_not_beyond
         assert 3 <= seen.count(("status", "is thinking…")) <= 6
         assert seen.index(("message", "You said: Are you open?")) > seen.index(("status", "is thinking…"))
         assert ("status", "is thinking…") not in seen[seen.index(("message", "You said: Are you open?")) :]
+
+
+def statuses(k: Rig) -> list[str]:
+    return [entry.text for entry in k.slack.log if entry.by_app and entry.kind == "status"]
+
+
+async def test_the_status_in_slack_ends_with_the_message_that_was_deleted_meanwhile(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.fault("delay", seconds=2.0)
+        said = await k.slack.say("never mind this")
+        await k.slack.expect(lambda e: e.kind == "status" and e.text == "is thinking…")
+        await k.slack.people.delete(said.ts)
+        await k.slack.expect(lambda e: e.kind == "status" and e.text == "")
+        await asyncio.sleep(0.5)
+        assert statuses(k) == ["is thinking…", ""]
+        assert await k.texts() == []
+
+
+async def test_the_status_in_slack_ends_with_an_answer_that_is_a_reaction(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.reply = lambda _: "👍"
+        k.model.fault("delay", seconds=1.0)
+        await k.slack.say("thank you")
+        await k.slack.expect(lambda e: e.kind == "status" and e.text == "")
+        assert [entry.kind for entry in k.slack.log if entry.by_app] == ["status", "reaction", "status"]
+
+
+async def test_the_status_in_slack_is_left_to_the_answer_where_one_comes(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.fault("delay", seconds=1.0)
+        await k.slack.say("Are you open?")
+        await k.replies(1)
+        await asyncio.sleep(0.5)
+        assert statuses(k) == ["is thinking…"]
+
+
+async def test_where_an_operator_takes_over_meanwhile_the_web_chat_says_of_nobody_that_they_think(
+    database_url: str, tmp_path: Path
+) -> None:
+    acme = tenant_id("acme-web")
+    async with rig(database_url, tmp_path) as k, aiohttp.ClientSession() as session:
+        await open_site(k)
+        anna = Visitor(f"{k.url}/web/shop", session)
+
+        async def shown(status: str) -> None:
+            async with asyncio.timeout(10):
+                while [event["text"] for event in anna.events if event["role"] == "status"][-1:] != [status]:
+                    await asyncio.sleep(0.02)
+
+        async with anna.watching():
+            await anna.say("hello")
+            await anna.sees(2)
+            k.model.fault("delay", seconds=1.5)
+            await anna.say("tell me")
+            await shown("is thinking…")
+            place = conversation(acme, Address("shop", "anna"))
+            assert await amendments.pause(k.database, acme, place, "an operator takes over", 60)
+            await shown("")
+            assert len(await anna.sees(3)) == 3

@@ -83,6 +83,7 @@ class Showing:
         self._showing_status: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
         self._declared = False
+        self._unwanted = False
         self.visible = continued
 
     def begin_status(self, channel: Channel, source_id: str) -> None:
@@ -105,7 +106,7 @@ class Showing:
 
     async def show(self, text: str, channel: Channel) -> None:
         """The answer so far. Raises Fenced when another host has taken over, StaleTurn when the turn is overtaken."""
-        if not channel.grows:
+        if not channel.grows or self._unwanted:
             return
         now = time.monotonic()
         self._begun = self._begun or now
@@ -145,8 +146,7 @@ class Showing:
         except ChannelBusy:
             self.visible = False
             raise
-        claim.reply = replace(claim.reply, external_id=external_id)
-        await self._delivery.record(claim)
+        await self._record(external_id, channel)
 
     async def _declare(self) -> None:
         """Ours for a while, if the answer is still wanted: an operator may have taken over since."""
@@ -170,9 +170,17 @@ class Showing:
             seen = await channel.find(claim.reply)
             if seen is None:
                 return
-            claim.reply = replace(claim.reply, external_id=seen.external_id)
-            await self._delivery.record(claim)
-        await channel.edit(claim.reply, claim.reply.external_id or "", text, partial=True)
+            await self._record(seen.external_id, channel)
+        if not self._unwanted:
+            await channel.edit(claim.reply, claim.reply.external_id or "", text, partial=True)
+
+    async def _record(self, external_id: str, channel: Channel) -> None:
+        claim = self._claim
+        claim.reply = replace(claim.reply, external_id=external_id)
+        if not await self._delivery.record(claim):
+            # Erased meanwhile, or the channel was disconnected: what is there ends, and the commit knows what follows.
+            self._unwanted = True
+            await channel.edit(claim.reply, external_id, "")
 
     async def _keep_status(self, channel: Channel, source_id: str) -> None:
         await asyncio.sleep(0.0 if channel.marks_read else STATUS_AFTER_SECONDS)

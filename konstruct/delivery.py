@@ -146,9 +146,9 @@ class Delivery:
         """Its connection works, also where it was sent past the outbox."""
         self._outages.end(reply)
 
-    async def record(self, claim: Claim) -> None:
-        """Make the visible message's platform id durable. Raises Fenced."""
-        await self._outbox.record_external_id(claim.reply, claim.epoch, claim.reply.external_id or "")
+    async def record(self, claim: Claim) -> bool:
+        """Make the visible message's platform id durable; False where nobody wants it any more. Raises Fenced."""
+        return await self._outbox.record_external_id(claim.reply, claim.epoch, claim.reply.external_id or "")
 
     async def _say(self, claim: Claim, channel: Channel) -> str:
         reply, external_id = claim.reply, claim.reply.external_id

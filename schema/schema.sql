@@ -1546,16 +1546,21 @@ begin
   return v_wait;
 end $$;
 
--- The platform's id of a streaming reply, before any text is appended to it.
+-- The platform's id of a streaming reply, before any text is appended to it. False: nobody wants the reply any more, it
+-- was erased or its channel disconnected.
 create function record_external_id(p_tenant uuid, p_reply uuid, p_epoch bigint, p_external_id text)
-  returns void language plpgsql as $$
+  returns boolean language plpgsql as $$
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   update outbox set external_id = p_external_id
     where tenant_id = p_tenant and id = p_reply and claim_epoch = p_epoch and state in ('streaming', 'pending');
-  if not found then
+  if found then
+    return true;
+  end if;
+  if exists (select from outbox where tenant_id = p_tenant and id = p_reply and claim_epoch <> p_epoch) then
     raise exception 'reply % is claimed under another epoch', p_reply using errcode = 'KF001';
   end if;
+  return false;
 end $$;
 
 -- C3: replies that are out, several tenants in one commit. Only the holder of the claim may say so, and not of a

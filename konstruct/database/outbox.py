@@ -48,11 +48,12 @@ class Outbox:
         )  # fmt: skip
         return wait
 
-    async def record_external_id(self, reply: Reply, epoch: int, external_id: str) -> None:
-        """Make the platform's message id durable. Raises Fenced when somebody else claimed the reply."""
-        await self._database.run(
+    async def record_external_id(self, reply: Reply, epoch: int, external_id: str) -> bool:
+        """Make the platform's message id durable; False where nobody wants the reply any more. Raises Fenced."""
+        recorded: bool = await self._database.run(
             "record_external_id", tenant=reply.tenant, reply=reply.id, epoch=epoch, external_id=external_id
         )
+        return recorded
 
     def mark_later(self, sent: Sent) -> None:
         """C3, batched. If it is lost, a successor finds the message in the channel and marks it then."""

@@ -3,7 +3,7 @@
 select claim_reply(:tenant, :reply, :shard, :epoch, :claim_seconds, :recipient);
 
 -- name: record_external_id$
--- The platform's id of a streaming reply.
+-- The platform's id of a streaming reply; false where nobody wants it any more.
 select record_external_id(:tenant, :reply, :epoch, :external_id);
 
 -- name: mark_sent$

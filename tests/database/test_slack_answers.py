@@ -3,10 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from konstruct.channels.slack import stream
+from konstruct.channels.slack.client import SlackChannel
+from konstruct.messages import Reply
 from simulator import Fault
+from tests.database.test_slack_streaming import answered, called, growing, slowly, whole
 from tests.rig import rig
 
 
@@ -107,3 +111,29 @@ async def test_a_whole_answer_that_slack_held_up_for_too_long_is_edited_in(
         await asyncio.sleep(0.5)
         assert await k.texts("C0SHOP", said.ts) == [words]
         assert k.slack.api.calls["chat.update", "ok"] == 1
+
+
+async def test_where_its_row_is_gone_as_an_answer_begins_to_show_only_the_showing_ends(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person was erased, or the app removed, between two steps: no reason to give up the shard."""
+    begin = SlackChannel.send
+
+    async def send(self: SlackChannel, reply: Reply, text: str, *, partial: bool = False) -> str:
+        ts = await begin(self, reply, text, partial=partial)
+        if partial:
+            with psycopg.connect(database_url, autocommit=True) as owner:
+                owner.execute("delete from outbox where id = %s", [reply.id])
+        return ts
+
+    monkeypatch.setattr(SlackChannel, "send", send)
+    async with rig(database_url, tmp_path) as k:
+        slowly(k)
+        said = await k.slack.say("tell me", channel="C0SHOP")
+        await growing(k, said.ts)
+        await k.slack.expect(lambda e: e.streaming is False, seconds=5)
+        assert k.model.calls == 1
+        assert await answered(k, "C0SHOP", said.ts, whole("tell me")) == [whole("tell me")]
+        assert [parts.host.shards for parts in k.hosts] == [1024]
+        # What grows is seen once, and then whole.
+        assert called(k, "chat.appendStream") == 0

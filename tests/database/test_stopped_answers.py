@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import psycopg
+import pytest
 import pytest_asyncio
 
 from konstruct.database import hosting, turns
+from konstruct.database.outbox import Outbox
 from konstruct.database.pool import Database
 from konstruct.database.turns import Outcome
 from konstruct.database.web_messages import WebMessages
+from konstruct.errors import Fenced
 from konstruct.identity import conversation_id, reply_id, shard_of, tenant_id, turn_id
 from konstruct.messages import Address, Inbound, Reply
 
@@ -57,3 +60,22 @@ async def test_what_hands_over_goes_on_in_the_message_in_which_an_answer_was_beg
     await turns.commit(database, outcome, epoch=tenure.epoch, version=0, claim_seconds=1.0)
     with psycopg.connect(database_url) as owner:
         assert owner.execute("select state, text from outbox").fetchall() == [("pending", "Somebody comes.")]
+
+
+async def test_what_nobody_wants_any_more_is_told_apart_from_what_another_host_claims(
+    database: Database, database_url: str
+) -> None:
+    tenure = (await hosting.take(database, 0, [SHARD]))[SHARD]
+    reply = Reply(reply_id(ACME, uuid4(), 0), ACME, CONVERSATION, uuid4(), 0, "", "slack", ADDRESS)
+    outbox = Outbox(database)
+    await turns.open_reply(database, reply, shard=SHARD, epoch=tenure.epoch, version=0, claim_seconds=0.0)
+    assert await outbox.record_external_id(reply, tenure.epoch, "1.1")
+    successor = (await hosting.take(database, 1, [SHARD]))[SHARD]
+    assert await outbox.claim(reply, shard=SHARD, epoch=successor.epoch, seconds=1.0) == 0
+    with pytest.raises(Fenced):
+        await outbox.record_external_id(reply, tenure.epoch, "1.1")
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("update outbox set state = 'cancelled'")  # as disconnect_channel does
+        assert not await outbox.record_external_id(reply, successor.epoch, "1.1")
+        owner.execute("delete from outbox")  # as erase_contact does
+        assert not await outbox.record_external_id(reply, successor.epoch, "1.1")

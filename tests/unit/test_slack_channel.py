@@ -183,3 +183,29 @@ async def test_the_status_offers_loading_messages_and_is_taken_away(d: Desk) -> 
     await d.channel.show_status(reply.address, reply.source_id, "is thinking…")
     await d.channel.show_status(reply.address, reply.source_id, "")
     assert [entry.text for entry in d.slack.log if entry.kind == "status"] == ["is thinking…", ""]
+
+
+@pytest.mark.parametrize("posted", [True, False], ids=["posted", "streamed"])
+async def test_a_whole_answer_below_its_beginning_is_found_before_it_is_posted_again(posted: bool) -> None:
+    """A crash between that post and its mark, where Slack does not de-duplicate."""
+    async with desk(honour_client_msg_id=False) as d:
+        reply = reply_to(await d.asked(), **({"thread": None} if posted else {}))
+        ts = await d.channel.send(reply, "Hello", partial=True)
+        d.slack.faults.rules += [Fault("refuse", "chat.update", times=None, error="cant_update_message")]
+        await d.channel.edit(replace(reply, external_id=ts), ts, "Hi, world")
+        assert d.read == ["Hello", "Hi, world"]
+        await d.another().edit(replace(reply, external_id=ts), ts, "Hi, world")
+        assert d.read == ["Hello", "Hi, world"]
+        found = await d.another().find(reply)  # also by who does not know its beginning
+        assert found is not None and (found.partial, found.external_id) == (False, d.messages[1].ts)
+
+
+async def test_without_the_right_to_look_for_it_a_whole_answer_is_posted_below_all_the_same(d: Desk) -> None:
+    reply = reply_to(await d.asked(), thread=None)
+    ts = await d.channel.send(reply, "Hello", partial=True)
+    d.slack.faults.rules += [
+        Fault("refuse", "chat.update", error="cant_update_message"),
+        Fault("refuse", "conversations.history", error="missing_scope"),
+    ]
+    await d.channel.edit(reply, ts, "Hello, world")
+    assert d.read == ["Hello", "Hello, world"]

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from konstruct.choices import split_choices
+from konstruct.messages import Reply
+
 FEEDBACK_ACTION = "konstruct_feedback"
 # Followed by the choice's number; the button's value is the choice's whole text.
 CHOICE_ACTION = "konstruct_choice_"
@@ -12,6 +15,12 @@ LONGEST_VALUE_CHARS = 2_000
 
 # The value says what is rated and how: Slack tells no more than the value of the button that was pressed.
 _GOOD, _BAD = "good", "bad"
+
+
+def below(reply: Reply, text: str) -> list[dict[str, Any]]:
+    """What can be pressed below a whole reply."""
+    feedback = [feedback_buttons(reply.turn)] if reply.source_id and reply.last else []
+    return [*choice_buttons(split_choices(text)[1]), *feedback]
 
 
 def choice_buttons(choices: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid5
 
+import structlog
+
 from konstruct.channels.channel import Line
 from konstruct.channels.slack import history
-from konstruct.channels.slack.buttons import choice_buttons, feedback_buttons
+from konstruct.channels.slack.buttons import below
 from konstruct.channels.slack.download import FETCH_SECONDS, download
 from konstruct.channels.slack.escaping import escape
 from konstruct.channels.slack.reactions import reaction_names
-from konstruct.channels.slack.rendering import fallback, length, render, settled
+from konstruct.channels.slack.rendering import fallback, length, markdown_block, render, settled
 from konstruct.channels.slack.responding import is_answerable, respond
 from konstruct.channels.slack.stream import MAX_REMEMBERED, Streams
 from konstruct.channels.slack.upload import upload
@@ -35,6 +38,8 @@ LOADING = ("Thinking it over…", "Looking through what was said…", "Working o
 
 _UNEDITABLE = {"edit_window_closed", "cant_update_message", "message_not_found"}
 _UNSHOWABLE = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
+
+log = structlog.get_logger()
 
 
 class SlackChannel:
@@ -86,7 +91,7 @@ class SlackChannel:
                     await self._update(reply, external_id, shown, partial=True)
                 return
             mark = history.metadata(reply, partial=False)
-            closing = {"blocks": _below(reply, text), "metadata": mark}
+            closing = {"blocks": below(reply, text), "metadata": mark}
             if not text:
                 await self._streams.leave(reply, external_id, mark)
             elif not await self._streams.finish(reply, external_id, render(split_choices(text)[0]), closing):
@@ -211,7 +216,16 @@ class SlackChannel:
             if refused.code not in _UNEDITABLE:
                 raise
             # A whole answer below its beginning is better than half of one.
-            await self._post(reply, text, partial=False, again=uuid5(reply.id, "whole"))
+            if not await self._is_below(reply, ts):
+                await self._post(reply, text, partial=False, again=uuid5(reply.id, "whole"))
+
+    async def _is_below(self, reply: Reply, ts: str) -> bool:
+        try:
+            seen = await self.find(replace(reply, external_id=ts))
+        except SlackRefused as refused:
+            log.warning("not looked for before it is posted again", reply=reply.id, reason=str(refused))
+            return False
+        return seen is not None and not seen.partial
 
     async def _update(self, reply: Reply, ts: str, text: str, *, partial: bool) -> None:
         await self._say("chat.update", reply, {"ts": ts}, text, partial=partial)
@@ -223,8 +237,8 @@ class SlackChannel:
         message |= {"channel": reply.address.channel, "metadata": history.metadata(reply, partial=partial)}
         # Words without what is pressed, or without their looks, are better than none.
         looks: list[dict[str, Any]] = [
-            {"text": fallback(said), "blocks": [_markdown(said), *([] if partial else _below(reply, text))]},
-            {"text": fallback(text), "blocks": [_markdown(text)]},
+            {"text": fallback(said), "blocks": [markdown_block(said), *([] if partial else below(reply, text))]},
+            {"text": fallback(text), "blocks": [markdown_block(text)]},
         ]
         for look in looks:
             try:
@@ -233,13 +247,3 @@ class SlackChannel:
                 if refused.code not in _UNSHOWABLE:
                     raise
         return await self._api.post(method, message | {"text": escape(text), "blocks": []})
-
-
-def _markdown(text: str) -> dict[str, Any]:
-    return {"type": "markdown", "text": render(text)}
-
-
-def _below(reply: Reply, text: str) -> list[dict[str, Any]]:
-    """What can be pressed below a whole reply."""
-    feedback = [feedback_buttons(reply.turn)] if reply.source_id and reply.last else []
-    return [*choice_buttons(split_choices(text)[1]), *feedback]

@@ -34,20 +34,27 @@ def since(reply: Reply, begun: float | None) -> float:
 
 
 def sighting(messages: Iterable[dict[str, Any]], reply: Reply, account: str, after: float) -> Sighting | None:
-    """The reply among these messages.
+    """The reply among these messages, whole if it is whole in one of them; not the message that it is known by already.
 
     A stream carries no metadata before its end. So our own newest message in this thread is this reply if it came
     `after` that and carries no metadata: a conversation answers one turn after the other.
     """
     newest: tuple[float, dict[str, Any]] = (0.0, {})
+    begun = None
     for message in messages:
+        if message["ts"] == reply.external_id:
+            continue
         payload = _payload(message)
         if payload.get("reply") == str(reply.id):
-            return Sighting(str(message["ts"]), not payload.get("final", True))
+            begun = Sighting(str(message["ts"]), not payload.get("final", True))
+            if not begun.partial:
+                return begun
         if any(file_name(reply) in (file.get("name"), file.get("title")) for file in message.get("files") or ()):
             return Sighting(str(message["ts"]), partial=False)
         if message.get("bot_id") and message.get("user") == account:
             newest = max(newest, (float(message["ts"]), message), key=lambda found: found[0])
+    if begun:
+        return begun
     ts, last = newest
     streams = reply.address.thread and not reply.part and not last.get("metadata") and not last.get("files")
     return Sighting(str(last["ts"]), partial=True) if last and streams and ts > after else None

@@ -4,6 +4,7 @@ Tables become aligned code, or a list where they are too wide; see decisions/000
 """
 
 import re
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -25,6 +26,11 @@ _WORD_JOINER = "\u2060"
 def render(text: str) -> str:
     """The text of a `markdown` block."""
     return _rendered(text).strip()
+
+
+def markdown_block(text: str) -> dict[str, Any]:
+    """It as a block."""
+    return {"type": "markdown", "text": render(text)}
 
 
 def settled(text: str) -> str:

@@ -13,7 +13,7 @@ import structlog
 
 from konstruct.database import turns
 from konstruct.database.pool import Database
-from konstruct.errors import KonstructError, SignatureRejected, TooManyAtOnce
+from konstruct.errors import KonstructError, SignatureRejected, TooManyAtOnce, Unstorable
 from konstruct.failpoints import Failpoint
 from konstruct.group_commit import GroupCommit
 from konstruct.messages import Heard, Inbound
@@ -77,7 +77,10 @@ class Intake:
         )
 
     async def hear(self, *messages: Inbound) -> None:
-        """C1: returns when all of them are durable; raises DatabaseUnavailable, TooManyAtOnce."""
+        """C1: returns when all of them are durable; raises DatabaseUnavailable, TooManyAtOnce.
+
+        What PostgreSQL will never take is kept as malformed: delivered again, it would be refused again.
+        """
         for message in messages[:1]:
             if self._inbox.queued(message.tenant) >= TENANT_QUEUE:
                 self.metrics.count("konstruct_limited_messages_total", "tenant", by=len(messages))
@@ -85,8 +88,11 @@ class Intake:
         before, self._heard_at = self._heard_at, time.monotonic()
         if self._heard_at > before + CALM_SECONDS and len(messages) == 1 and self._inbox.idle:
             self._foresee(messages[0])
-        for durable in [self._inbox.add(message) for message in messages]:
-            await durable
+        for message, durable in [(message, self._inbox.add(message)) for message in messages]:
+            try:
+                await durable
+            except Unstorable as refused:
+                await self.keep_unstorable(message.channel, refused, message)
 
     def _foresee(self, message: Inbound) -> None:
         """While there is time, what a turn will ask about is embedded beside C1 instead of after it."""
@@ -97,6 +103,10 @@ class Intake:
         """Keep what was signed but cannot be read, for the operator."""
         await turns.record_malformed(self._database, channel, reason, body[:MAX_KEPT_MALFORMED_BYTES])
         log.warning("malformed event kept", channel=channel, reason=reason)
+
+    async def keep_unstorable(self, channel: str, refused: Unstorable, what: object) -> None:
+        """Keep what was read, and is refused by PostgreSQL."""
+        await self.keep_malformed(channel, str(refused), repr(what).encode("utf-8", "backslashreplace"))
 
     def guarded(self, channel: str, door: Door, ack_seconds: float = ACK_SECONDS) -> Door:
         """The door with its deadline, its refusals as HTTP answers, and its measure."""

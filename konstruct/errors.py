@@ -60,6 +60,10 @@ class DatabaseUnfit(KonstructError):
     """PostgreSQL answers, but its role, version or schema is not what Konstruct needs."""
 
 
+class Unstorable(KonstructError):
+    """PostgreSQL will not store this, however often it is tried: it is the row's own fault."""
+
+
 class AlreadyTaken(KonstructError):
     """Somebody else has what must be unique."""
 

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from konstruct.errors import Unstorable
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -40,7 +42,7 @@ class GroupCommit(Generic[Item, Result]):
         self._task: asyncio.Task[None] | None = None
 
     def add(self, item: Item) -> asyncio.Future[Result]:
-        """Queue an item; the future ends with its result, or with the error of its whole flush."""
+        """Queue an item; the future ends with its result, with Unstorable, or with the error of its whole flush."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(self._share(item), deque()).append((item, future))
         self._size += 1
@@ -100,17 +102,29 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
-            results = await self._flush([item for item, _ in batch])
-            answered = list(zip(batch, results, strict=True))
+            results = await self._results([item for item, _ in batch])
+            answered: list[tuple[tuple[Item, asyncio.Future[Result]], Result | Exception]] = [
+                *zip(batch, results, strict=True)
+            ]
         except Exception as error:  # noqa: BLE001 - every waiting caller must learn of it, whatever it is
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # a caller that no longer waits is not a reason for a warning
-            return
+            answered = [(one, error) for one in batch]
         for (_, future), result in answered:
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+                future.exception()  # a caller that no longer waits is not a reason for a warning
+            else:
                 future.set_result(result)
+
+    async def _results(self, items: list[Item]) -> Sequence[Result | Exception]:
+        """One item that cannot be stored keeps no other out: then each goes alone, until another error ends it."""
+        try:
+            return await self._flush(items)
+        except Unstorable as refused:
+            if len(items) == 1:
+                return [refused]
+        return [result for item in items for result in await self._results([item])]
 
 
 def _end(waiting: asyncio.Future[None]) -> None:

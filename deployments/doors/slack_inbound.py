@@ -10,6 +10,7 @@ from konstruct.identity import conversation_id, shard_of
 from konstruct.messages import Address, Inbound, Kind
 
 _BEGINS_WITH_A_MENTION = re.compile(r"<@[UW]")
+_TS = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?")
 
 
 def inbound(event: slack.Message, channel: ChannelRow) -> Inbound | None:
@@ -89,11 +90,8 @@ def conversation_at(channel: ChannelRow, address: Address) -> UUID:
 
 
 def _unix(ts: str) -> float | None:
-    """Slack's ids of messages are times."""
-    try:
-        return float(ts)
-    except ValueError:
-        return None
+    """Slack's ids of messages are times; what else Python takes for a number, PostgreSQL may not take for a time."""
+    return float(ts) if _TS.fullmatch(ts) else None
 
 
 def recipient(user: str, user_team: str, channel: ChannelRow) -> str:

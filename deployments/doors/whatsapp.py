@@ -18,7 +18,7 @@ from konstruct.database.people import Whereabouts
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Directory
-from konstruct.errors import DatabaseUnavailable
+from konstruct.errors import DatabaseUnavailable, Unstorable
 from konstruct.group_commit import GroupCommit
 from konstruct.identity import shard_of
 from konstruct.messages import Address, Inbound
@@ -145,7 +145,10 @@ class WhatsAppDoor:
                 if charge := charge_of(row.tenant, record, self._past(record.at)):
                     told.append(self._charges.add(charge))
         for durable in told:
-            await durable
+            try:
+                await durable
+            except Unstorable as refused:
+                await self._intake.keep_unstorable(KIND, refused, records)
 
     async def _record(self, reports: list[Report]) -> list[None]:
         await amendments.record(self._database, reports, seconds=STATUS_SECONDS)

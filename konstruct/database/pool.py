@@ -20,6 +20,7 @@ from konstruct.errors import (
     KonstructError,
     NameForgotten,
     StaleTurn,
+    Unstorable,
 )
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
@@ -62,6 +63,8 @@ _STATES: dict[str | None, type[KonstructError]] = {
 }
 # What PostgreSQL says while it stops, starts or loses its disk: the request may work in a moment.
 _PASSING = ("08", "53", "57", "25006", "55P03", "40")
+# What no type, constraint or index takes: a value is out of range, malformed or too long.
+_UNSTORABLE = ("22", "23", "54")
 
 
 class TenantConnection:
@@ -195,7 +198,8 @@ def _translated(error: asyncpg.PostgresError) -> KonstructError:
         return DatabaseUnavailable(f"PostgreSQL could not do this now: {error}.")
     if state and state.startswith("42"):  # unknown table, unknown function, no permission
         return DatabaseUnfit(f"The schema is not up to date ({error}); run `konstruct migrate`.")
-    return KonstructError(f"PostgreSQL refused a statement: {error}.")
+    refused = Unstorable if state and state.startswith(_UNSTORABLE) else KonstructError
+    return refused(f"PostgreSQL refused a statement: {error}.")
 
 
 async def _prepare(connection: Any) -> None:

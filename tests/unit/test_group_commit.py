@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from konstruct.errors import Unstorable
 from konstruct.group_commit import GroupCommit
 
 
@@ -208,3 +209,33 @@ async def test_a_flood_leaves_room_in_the_next_batch() -> None:
     flushes.gate.set()
     await asyncio.gather(other, *flood)
     assert 1000 in flushes.batches[1]
+
+
+async def test_what_cannot_be_stored_keeps_no_company_out() -> None:
+    flushed: list[list[int]] = []
+
+    async def flush(items: list[int]) -> list[int]:
+        flushed.append(items)
+        if 3 in items:
+            raise Unstorable
+        return items
+
+    commits = GroupCommit(flush)
+    results = await asyncio.gather(*(commits.add(n) for n in range(5)), return_exceptions=True)
+    assert [type(result) if isinstance(result, Exception) else result for result in results] == [
+        0, 1, 2, Unstorable, 4,
+    ]  # fmt: skip
+    assert flushed == [[0, 1, 2, 3, 4], [0], [1], [2], [3], [4]]
+
+
+async def test_what_goes_alone_ends_for_all_with_the_first_other_error() -> None:
+    tried: list[int] = []
+
+    async def flush(items: list[int]) -> list[int]:
+        tried.append(len(items))
+        raise Unstorable if len(items) > 1 else OSError("no disk")
+
+    commits = GroupCommit(flush)
+    results = await asyncio.gather(*(commits.add(n) for n in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [OSError] * 5
+    assert tried == [5, 1]

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from deployments.doors.slack_inbound import inbound
-from konstruct.channels.slack import Message, parse
+from konstruct.channels.slack import Message, Source, parse
 from konstruct.database.tenants import ChannelRow
 from konstruct.messages import Address, Inbound
 
@@ -127,3 +127,14 @@ def test_where_the_whole_organisation_installed_the_app_the_workspace_is_told() 
     organisation = ChannelRow(UUID(int=7), "slack", "A0ACME", "E0CORP", UUID(int=8), "U0BOT", {})
     address = surely("message__im_enterprise_install", organisation).address
     assert (address.team, address.recipient) == ("E0CORP", "T0ACME/U0ALICE")
+
+
+@pytest.mark.parametrize("ts", ["9e99", "inf", "nan", "-1", "1_0", "9" * 12 + ".0", "\u0661.1", "1.", ""])
+def test_what_is_no_time_of_slacks_is_no_time(ts: str) -> None:
+    said = inbound(Message(Source("A0ACME", "T0ACME"), "D0", True, "", ts, "U0", "", "hello"), ROW)
+    assert said is not None
+    assert said.said_at is None
+
+
+def test_when_it_was_said_is_its_id() -> None:
+    assert surely("message__im").said_at == 1793000000.0001

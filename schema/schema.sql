@@ -673,22 +673,20 @@ create policy sessions_lookup on sessions for select to konstruct_lookup using (
 -- Look-ups across tenants (security definer) ----------------------------------------------------------------------
 
 -- The channel of an event. Where the team is unknown, one channel of the same app, so that the signature can still
--- be checked; where the app is unknown or absent (url_verification), one channel of every app. WhatsApp names no app,
--- and no number in what it tells of an account: any number's secret may have signed that, each counts once.
+-- be checked. Where neither app nor team is asked for, all that may have signed what names none (url_verification, news
+-- of an account), each secret once: an app has one, and of WhatsApp's numbers each says which one it is.
 create function find_channels(p_kind text, p_app text, p_team text)
   returns setof channels language plpgsql stable security definer set search_path = public, pg_temp as $$
 begin
   return query select * from channels where kind = p_kind and app = p_app and team = p_team
     order by disconnected_at desc nulls first limit 1;
   if found then return; end if;
-  if p_kind = 'whatsapp' then
-    return query select distinct on (coalesce(options ->> 'signed_sha256', team)) * from channels
-      where kind = p_kind and p_team = '';
-    return;
+  if p_app <> '' then
+    return query select * from channels where kind = p_kind and app = p_app limit 1;
+  elsif p_team = '' then
+    return query select distinct on (coalesce(options ->> 'signed_sha256', nullif(app, ''), team)) * from channels
+      where kind = p_kind;
   end if;
-  return query select * from channels where kind = p_kind and app = p_app limit 1;
-  if found then return; end if;
-  return query select distinct on (app) * from channels where kind = p_kind order by app limit 50;
 end $$;
 
 -- Conversations of a host with something left to do, that nobody has touched for p_older_than; tenants take turns, so

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from deployments.doors.slack_buttons import SlackButtons
 from deployments.doors.slack_commands import SlackCommands, whispered
 from deployments.doors.slack_inbound import inbound, moved, reacted
 from deployments.doors.slack_reach import SlackReach
+from deployments.doors.unproven import BIG_BYTES, Unproven
 from deployments.webhooks import HttpAnswer, Intake
 from konstruct.channels import slack
 from konstruct.database import installs, places
@@ -25,6 +26,8 @@ from konstruct.vault import Vault
 # A mention that comes later than this may have been overtaken; one of yesterday's nobody goes on with.
 LATE_SECONDS = 2.0
 TOO_LATE_SECONDS = 86_400.0
+NOBODY = slack.Source("", "")
+CHECK_BYTES = 2048
 
 log = structlog.get_logger()
 
@@ -42,11 +45,13 @@ class SlackDoor:
         self._database = database
         self._reach = reach
         self._settings = settings
+        self._unproven = Unproven()
         self._buttons = SlackButtons(intake, database, reach)
         self._commands = SlackCommands(intake, database, vault)
 
     async def events(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One Events API callback: 200 only when stored or nothing to store. Raises KonstructError."""
+        await self._admit(headers, body)
         event = slack.parse(body)
         channel = await self._verified(event.source, headers, body)
         if isinstance(event, slack.Challenge):
@@ -56,6 +61,7 @@ class SlackDoor:
 
     async def interactivity(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """A person pressed something. Raises KonstructError."""
+        await self._admit(headers, body)
         event = slack.interaction(body)
         channel = await self._verified(event.source, headers, body)
         await self.take(event, channel, body)
@@ -63,6 +69,9 @@ class SlackDoor:
 
     async def commands(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """A person typed /konstruct. Raises KonstructError."""
+        # Slack's look at the URL is not signed.
+        if len(body) > CHECK_BYTES or not isinstance(slack.command(body), slack.Checked):
+            await self._admit(headers, body)
         event = slack.command(body)
         if isinstance(event, slack.Checked):
             return HttpAnswer(200)
@@ -176,16 +185,28 @@ class SlackDoor:
         await self._directory.find(channel.kind, channel.app, channel.team, anew=True)
         log.warning("app uninstalled" if ended else "an older installation ended", channel="slack", team=channel.team)
 
+    async def _admit(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Before anything is parsed: raises SignatureRejected for what nobody here can have signed."""
+        slack.check_form(*_signature(headers), time.time())
+        if len(body) > BIG_BYTES:
+            await self._check_signed(NOBODY, headers, body)
+
     async def _verified(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> ChannelRow | None:
         """The installation that the request is for; raises SignatureRejected."""
-        candidates = await self._candidates(source)
-        secrets = candidates.secrets
+        await self._check_signed(source, headers, body)
+        return await self._installed(source)
+
+    async def _check_signed(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> None:
+        # What is of an app that is not ours may be signed with a secret of ours, all the same: of a wrong app_id.
+        secrets = (await self._candidates(source)).secrets or (await self._candidates(NOBODY)).secrets
         if self._settings.slack_signing_secret and source.app in ("", self._settings.slack_app_id):
             # The installation's own app signs also for workspaces that are not, or no longer, connected.
-            secrets = (*secrets, self._settings.slack_signing_secret)
-        timestamp, signature = headers.get("x-slack-request-timestamp"), headers.get("x-slack-signature")
-        slack.verify(body, timestamp, signature, secrets, time.time())
-        return await self._installed(source)
+            secrets = (self._settings.slack_signing_secret, *secrets)
+
+        def verify(tried: Sequence[str]) -> None:
+            slack.verify(body, *_signature(headers), tried, time.time())
+
+        await self._unproven.check(body, secrets, verify)
 
     async def _installed(self, source: slack.Source) -> ChannelRow | None:
         own = (await self._candidates(source)).own
@@ -196,6 +217,8 @@ class SlackDoor:
 
     async def _candidates(self, source: slack.Source, *, anew: bool = False) -> Candidates:
         """Whose it is; an app of a whole organisation may also be entered for one of its workspaces."""
+        if not source.app:
+            return await self._directory.find("slack", "", "", anew=anew)
         found = await self._directory.find("slack", source.app, source.enterprise or source.team, anew=anew)
         if found.own is None and source.enterprise and source.team:
             return await self._directory.find("slack", source.app, source.team, anew=anew)
@@ -210,6 +233,10 @@ def _is_late(event: slack.Message) -> bool:
         return LATE_SECONDS < time.time() - float(event.ts) < TOO_LATE_SECONDS
     except ValueError:
         return False
+
+
+def _signature(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    return headers.get("x-slack-request-timestamp"), headers.get("x-slack-signature")
 
 
 def _written(content: dict[str, Any]) -> bytes:

@@ -4,11 +4,13 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 import structlog
 
 from deployments.doors.statuses import charge_of, report_of
+from deployments.doors.unproven import BIG_BYTES, Unproven
 from deployments.webhooks import HttpAnswer, Intake, said
 from konstruct.channels import whatsapp
 from konstruct.database import amendments, charges, people
@@ -46,6 +48,7 @@ class WhatsAppDoor:
         self._directory = directory
         self._database = database
         self._now = now
+        self._unproven = Unproven()
         self._reports: GroupCommit[Report, None] = GroupCommit(self._record)
         self._charges: GroupCommit[Charge, None] = GroupCommit(self._charge)
 
@@ -62,8 +65,12 @@ class WhatsAppDoor:
 
     async def webhook(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One batch: 200 only when all of it is stored. Raises KonstructError."""
+        signature = headers.get("x-hub-signature-256")
+        whatsapp.check_form(signature)
+        if len(body) > BIG_BYTES:
+            await self._signers(body, signature, await self._every_secret())
         records = whatsapp.parse(body)
-        owners = await self._owners(body, headers.get("x-hub-signature-256"), records)
+        owners = await self._owners(body, signature, records)
         await self._move(records, owners)
         messages, _ = await asyncio.gather(self._inbound(records, owners), self._report(records, owners))
         await self._intake.hear(*messages)
@@ -77,20 +84,24 @@ class WhatsAppDoor:
         """
         numbers = sorted({record.number for record in records if record.number})
         if len(numbers) > UNVERIFIED_NUMBERS:
-            whatsapp.verify(body, signature, (await self._directory.find(KIND, "", "")).secrets)
+            await self._signers(body, signature, await self._every_secret())
         found = await asyncio.gather(*(self._directory.find(KIND, "", number) for number in numbers))
         own = {candidates.own.team: candidates.own for candidates in found if candidates.own}
-        secrets = {row.secrets["app_secret"] for row in own.values()}
-        if not own:
-            # News of an account names no number; a number that is not ours is no reason to let Meta try for days.
-            secrets = set((await self._directory.find(KIND, "", "")).secrets)
-        signers = whatsapp.verify(body, signature, secrets)
+        secrets = tuple({row.secrets["app_secret"] for row in own.values()})
+        # News of an account names no number; a number that is not ours is no reason to let Meta try for days.
+        signers = await self._signers(body, signature, secrets or await self._every_secret())
         trusted = {number: row for number, row in own.items() if row.secrets["app_secret"] in signers}
         for number in numbers:
             if number not in trusted:
                 reason = "signed with another number's secret" if number in own else "not a number of ours"
                 log.warning("records dropped", channel=KIND, number=number, reason=reason)
         return trusted
+
+    async def _signers(self, body: bytes, signature: str | None, secrets: Sequence[str]) -> frozenset[str]:
+        return await self._unproven.check(body, secrets, partial(whatsapp.verify, body, signature))
+
+    async def _every_secret(self) -> Sequence[str]:
+        return (await self._directory.find(KIND, "", "")).secrets
 
     async def _move(self, records: Sequence[whatsapp.Record], owners: Owners) -> None:
         for record in records:

@@ -1,5 +1,6 @@
 """Look-ups across tenants, before one is known: whose event is it, and who must be connected?"""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ async def find_channels(database: Database, kind: str, app: str, team: str, vaul
     Raises SecretUnreadable where it is the event's own that does not open, or none does.
     """
     rows = await database.run("find_channels", seconds=2.0, kind=kind, app=app, team=team)
-    channels = _readable_channels(rows, vault)
+    # Of what names no channel, any may be a candidate: to decrypt thousands takes a while.
+    channels = await asyncio.to_thread(_readable_channels, rows, vault)
     for row in rows:
         if (row["app"], row["team"]) == (app, team) or not channels:
             channel_of(row, row["tenant_id"], vault)

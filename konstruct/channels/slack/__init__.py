@@ -19,7 +19,7 @@ from konstruct.channels.slack.records import (
     Source,
     Unreadable,
 )
-from konstruct.channels.slack.signature import verify
+from konstruct.channels.slack.signature import check_form, verify
 from konstruct.channels.slack.web_api import WebApi
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Source",
     "Unreadable",
     "WebApi",
+    "check_form",
     "command",
     "commanded",
     "escape",

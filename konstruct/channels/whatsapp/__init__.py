@@ -5,7 +5,7 @@ from konstruct.channels.whatsapp.country import country_of
 from konstruct.channels.whatsapp.events import parse
 from konstruct.channels.whatsapp.outgoing import written
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
-from konstruct.channels.whatsapp.signature import verify
+from konstruct.channels.whatsapp.signature import check_form, verify
 from konstruct.channels.whatsapp.verdicts import verdict
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Status",
     "Unreadable",
     "WhatsAppChannel",
+    "check_form",
     "country_of",
     "parse",
     "verdict",

@@ -2,22 +2,32 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 
 from konstruct.errors import SignatureRejected
 
+_FORM = re.compile("sha256=[0-9a-f]{64}")
+
 
 def verify(body: bytes, signature: str | None, secrets: Iterable[str]) -> frozenset[str]:
     """Raise SignatureRejected unless one of `secrets` signed these raw bytes; answers those that did."""
-    if not signature:
-        raise SignatureRejected("The request carries no X-Hub-Signature-256.")
-    given = signature.encode("utf-8", "replace")
+    given = check_form(signature)
     signers = frozenset(
         secret for secret in secrets if secret and hmac.compare_digest(given, b"sha256=" + _digest(secret, body))
     )
     if not signers:
         raise SignatureRejected("The signature does not match the app secret of any number in the request.")
     return signers
+
+
+def check_form(signature: str | None) -> bytes:
+    """Raise SignatureRejected for what is no signature, whatever the body; answers it as bytes."""
+    if not signature:
+        raise SignatureRejected("The request carries no X-Hub-Signature-256.")
+    if not _FORM.fullmatch(signature):
+        raise SignatureRejected("X-Hub-Signature-256 is not sha256= and 64 hexadecimal digits.")
+    return signature.encode()
 
 
 def _digest(secret: str, body: bytes) -> bytes:

@@ -1,0 +1,100 @@
+"""What strangers can make us do: nothing is parsed, looked up or hashed for them that can be refused before."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import psycopg
+import pytest
+import pytest_asyncio
+
+from deployments.doors import unproven
+from konstruct.channels import slack, whatsapp
+from simulator.slack.event import signed
+from simulator.whatsapp.notifier import signed as signed_by_meta
+from tests.rig import APP, Rig, apply, rig
+from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
+
+CHALLENGE = json.dumps({"type": "url_verification", "token": "x", "challenge": "c"}).encode()
+FORGED = replace(APP, signing_secret="somebody-elses")
+Parsed = Callable[[], int]
+
+
+@pytest_asyncio.fixture
+async def k(database_url: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rig(database_url, tmp_path, hosts=0) as whole:
+        yield whole
+
+
+@pytest_asyncio.fixture
+async def w(database_url: str, tmp_path: Path) -> AsyncIterator[WhatsAppRig]:
+    async with whatsapp_rig(database_url, tmp_path) as whole:
+        yield whole
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
+    """How many bodies were parsed."""
+    bodies: list[bytes] = []
+
+    def counted(parse: Callable[[bytes], object], body: bytes) -> object:
+        bodies.append(body)
+        return parse(body)
+
+    for module, name in ((slack, "parse"), (slack, "interaction"), (slack, "command"), (whatsapp, "parse")):
+        monkeypatch.setattr(module, name, partial(counted, getattr(module, name)))
+    return lambda: len(bodies)
+
+
+async def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        return answer.status
+
+
+async def test_slacks_check_of_the_url_is_answered_however_many_apps_there_are(k: Rig, database_url: str) -> None:
+    for number in range(60):
+        app = replace(APP, team=f"T{number}", app=f"A9{number:03}", signing_secret=f"secret-of-app-{number}")
+        await apply(k, f"tenant{number}", app)
+    answers = [
+        await post(f"{k.url}/slack/events", body, signed(replace(APP, signing_secret=f"secret-of-app-{number}"), body))
+        for number in (0, 49, 50, 59)
+        for body in (CHALLENGE, b"not json")
+    ]
+    assert set(answers) == {200}
+    with psycopg.connect(database_url) as owner:
+        assert owner.execute("select count(*) from malformed_events").fetchone() == (4,)
+    assert await post(f"{k.url}/slack/events", CHALLENGE, signed(FORGED, CHALLENGE)) == 401
+
+
+@pytest.mark.parametrize("door", ["events", "interactivity", "commands"])
+async def test_slacks_doors_parse_nothing_that_no_secret_of_ours_can_have_signed(
+    k: Rig, parsed: Parsed, door: str
+) -> None:
+    small, big = CHALLENGE + b" " * 3000, CHALLENGE + b" " * unproven.BIG_BYTES
+    stale = signed(APP, small) | {"X-Slack-Request-Timestamp": "1793000000"}
+    for headers in ({}, stale, signed(APP, small) | {"X-Slack-Signature": "v0=00"}):
+        assert await post(f"{k.url}/slack/{door}", small, headers) == 401
+    assert await post(f"{k.url}/slack/{door}", big, signed(FORGED, big)) == 401
+    assert parsed() == 0
+    assert await post(f"{k.url}/slack/{door}", big, signed(APP, big)) == 200
+    assert parsed() == 1
+
+
+async def test_metas_door_parses_nothing_that_no_secret_of_ours_can_have_signed(w: WhatsAppRig, parsed: Parsed) -> None:
+    url, big = f"{w.rig.url}/whatsapp/webhook", b"{}" + b" " * unproven.BIG_BYTES
+    for headers in ({}, {"X-Hub-Signature-256": "sha256=00"}, signed_by_meta("somebody-elses", big)):
+        assert await post(url, big, headers) == 401
+    assert parsed() == 0
+    assert await post(url, big, signed_by_meta(ACME.app_secret, big)) == 200
+    assert parsed() == 1
+
+
+async def test_an_app_that_is_not_ours_is_looked_up_without_everybodys_secrets(k: Rig, database_url: str) -> None:
+    await apply(k, "globex", replace(APP, team="T0GLOBEX", app="A0GLOBEX"))
+    with psycopg.connect(database_url) as owner:
+        for app, team, found in (("", "", 2), ("A0EVIL", "T0", 0), ("", "T0EVIL", 0), ("A0ACME", "T0", 1)):
+            rows = owner.execute("select * from find_channels('slack', %s, %s)", [app, team]).fetchall()
+            assert len(rows) == found, app

@@ -1,0 +1,61 @@
+"""Secrets tried on a stranger's body: within bounds, one request at a time, and beside everything else."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from deployments.doors import unproven
+from deployments.doors.unproven import Unproven
+from konstruct.channels.slack import verify
+from konstruct.errors import SignatureRejected
+
+SECRETS = [f"secret-{number}" for number in range(100)]
+
+
+async def test_a_large_body_is_tried_with_no_more_secrets_than_there_is_time_for() -> None:
+    tried: list[int] = []
+
+    def check(secrets: Sequence[str]) -> None:
+        tried.append(len(secrets))
+
+    most = unproven.HASHED_BYTES // len(SECRETS)
+    for size in (100, 3 * 1024 * 1024, most - unproven.SECRET_BYTES, 2 * most):
+        await Unproven().check(bytes(size), SECRETS, check)
+    assert tried == [100, 100, 100, 49]
+
+
+async def test_while_secrets_are_tried_on_a_strangers_body_others_are_served() -> None:
+    body, stamp = bytes(4 * 1024 * 1024), str(int(time.time()))
+
+    def check(secrets: Sequence[str]) -> None:
+        verify(body, stamp, "v0=" + "0" * 64, secrets, time.time())
+
+    trial = asyncio.create_task(Unproven().check(body, SECRETS, check))
+    served = 0
+    while not trial.done():
+        await asyncio.sleep(0.001)
+        served += 1
+    assert served > 20
+    with pytest.raises(SignatureRejected):
+        await trial
+
+
+async def test_strangers_wait_for_each_other() -> None:
+    busy, most = 0, 0
+    lock = threading.Lock()
+
+    def check(_secrets: Sequence[str]) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.01)
+        with lock:
+            busy -= 1
+
+    line = Unproven()
+    await asyncio.gather(*(line.check(bytes(1024 * 1024), SECRETS, check) for _ in range(5)))
+    assert most == 1

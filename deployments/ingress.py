@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.admin.door import AdminDoor
 from deployments.admin.parts import Parts
-from deployments.body import read
 from deployments.doors.slack import SlackDoor
 from deployments.doors.slack_install import SlackInstall
 from deployments.doors.slack_reach import SlackReach
@@ -18,7 +17,7 @@ from deployments.doors.stripe import ACK_SECONDS as STRIPE_SECONDS
 from deployments.doors.stripe import StripeDoor, welcome_back
 from deployments.doors.web_chat import WebChatDoor
 from deployments.doors.whatsapp import WhatsAppDoor
-from deployments.webhooks import MAX_BODY_BYTES, Door, HttpAnswer, Intake, Page, said
+from deployments.webhooks import Guarded, HttpAnswer, Intake, Page
 from konstruct.database.pool import Database
 from konstruct.database.web_messages import WebMessages
 from konstruct.directory import Directory
@@ -76,7 +75,7 @@ def _add_web_chat(app: FastAPI, web: WebChatDoor) -> None:
 class Ingress:
     """POSTs to a door go straight to it: the framework would cost more than all of our own work."""
 
-    def __init__(self, doors: Mapping[str, Door], others: ASGIApp, reach: SlackReach) -> None:
+    def __init__(self, doors: Mapping[str, Guarded], others: ASGIApp, reach: SlackReach) -> None:
         """`doors`: by path; `others` answers everything else."""
         self._doors = doors
         self._others = others
@@ -94,13 +93,9 @@ class Ingress:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            body = await read(headers, receive, MAX_BODY_BYTES)
+            answer = await door(headers, receive)
         except ClientDisconnect:
             return
-        if body is None:
-            answer = said(413, f"The body is over {MAX_BODY_BYTES} bytes.")
-        else:
-            answer = await door(headers, body)
         await _send(answer, send)
 
 

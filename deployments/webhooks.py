@@ -10,7 +10,9 @@ from uuid import UUID
 
 import orjson
 import structlog
+from starlette.types import Receive
 
+from deployments.body import read
 from konstruct.database import turns
 from konstruct.database.pool import Database
 from konstruct.errors import KonstructError, SignatureRejected, TooManyAtOnce, Unstorable
@@ -20,6 +22,7 @@ from konstruct.messages import Heard, Inbound
 from konstruct.metrics import Metrics
 
 ACK_SECONDS = 2.3
+BODY_SECONDS = 10.0
 # Between two commits of concurrent requests, at most: a commit of eight costs hardly more than one of two.
 BREATH_SECONDS = 0.003
 ENOUGH = 8
@@ -49,6 +52,9 @@ Foretell = Callable[[UUID, str], None]
 
 # (headers with lower-case names, raw body) -> answer; raises KonstructError
 Door = Callable[[Mapping[str, str], bytes], Awaitable[HttpAnswer]]
+
+# The same before its body has come; raises ClientDisconnect only
+Guarded = Callable[[Mapping[str, str], Receive], Awaitable[HttpAnswer]]
 
 # (headers with lower-case names, query) -> answer, for a browser
 Page = Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[HttpAnswer]]
@@ -108,27 +114,42 @@ class Intake:
         """Keep what was read, and is refused by PostgreSQL."""
         await self.keep_malformed(channel, str(refused), repr(what).encode("utf-8", "backslashreplace"))
 
-    def guarded(self, channel: str, door: Door, ack_seconds: float = ACK_SECONDS) -> Door:
-        """The door with its deadline, its refusals as HTTP answers, and its measure."""
+    def guarded(
+        self, channel: str, door: Door, ack_seconds: float = ACK_SECONDS, most_bytes: int = MAX_BODY_BYTES
+    ) -> Guarded:
+        """The door behind its body, with its deadlines, its refusals as HTTP answers, and its measure."""
 
-        async def guarded(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
-            begun = time.perf_counter()
+        async def guarded(headers: Mapping[str, str], receive: Receive) -> HttpAnswer:
             # For every line in the log that this request's own task writes.
             structlog.contextvars.bind_contextvars(request=headers.get("x-request-id", "")[:MOST_ID_CHARACTERS])
-            try:
-                async with asyncio.timeout(ack_seconds):
-                    answer = await door(headers, body)
-            except SignatureRejected as rejected:
-                log.warning("webhook rejected", channel=channel, reason=str(rejected))
-                answer = said(401, str(rejected))
-            except (KonstructError, TimeoutError) as error:
-                log.warning("webhook not stored", channel=channel, reason=str(error))
-                answer = said(503, "The message could not be stored now; please deliver it again.")
+            body = await _whole(headers, receive, most_bytes)
+            if isinstance(body, HttpAnswer):
+                log.warning("webhook not read", channel=channel, status=body.status)
+                self.metrics.count("konstruct_webhooks_total", str(body.status))
+                return body
+            begun = time.perf_counter()
+            answer = await self._answer(channel, door, headers, body, ack_seconds)
             self.metrics.count("konstruct_webhooks_total", str(answer.status))
             self.metrics.observe("konstruct_ack_seconds", time.perf_counter() - begun)
             return answer
 
         return guarded
+
+    async def _answer(
+        self, channel: str, door: Door, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> HttpAnswer:
+        try:
+            async with asyncio.timeout(seconds):
+                return await door(headers, body)
+        except SignatureRejected as rejected:
+            log.warning("webhook rejected", channel=channel, reason=str(rejected))
+            return said(401, str(rejected))
+        except (KonstructError, TimeoutError) as error:
+            log.warning("webhook not stored", channel=channel, reason=str(error))
+        except Exception:
+            # A fault of ours: the provider delivers it again, to a version that can take it.
+            log.exception("webhook not stored", channel=channel)
+        return said(503, "The message could not be stored now; please deliver it again.")
 
     async def _hear(self, messages: list[Inbound]) -> list[None]:
         self.failpoint("before_c1")
@@ -136,6 +157,16 @@ class Intake:
         self.failpoint("after_c1")
         self._wake([new for new in heard if new is not None])
         return [None] * len(messages)
+
+
+async def _whole(headers: Mapping[str, str], receive: Receive, most_bytes: int) -> bytes | HttpAnswer:
+    """The body, or why it is not read. Raises ClientDisconnect."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await read(headers, receive, most_bytes)
+    except TimeoutError:
+        return said(408, f"The body was not whole after {BODY_SECONDS:.0f} seconds.")
+    return said(413, f"The body is over {most_bytes} bytes.") if body is None else body
 
 
 def said(status: int, text: str) -> HttpAnswer:

@@ -1,5 +1,6 @@
 """The web chat's door: the page, what visitors send, and the stream of what is visible to them."""
 
+import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,11 +11,10 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from deployments.body import read
 from deployments.doors.web_allowance import Allowance
 from deployments.doors.web_page import page
 from deployments.doors.web_stream import WebStreams
-from deployments.webhooks import HttpAnswer, Intake, said
+from deployments.webhooks import ACK_SECONDS, HttpAnswer, Intake, said
 from konstruct.channels import web_chat
 from konstruct.database.tenants import ChannelRow
 from konstruct.database.web_messages import WebMessages
@@ -32,15 +32,14 @@ Endpoint = Callable[["WebChatDoor", Request], Awaitable[Response]]
 
 
 def _answered(endpoint: Endpoint) -> Endpoint:
-    """Every failure has its answer, and a browser that has gone needs none."""
+    """Every failure has its answer, in time."""
 
     @functools.wraps(endpoint)
     async def answered(self: "WebChatDoor", request: Request) -> Response:
         try:
-            return await endpoint(self, request)
-        except ClientDisconnect:
-            return _plain(said(400, "The connection closed before the body was whole."))
-        except KonstructError as error:
+            async with asyncio.timeout(ACK_SECONDS):
+                return await endpoint(self, request)
+        except (KonstructError, TimeoutError) as error:
             log.warning("web chat cannot answer", reason=str(error))
             return _plain(said(503, "The chat cannot be reached now; please try again."))
 
@@ -69,21 +68,22 @@ class WebChatDoor:
             return _plain(said(404, "There is no such chat."))
         return page(name, channel.options.get("origins", ()))
 
-    @_answered
     async def post(self, request: Request) -> Response:
         """One message of a visitor: 200 only when stored, however often it is sent."""
-        body = await read(request.headers, request.receive, MAX_BODY_BYTES)
-        if body is None:
-            return _plain(said(413, f"The body is over {MAX_BODY_BYTES} bytes."))
-        channel, headers = await self._admitted(request)
-        if channel is None:
-            return _plain(said(403, "This chat may not be used from there."))
+        allowed: dict[str, str] = {}
 
         async def take(headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+            channel, found = await self._admitted(request)
+            if channel is None:
+                return said(403, "This chat may not be used from there.")
+            allowed.update(found)
             return await self._take(channel, _token(headers), body)
 
-        answer = await self._intake.guarded("web", take)(request.headers, body)
-        return Response(answer.body, answer.status, headers, answer.media_type)
+        door = self._intake.guarded("web", take, most_bytes=MAX_BODY_BYTES)
+        try:
+            return _plain(await door(request.headers, request.receive), allowed)
+        except ClientDisconnect:
+            return _plain(said(400, "The connection closed before the body was whole."))
 
     @_answered
     async def events(self, request: Request) -> Response:

@@ -18,8 +18,10 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from deployments.installation import postgres as embedded
+from konstruct import directory
 from simulator.slack.event import envelope, new_event_id, signed
 from tests import postgres
+from tests.database.visitor import Visitor, open_site
 from tests.rig import APP, Rig, rig
 
 DIRECT = {
@@ -48,6 +50,12 @@ class Door:
     async def say(self, **changes: object) -> int:
         status, _, _ = await self.post(message(**changes))
         return status
+
+    async def chat(self) -> tuple[int, bytes, float]:
+        """The same of a message in the web chat."""
+        begun = time.monotonic()
+        status = await Visitor(f"{self.rig.url}/web/shop", self._session).say("hello")
+        return status, b"", time.monotonic() - begun
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._url) as owner:
@@ -209,10 +217,13 @@ async def test_while_postgresql_is_down_nothing_is_acknowledged_and_afterwards_a
 
 
 async def test_while_postgresql_hangs_nothing_is_acknowledged_and_afterwards_all_is_well(
-    shaky: Door, own_server: postgres.Server
+    shaky: Door, own_server: postgres.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that swaps, a disk that stalls: connections stay open, and nobody answers on them."""
+    monkeypatch.setattr(directory, "KEPT_SECONDS", 0.0)
+    await open_site(shaky.rig)
     assert await shaky.say() == 200
+    assert (await shaky.chat())[0] == 200
     await shaky.rig.replies(1)
     processes = embedded.tree(own_server._server.pgdata)
     assert processes
@@ -221,6 +232,7 @@ async def test_while_postgresql_hangs_nothing_is_acknowledged_and_afterwards_all
     try:
         answers = [await shaky.post(message(ts=f"18000000{n:02}.000100")) for n in range(2)]
         answers += await asyncio.gather(*(shaky.post(message(ts=f"18100000{n:02}.000100")) for n in range(10)))
+        answers += [await shaky.chat()]
     finally:
         for process in processes:
             process.resume()

@@ -92,15 +92,19 @@ class Database:
         self._idle: list[Any] = []
         self._room = asyncio.Semaphore(connections)
         self._stopped = False
+        self._fit = False
 
     async def start(self) -> None:
-        """Open the pool; connections themselves are made when needed, so the database may still be down."""
-        self._stopped = False
+        """Open the pool; connections themselves are made when needed, so the database may still be down.
+
+        With the first one the database is checked as `check_health` does: an unfit one is asked nothing else.
+        """
+        self._stopped = self._fit = False
         self._pool = await asyncpg.create_pool(
             self._url,
             min_size=0,
             max_size=self._connections,
-            init=_prepare,
+            init=self._prepare,
             reset=_leave_as_is,
             timeout=CALL_SECONDS,
             max_inactive_connection_lifetime=0,
@@ -123,18 +127,7 @@ class Database:
 
     async def check_health(self) -> None:
         """Raise DatabaseUnavailable or, if the role could pass row-level security, DatabaseUnfit."""
-        role = await self.run("role")
-        if role["superuser"] or role["bypass"] or role["owner"]:
-            raise DatabaseUnfit(
-                f"The application would run as role {role['name']}, which can pass row-level security; "
-                "it must be konstruct_app, neither owner nor superuser nor bypassrls."
-            )
-        if role["version"] < LOWEST_VERSION or role["version"] in LEAKING_VERSIONS:
-            raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10, 17.6 or 18 is needed.")
-        if role["unfenced"]:
-            raise DatabaseUnfit(
-                f"Row-level security is not enabled and forced with a whole policy on: {', '.join(role['unfenced'])}."
-            )
+        _check_role(await self.run("role"))
 
     async def run(self, query: str, /, *, seconds: float = CALL_SECONDS, **arguments: Any) -> Any:
         """Run a named query of `schema/queries` that sets its tenant itself, or reads no tenant table."""
@@ -176,6 +169,16 @@ class Database:
         except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(f"PostgreSQL did not answer: {error or type(error).__name__}.") from error
 
+    async def _prepare(self, connection: Any) -> None:
+        """Makes a new connection ours; no query of a pool runs before one has found the database fit."""
+        decode: Callable[[str], Any] = orjson.loads
+        await connection.set_type_codec(
+            "jsonb", encoder=lambda value: orjson.dumps(value).decode(), decoder=decode, schema="pg_catalog"
+        )
+        if not self._fit:
+            _check_role(await _run(connection, "role", {}))
+            self._fit = True
+
     async def _take(self, pool: Any) -> Any:
         while self._idle:
             connection = self._idle.pop()
@@ -190,6 +193,20 @@ async def _run(connection: Any, query: str, arguments: dict[str, Any]) -> Any:
     return await getattr(connection, named.method)(named.sql, *[arguments[name] for name in named.parameters])
 
 
+def _check_role(role: Any) -> None:
+    if role["superuser"] or role["bypass"] or role["owner"]:
+        raise DatabaseUnfit(
+            f"The application would run as role {role['name']}, which can pass row-level security; "
+            "it must be konstruct_app, neither owner nor superuser nor bypassrls."
+        )
+    if role["version"] < LOWEST_VERSION or role["version"] in LEAKING_VERSIONS:
+        raise DatabaseUnfit(f"PostgreSQL is version {role['version']}; 16.10, 17.6 or 18 is needed.")
+    if role["unfenced"]:
+        raise DatabaseUnfit(
+            f"Row-level security is not enabled and forced with a whole policy on: {', '.join(role['unfenced'])}."
+        )
+
+
 def _translated(error: asyncpg.PostgresError) -> KonstructError:
     state = error.sqlstate
     if state in _STATES:
@@ -200,13 +217,6 @@ def _translated(error: asyncpg.PostgresError) -> KonstructError:
         return DatabaseUnfit(f"The schema is not up to date ({error}); run `konstruct migrate`.")
     refused = Unstorable if state and state.startswith(_UNSTORABLE) else KonstructError
     return refused(f"PostgreSQL refused a statement: {error}.")
-
-
-async def _prepare(connection: Any) -> None:
-    decode: Callable[[str], Any] = orjson.loads
-    await connection.set_type_codec(
-        "jsonb", encoder=lambda value: orjson.dumps(value).decode(), decoder=decode, schema="pg_catalog"
-    )
 
 
 async def _leave_as_is(_connection: Any) -> None:

@@ -62,11 +62,13 @@ async def measure(asked: Asked) -> list[Figure]:
     with postgres.server() as server, server.database() as fenced, server.database() as bare:
         fill(fenced)
         fill(bare)
-        with psycopg.connect(bare, autocommit=True) as owner:
-            owner.execute(WITHOUT.encode())
         sides = {"fenced": Side(Database(fenced, 1)), "bare": Side(Database(bare, 1))}
         for side in sides.values():
             await side.database.start()
+            await side.database.check_health()
+        # A pool that had not found its database fit before would refuse it now.
+        with psycopg.connect(bare, autocommit=True) as owner:
+            owner.execute(WITHOUT.encode())
         try:
             return await _figures(sides, count, asked.rounds)
         finally:

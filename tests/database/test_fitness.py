@@ -1,6 +1,7 @@
 """What the application refuses to run on, and what it must run on."""
 
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -59,6 +60,15 @@ async def test_the_application_refuses_a_database_without_its_fences(
                 owner.execute(spoil.encode())
             with pytest.raises(DatabaseUnfit, match=sentence):
                 await database.check_health()
+            # Whoever comes now is told so with the first query, whether or not it checks first.
+            await database.stop()
+            await database.start()
+            for _ in range(2):
+                with pytest.raises(DatabaseUnfit, match=sentence):
+                    await database.run("tenant_names")
+            with pytest.raises(DatabaseUnfit, match=sentence):
+                async with database.tenant(UUID(int=1)):
+                    pytest.fail("a transaction began")
         finally:
             await database.stop()
             postgres_server.execute(mend)

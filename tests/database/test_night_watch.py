@@ -55,6 +55,7 @@ async def test_it_runs_once_a_night_and_by_day_only_where_nights_were_missed(
 
 
 async def test_a_hole_is_a_metric_and_on_record(database_url: str, database: Database) -> None:
+    await database.check_health()  # the hole is made later: else its pool would run nothing at all
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("alter table messages no force row level security")
 

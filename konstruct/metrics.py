@@ -9,6 +9,7 @@ from typing import Protocol
 COUNTERS = {
     "konstruct_webhooks_total": "Webhook requests by answer.",
     "konstruct_stripe_events_total": "Stripe's events by outcome: kept, seen, ignored, foreign, unreadable.",
+    "konstruct_slack_limited_total": "Times that Slack said that it drops a workspace's events for a minute.",
     "konstruct_turns_total": "Turns by outcome.",
     "konstruct_outbox_retries_total": "Sends that had to be repeated, by reason.",
     "konstruct_model_tokens_total": "Model tokens by kind.",

@@ -113,6 +113,9 @@ class SlackDoor:
                 log.debug("event ignored", channel="slack", reason="a challenge needs no answer here")
             case _ if channel is None:
                 log.warning("unknown team", channel="slack", team=event.source.team, app=event.source.app)
+            case slack.Limited():
+                log.warning("slack drops events", tenant=channel.tenant, team=channel.team, app=channel.app)
+                self._intake.metrics.count("konstruct_slack_limited_total")
             case slack.Disconnected():
                 await self._part(event, channel)
             case _ if channel.disconnected or event.user == channel.account:

@@ -10,10 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from deployments.doors.slack import LATE_SECONDS
 from konstruct import tenant_file
 from konstruct.database import tenants
+from konstruct.identity import tenant_id
+from konstruct.metrics import Unmeasured
 from konstruct.vault import Vault
 from simulator.faults import Fault
 from simulator.slack.simulator import RETRY_AFTER_SECONDS
@@ -227,3 +230,13 @@ async def test_an_app_of_the_whole_organisation_answers_in_each_of_its_workspace
         [(address,)] = rows(k, "select address from outbox")
         assert (address["team"], address["recipient"]) == ("E0CORP", "T0SALES/U0ALICE")
         assert [m.text for m in k.slack.messages("D0SALES", team="T0SALES")][-1] == "You said: hello"
+
+
+async def test_whose_events_slack_drops_is_said_and_counted(k: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr(Unmeasured, "count", lambda _self, name, *_labels, **_by: counted.append(name))
+    with capture_logs() as lines:
+        assert (await k.slack.admin.limit_events()).status == 200
+    [line] = [line for line in lines if line["log_level"] == "warning"]
+    assert (line["tenant"], line["team"]) == (tenant_id("acme"), APP.team)
+    assert counted.count("konstruct_slack_limited_total") == 1

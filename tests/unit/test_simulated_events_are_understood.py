@@ -85,7 +85,7 @@ async def test_what_else_happens_in_slack(slack: SlackSimulator, hook: Hook) -> 
         "Ignored",
         "Ignored",
         "Challenge",
-        "Ignored",
+        "Limited",
         "Disconnected",
         "Disconnected",
     ]

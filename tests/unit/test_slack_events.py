@@ -12,6 +12,7 @@ from konstruct.channels.slack import (
     Disconnected,
     Event,
     Ignored,
+    Limited,
     Message,
     Opened,
     Reaction,
@@ -62,7 +63,7 @@ ODD = (
 
 EXPECTED: dict[str, Event | type[Challenge | Ignored | Unreadable]] = {
     "url_verification__plain": Challenge,
-    "app_rate_limited__team": Ignored,
+    "app_rate_limited__team": Limited(ACME),
     "message__im": said("D0ALICE", HOURS),
     "message__im_thread_reply": said("D0ALICE", HOURS, ROOT),
     "message__im_agent_thread_root": said("D0ALICE", HOURS, TS),

@@ -9,6 +9,7 @@ from konstruct.channels.slack.records import (
     Disconnected,
     Event,
     Ignored,
+    Limited,
     Opened,
     Reaction,
     Source,
@@ -40,7 +41,7 @@ def read(payload: Any) -> Event:
         case "event_callback" if isinstance(payload.get("event"), dict):
             return _event(source, payload, payload["event"])
         case "app_rate_limited":
-            return Ignored(source, "Slack limits this workspace's events for a minute")
+            return Limited(source)
         case other:
             return Unreadable(source, f"unknown callback type {named(other)}")
 

@@ -75,6 +75,13 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """Slack drops what is said in this workspace for a minute: more events came than it delivers to one app."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A well-formed event that asks for nothing: `reason` says why."""
 
@@ -90,4 +97,4 @@ class Unreadable:
     reason: str
 
 
-Event = Challenge | Message | Reaction | Opened | Disconnected | Ignored | Unreadable
+Event = Challenge | Message | Reaction | Opened | Disconnected | Limited | Ignored | Unreadable

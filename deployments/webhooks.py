@@ -15,7 +15,7 @@ from starlette.types import Receive
 from deployments.body import read
 from konstruct.database import turns
 from konstruct.database.pool import Database
-from konstruct.errors import KonstructError, SignatureRejected, TooManyAtOnce, Unstorable
+from konstruct.errors import KonstructError, Orphaned, SignatureRejected, TooManyAtOnce, Unstorable
 from konstruct.failpoints import Failpoint
 from konstruct.group_commit import GroupCommit
 from konstruct.messages import Heard, Inbound
@@ -111,7 +111,10 @@ class Intake:
         log.warning("malformed event kept", channel=channel, reason=reason)
 
     async def keep_unstorable(self, channel: str, refused: Unstorable, what: object) -> None:
-        """Keep what was read, and is refused by PostgreSQL."""
+        """Keep what was read, and is refused by PostgreSQL; nothing of a tenant that is erased."""
+        if isinstance(refused, Orphaned):
+            log.warning("message of nobody dropped", channel=channel)
+            return
         await self.keep_malformed(channel, str(refused), repr(what).encode("utf-8", "backslashreplace"))
 
     def guarded(

@@ -64,6 +64,10 @@ class Unstorable(KonstructError):
     """PostgreSQL will not store this, however often it is tried: it is the row's own fault."""
 
 
+class Orphaned(Unstorable):
+    """What this belongs to is gone, such as an erased tenant."""
+
+
 class AlreadyTaken(KonstructError):
     """Somebody else has what must be unique."""
 

@@ -19,6 +19,7 @@ from konstruct.errors import (
     Fenced,
     KonstructError,
     NameForgotten,
+    Orphaned,
     StaleTurn,
     Unstorable,
 )
@@ -59,6 +60,7 @@ _STATES: dict[str | None, type[KonstructError]] = {
     "KF001": Fenced,
     "KF002": StaleTurn,
     "KF003": NameForgotten,
+    "23503": Orphaned,
     "23505": AlreadyTaken,
 }
 # What PostgreSQL says while it stops, starts or loses its disk: the request may work in a moment.

@@ -66,3 +66,14 @@ async def test_what_is_its_own_fault_is_told_from_what_passes(database: Database
     await database.stop()
     with pytest.raises(DatabaseUnavailable):
         await intake._inbox.add(message(1, GLOBEX, **changes))
+
+
+async def test_what_comes_for_an_erased_tenant_is_kept_nowhere_and_keeps_nobody_out(
+    database: Database, database_url: str
+) -> None:
+    intake = Intake(database, lambda _: None, Unmeasured(), disarmed)
+    erased = message(2, tenant_id("erased"))
+    await asyncio.gather(*(intake.hear(one) for one in (message(1, ACME), erased, message(3, GLOBEX))))
+    with psycopg.connect(database_url) as owner:
+        assert owner.execute("select event from inbox order by event").fetchall() == [("1",), ("3",)]
+        assert owner.execute("select from malformed_events").fetchall() == []

@@ -19,13 +19,9 @@ from konstruct.database import installs, places
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.directory import Candidates, Directory
-from konstruct.errors import ChannelRefused
 from konstruct.settings import Settings
 from konstruct.vault import Vault
 
-# A mention that comes later than this may have been overtaken; one of yesterday's nobody goes on with.
-LATE_SECONDS = 2.0
-TOO_LATE_SECONDS = 86_400.0
 NOBODY = slack.Source("", "")
 CHECK_BYTES = 2048
 
@@ -156,19 +152,12 @@ class SlackDoor:
             log.debug("event ignored", channel="slack", reason="said in a channel, not to the employee")
         else:
             await self._intake.hear(message)
-            if _is_late(event):
-                await self._catch_up(event, channel)
+            if slack.is_late(event, time.time()):
+                self._reach.later(self._catch_up(event, channel))
 
     async def _catch_up(self, mention: slack.Message, channel: ChannelRow) -> None:
-        """Hear what was said in the thread before its late mention came, and was of no concern then.
-
-        Where Slack does not tell now, this raises: the mention comes again, is there already, and this is tried again.
-        """
-        try:
-            since = await self._reach.said_since(channel, mention)
-        except ChannelRefused as refused:
-            log.warning("thread of a late mention not read", channel="slack", reason=str(refused))
-            return
+        """Hear what was said in the thread before its late mention came, and was of no concern then."""
+        since = await self._reach.said_since(channel, mention)
         missed = [inbound(said, channel) for said in since if said.user != channel.account]
         # What was heard before is not heard again.
         await self._intake.hear(*filter(None, missed))
@@ -226,16 +215,6 @@ class SlackDoor:
         if found.own is None and source.enterprise and source.team:
             return await self._directory.find("slack", source.app, source.team, anew=anew)
         return found
-
-
-def _is_late(event: slack.Message) -> bool:
-    """Whether it is a mention that others of the thread may have overtaken. Slack's ids of messages are times."""
-    if not event.mentioned or event.direct or event.kind != "message":
-        return False
-    try:
-        return LATE_SECONDS < time.time() - float(event.ts) < TOO_LATE_SECONDS
-    except ValueError:
-        return False
 
 
 def _signature(headers: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -11,12 +11,13 @@ from deployments.doors import slack_home
 from konstruct.channels import Line, slack
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow, read_tenant
-from konstruct.errors import KonstructError
+from konstruct.errors import ChannelBusy, KonstructError
 from konstruct.settings import Settings
 from konstruct.token_rotation import TokenRotation
 from konstruct.vault import Vault
 
 MAX_TASKS = 200
+MOST_WAITS = 3
 
 log = structlog.get_logger()
 
@@ -64,7 +65,12 @@ class SlackReach:
         await api.post("chat.update", {"channel": event.channel, "ts": event.ts, "text": text, "blocks": blocks})
 
     async def said_since(self, channel: ChannelRow, mention: slack.Message) -> list[slack.Message]:
-        """What people said in the mention's thread after it. Raises KonstructError."""
+        """What people said in the mention's thread after it; waits where Slack is busy. Raises KonstructError."""
+        for _ in range(MOST_WAITS):
+            try:
+                return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
+            except ChannelBusy as busy:
+                await asyncio.sleep(busy.retry_after)
         return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
 
     async def greet(self, channel: ChannelRow, event: slack.Opened) -> None:

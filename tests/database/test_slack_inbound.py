@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from deployments.doors.slack import LATE_SECONDS
 from konstruct import tenant_file
+from konstruct.channels.slack.follow_ups import LATE_SECONDS
 from konstruct.database import tenants
 from konstruct.identity import tenant_id
 from konstruct.metrics import Unmeasured

@@ -4,7 +4,7 @@ from konstruct.channels.slack.buttons import CHOICE_ACTION, FEEDBACK_ACTION, rea
 from konstruct.channels.slack.client import SlackChannel
 from konstruct.channels.slack.escaping import escape, unescape
 from konstruct.channels.slack.events import parse, read
-from konstruct.channels.slack.follow_ups import said_since
+from konstruct.channels.slack.follow_ups import is_late, said_since
 from konstruct.channels.slack.forms import Checked, Command, Pressed, command, commanded, interacted, interaction
 from konstruct.channels.slack.oauth import Client
 from konstruct.channels.slack.reactions import reaction_sign
@@ -48,6 +48,7 @@ __all__ = [
     "escape",
     "interacted",
     "interaction",
+    "is_late",
     "parse",
     "reaction_sign",
     "read",

@@ -6,6 +6,19 @@ from konstruct.channels.slack.records import Message
 from konstruct.channels.slack.web_api import WebApi, operation
 
 LIMIT = 100
+# A mention that comes later than this may have been overtaken; one of yesterday's nobody goes on with.
+LATE_SECONDS = 2.0
+TOO_LATE_SECONDS = 86_400.0
+
+
+def is_late(event: Message, now: float) -> bool:
+    """Whether it is a mention that others of its thread may have overtaken. Slack's ids of messages are times."""
+    if not event.mentioned or event.direct or event.kind != "message":
+        return False
+    try:
+        return LATE_SECONDS < now - float(event.ts) < TOO_LATE_SECONDS
+    except ValueError:
+        return False
 
 
 async def said_since(api: WebApi, mention: Message) -> list[Message]:

@@ -118,6 +118,10 @@ class ModelRefused(KonstructError):
     refused = True
 
 
+class PromptTooLong(ModelRefused):
+    """The prompt is longer than the model can read."""
+
+
 class ChannelRefused(KonstructError):
     """The channel will not take this message however often it is sent."""
 

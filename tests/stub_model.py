@@ -12,7 +12,6 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -29,6 +28,7 @@ SPECIAL = {
     "split_surrogates": "😀", "huge": "ha " * (HUGE_CHARS // 3), "huge_line": "x" * HUGE_CHARS,
 }  # fmt: skip
 PROMPT_TOKENS_PER_CHAR = 0.25
+TOO_LONG = "This model's maximum context length is {most} tokens. However, you requested 0 output tokens."  # vLLM's
 
 Reply = Callable[[list[dict[str, str]]], str]
 
@@ -57,6 +57,7 @@ class StubModel:
         self.requests: deque[dict[str, Any]] = deque(maxlen=1000)
         self.headers: deque[dict[str, str]] = deque(maxlen=1000)
         self.reply = reply
+        self.most_chars: int | None = None  # of a prompt: as if each were a token
         self.counts: dict[str, Any] | None = None  # what it says it used, instead of what it did
         self._port = port
         self._word_seconds = word_seconds
@@ -70,7 +71,7 @@ class StubModel:
 
     @property
     def url(self) -> str:
-        """The OpenAI base URL, ending in /v1."""
+        """The OpenAI base URL."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     async def start(self) -> None:
@@ -95,9 +96,7 @@ class StubModel:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def _program(self, request: web.Request) -> web.Response:
@@ -126,6 +125,8 @@ class StubModel:
             self.requests.append(body)
             self.headers.append(dict(request.headers))
             fault = self._faults.popleft() if self._faults else Fault("", self._word_seconds)
+            if self.most_chars and sum(len(said["content"]) for said in body["messages"]) > self.most_chars:
+                return _error(400, TOO_LONG.format(most=self.most_chars))
             if fault.kind in STATUSES:
                 return _status(fault)
             if fault.kind == "delay":
@@ -134,7 +135,7 @@ class StubModel:
                 return web.Response(text="<html><body>Bad gateway</body></html>", content_type="text/html")
             if fault.kind == "hang_up":
                 _abort(request)
-            text = self._text(body["messages"], fault.kind)
+            text = SPECIAL[fault.kind] if fault.kind in SPECIAL else self.reply(body["messages"])
             prompt_tokens = int(len(json.dumps(body["messages"])) * PROMPT_TOKENS_PER_CHAR)
             if body.get("stream"):
                 pieces = _pieces(text, fault.kind)
@@ -147,9 +148,6 @@ class StubModel:
             return web.json_response(_whole(text, prompt_tokens))
         finally:
             self.running -= 1
-
-    def _text(self, messages: list[dict[str, str]], kind: str) -> str:
-        return SPECIAL[kind] if kind in SPECIAL else self.reply(messages)
 
 
 async def _stream(
@@ -208,19 +206,21 @@ def _whole(text: str, prompt_tokens: int) -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": len(text.split())}
     usage["total_tokens"] = sum(usage.values())
-    return {
-        "id": "stub", "object": "chat.completion", "created": 0, "model": "stub",
-        "choices": [choice], "usage": usage,
-    }  # fmt: skip
+    about = {"id": "stub", "object": "chat.completion", "created": 0, "model": "stub"}
+    return about | {"choices": [choice], "usage": usage}
 
 
 def _status(fault: Fault) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if fault.kind == "absent":  # not a gateway answers, but the router before it
+        return web.json_response({"detail": "Not Found"}, status=STATUSES[fault.kind])
     type_ = "model_starting" if fault.kind == "starting" else "stub"
-    error = {"error": {"message": f"stub {fault.kind}", "type": type_, "code": STATUSES[fault.kind]}}
-    # "absent": not a gateway answers, but the router before it.
-    body = {"detail": "Not Found"} if fault.kind == "absent" else error
-    return web.json_response(body, status=STATUSES[fault.kind], headers=headers)
+    return _error(STATUSES[fault.kind], f"stub {fault.kind}", type_, headers)
+
+
+def _error(status: int, message: str, type_: str = "", headers: dict[str, str] | None = None) -> web.Response:
+    error = {"message": message, "type": type_, "code": status}
+    return web.json_response({"error": error}, status=status, headers=headers)
 
 
 def _abort(request: web.Request) -> None:

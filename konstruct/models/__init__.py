@@ -20,6 +20,13 @@ TOKENS_PER_PICTURE = 1_000
 MOST_TOKENS = 20_000_000
 
 
+def chars_of(content: Content) -> int:
+    """How long a message is; a picture is as long as a text of as many tokens."""
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(part["text"]) if "text" in part else TOKENS_PER_PICTURE * CHARS_PER_TOKEN for part in content)
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call; `estimated` when the provider did not count them for us."""
@@ -48,7 +55,7 @@ class Usage:
     @classmethod
     def estimate(cls, prompt: Prompt, text: str) -> "Usage":
         """Four characters per token, rounded up: the usual rule of thumb for English."""
-        asked = sum(_size(message["content"]) for message in prompt)
+        asked = sum(chars_of(message["content"]) for message in prompt)
         return cls(-(-asked // CHARS_PER_TOKEN), -(-len(text) // CHARS_PER_TOKEN), estimated=True)
 
 
@@ -82,12 +89,6 @@ def _possible(tokens: Any) -> bool:
     return type(tokens) is int and 0 <= tokens <= MOST_TOKENS
 
 
-def _size(content: Content) -> int:
-    if isinstance(content, str):
-        return len(content)
-    return sum(len(part["text"]) if "text" in part else TOKENS_PER_PICTURE * CHARS_PER_TOKEN for part in content)
-
-
 class Model(Protocol):
     """Something that answers prompts ({role, content} messages)."""
 
@@ -106,5 +107,5 @@ class Model(Protocol):
         """Stream one answer; `deadline` is in seconds from now, for all of it.
 
         Raises ModelUnavailable (a retry may help; also for garbage and for an answer that was cut off) or
-        ModelRefused (a retry is pointless). A blank answer is for the policy to judge.
+        ModelRefused (a retry is pointless; PromptTooLong: with this prompt). A blank answer is for the policy to judge.
         """

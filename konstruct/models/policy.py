@@ -4,12 +4,15 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
-from konstruct.errors import ModelRefused, ModelStarting, ModelUnavailable
+import structlog
+
+from konstruct.errors import ModelRefused, ModelStarting, ModelUnavailable, PromptTooLong
 from konstruct.models import Answer, Call, Delta, Model, Prompt, Usage
 from konstruct.models.content import suited
+from konstruct.models.shortening import halved
 from konstruct.wellformed import well_formed
 
 MAX_ANSWER_CHARS = 40_000
@@ -23,6 +26,8 @@ ATTEMPTS = 3
 # holds for a turn is held for five minutes.
 START_SECONDS = 240.0
 START_PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger()
 
 OnDelta = Callable[[str], Awaitable[None]]
 
@@ -50,7 +55,7 @@ async def answer(
     A model that is still starting, where no other is left, is waited for up to START_SECONDS: that is no attempt, and
     the deadline begins after it. `on_delta` receives the whole text so far, so a retry begins again from a short text.
     `made` receives every call, also those that failed or were cancelled. Raises ModelRefused if every model refused for
-    good, otherwise ModelUnavailable.
+    good, otherwise ModelUnavailable. A model that finds the prompt too long is asked with less of it.
     """
     made = [] if made is None else made
     before, end, started_by = len(made), _now() + deadline, _now() + START_SECONDS
@@ -63,7 +68,7 @@ async def answer(
             break
         share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
         try:
-            text, usage = await _ask(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
+            text, usage = await _ask_for_less(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
             return Answer(text, model.name, usage, len(made) - before)
         except ModelStarting as starting:
             failures.append(starting)
@@ -75,6 +80,20 @@ async def answer(
             failures.append(failure)
             position = await _next_position(tries, position, failure, end)
     raise _verdict(failures, len(made) - before, deadline)
+
+
+async def _ask_for_less(attempt: _Try) -> tuple[str, Usage]:
+    """Ask with half of the prompt, and half of that, while the model finds it too long: that is no failed attempt."""
+    end = _now() + attempt.seconds
+    while True:
+        try:
+            return await _ask(attempt)
+        except PromptTooLong as refusal:
+            shorter, left = halved(attempt.prompt), end - _now()
+            if shorter is None or left <= 0:
+                raise
+            log.info("a prompt is shortened", model=attempt.model.name, reason=str(refusal))
+            attempt = replace(attempt, prompt=shorter, seconds=left)
 
 
 async def _ask(attempt: _Try) -> tuple[str, Usage]:

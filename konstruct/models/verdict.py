@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 
-from konstruct.errors import ModelRefused, ModelUnavailable
+from konstruct.errors import ModelRefused, ModelUnavailable, PromptTooLong
 
 RETRYABLE = frozenset({408, 409, 425, 429})
 # Somebody waited in vain for a model that may be at work, and charges for it.
 TIMED_OUT = frozenset({408, 504, 524})
 SERVER_ERRORS = 500
+TOO_LARGE = 413
+# As vLLM, LiteLLM, OpenAI and those who imitate it, Anthropic, Bedrock, Gemini and llama.cpp say it.
+TOO_LONG = (
+    "context length", "context_length", "context window", "contextwindow", "context limit", "context size",
+    "maximum model length", "prompt is too long", "input is too long", "number of tokens allowed",
+)  # fmt: skip
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 MAX_REASON_CHARS = 300
 
@@ -19,14 +25,20 @@ def verdict(
 
     `refused`: it is what the provider itself answered, or the provider was not reached.
     """
-    reason = " ".join(reason.split())[:MAX_REASON_CHARS] or "no reason given"
+    whole = " ".join(reason.split())
+    reason = whole[:MAX_REASON_CHARS] or "no reason given"
     if status in RETRYABLE or status >= SERVER_ERRORS:
         return ModelUnavailable(
             f"The model {name} answered {status}: {reason}",
             _retry_after(headers or {}),
             refused=refused and status not in TIMED_OUT,
         )
-    return ModelRefused(f"The model {name} refused with {status}: {reason}")
+    return _refusal(status, whole.lower())(f"The model {name} refused with {status}: {reason}")
+
+
+def _refusal(status: int, reason: str) -> type[ModelRefused]:
+    too_long = status == TOO_LARGE or any(words in reason for words in TOO_LONG)
+    return PromptTooLong if too_long else ModelRefused
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -128,6 +128,14 @@ async def test_lost_wake_ups_cost_time_only(database_url: str, tmp_path: Path) -
         assert await k.replies(1) == ["You said: anybody there?"]
 
 
+async def test_a_conversation_that_outgrows_its_model_goes_on(database_url: str, tmp_path: Path) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.most_chars = 2_000
+        for said in range(4):
+            await k.slack.say(f"{said}: " + "и ещё " * 100)
+            assert (await k.replies(said + 1))[-1].startswith(f"You said: {said}: ")
+
+
 async def test_a_broken_model_ends_in_one_honest_apology_and_the_conversation_goes_on(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from konstruct.database import budgets
 from konstruct.database.budgets import BOUNDLESS, Cost, Room
 from konstruct.messages import Heard, Reply
 from konstruct.models import Answer, Call, Model, Prompt, Usage
-from konstruct.models.policy import ATTEMPTS, OnDelta, answer
+from konstruct.models.policy import ATTEMPTS, Failure, OnDelta, answer
 from konstruct.models.size import tokens_at_most
 from konstruct.pricing import UNPRICED, micros
 from konstruct.roster import Assignment
@@ -37,6 +37,7 @@ class Allowance:
     def __init__(self, office: Office, first: Heard, turn: UUID, calls: list[Call]) -> None:
         """`calls`: what earlier runs of this turn asked; what it asks itself is added to them."""
         self.calls = calls
+        self.failed: dict[str, Failure] = {}  # by the model's name
         self._office = office
         self._first = first
         self._turn = turn
@@ -56,11 +57,20 @@ class Allowance:
         before = len(self.calls)
         try:
             return await answer(
-                chosen.models, prompt, deadline=deadline, on_delta=on_delta, attempts=chosen.attempts, made=self.calls
-            )
+                chosen.models, prompt, deadline=deadline, on_delta=on_delta, attempts=chosen.attempts,
+                made=self.calls, failed=self.failed,
+            )  # fmt: skip
         finally:
+            self._record_failures(assignment)
             if budget is not None:
                 self._cap(chosen, assignment, before)
+
+    def _record_failures(self, assignment: Assignment) -> None:
+        """Also where another model answered: nobody else would learn of it."""
+        for name, failure in self.failed.items():
+            log.warning("a model failed", model=name, reason=str(failure))
+            provider = assignment.terms.get(name, UNPRICED).provider
+            self._office.metrics.count("konstruct_model_failures_total", provider)
 
     def settlement(self, assignment: Assignment, reply: Reply) -> dict[str, Any] | None:
         """For C2: whether something is held, which budget is full, and how operators are told; None: no budget."""

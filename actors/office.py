@@ -52,6 +52,7 @@ class Office:
     activations: FairQueue = field(default_factory=lambda: FairQueue(ACTIVATIONS_AT_ONCE, ACTIVATIONS_OF_A_TENANT))
     isolation: FairQueue = field(default_factory=lambda: FairQueue(1))
     contacts: ContactLimit = field(default_factory=ContactLimit)
+    told: set[tuple[UUID, str]] = field(default_factory=set)  # notices that are told once a day, by tenant and key
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

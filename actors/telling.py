@@ -1,14 +1,25 @@
 """What a turn tells operators, beside its answer."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from actors.office import NOTICE_PART
+import structlog
+
+from actors.office import NOTICE_PART, Office
 from konstruct import notice
+from konstruct.database import operators
+from konstruct.errors import KonstructError, ModelMisconfigured
 from konstruct.identity import reply_id
 from konstruct.messages import Reply, Spoken
+from konstruct.models import Answer
+from konstruct.models.policy import Failure
 from konstruct.roster import Assignment
 from konstruct.triage import Decision
+
+DAY_SECONDS = 86_400
+
+log = structlog.get_logger()
 
 
 def told_of_handover(
@@ -26,3 +37,23 @@ def told_of_handover(
     return [
         replace(notices, id=reply_id(answer.tenant, answer.turn, part), part=part, text=text) for part, text in parts
     ]
+
+
+async def tell_of_models(
+    office: Office, assignment: Assignment, answer: Reply, result: Answer | None, failed: Mapping[str, Failure]
+) -> None:
+    """Models that will fail until somebody mends what is configured: each once a day, whichever host meets it."""
+    day, instead = int(time.time() // DAY_SECONDS), result.model_name if result and result.calls else None
+    for name, failure in failed.items():
+        key = f"model:{name}:{day}"
+        if not isinstance(failure, ModelMisconfigured) or (answer.tenant, key) in office.told:
+            continue
+        text = notice.model_misconfigured(assignment.name, name, str(failure), instead)
+        try:
+            async with office.database.tenant(answer.tenant) as connection:
+                await operators.tell(connection, key, text, assignment.operators)
+        except KonstructError as error:
+            # The turn itself is done. The next one that meets this tells it.
+            log.warning("operators not told", reason=str(error))
+        else:
+            office.told.add((answer.tenant, key))

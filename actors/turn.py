@@ -14,7 +14,7 @@ from actors.enclosures import Opened, open_all
 from actors.minutes import Minutes
 from actors.office import Knowledge, Office
 from actors.showing import Showing
-from actors.telling import told_of_handover
+from actors.telling import tell_of_models, told_of_handover
 from konstruct import disclosure, prompt
 from konstruct.channels.emoji import lone_emoji
 from konstruct.database import amendments, memories, turns
@@ -113,6 +113,7 @@ class Turn:
             "turn committed", messages=len(self.heard), outcome=decision.outcome,
             model=result.model_name if result else None,
         )  # fmt: skip
+        await tell_of_models(self._office, assignment, self._reply, result, self._allowance.failed)
 
     async def _open(self, assignment: Assignment) -> None:
         if any(heard.attachments for heard in self.heard):

@@ -118,6 +118,10 @@ class ModelRefused(KonstructError):
     refused = True
 
 
+class ModelMisconfigured(ModelRefused):
+    """The model cannot be used as it is configured: its key, name or address is wrong, or nobody pays for it."""
+
+
 class PromptTooLong(ModelRefused):
     """The prompt is longer than the model can read."""
 

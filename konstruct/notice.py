@@ -53,6 +53,15 @@ def disconnected(reply: Reply, reason: str) -> str:
     return f"Nothing can be sent on {reply.channel} ({reply.address.team}): {reason}\n\n{wait}"
 
 
+def model_misconfigured(employee: str, model: str, reason: str, instead: str | None) -> str:
+    """A model will refuse everybody until somebody mends what is configured."""
+    then = f"{instead} answers instead." if instead else "contacts are told that no answer is possible right now."
+    return (
+        f"{employee} cannot use the model {model}: {reason}\n\n"
+        f"Until that is mended, {then} The key, the name and the address of a model are in the tenant file."
+    )
+
+
 def books_differ(month: str, ledger: int, stripe: int, refused: int, micros: int) -> str:
     """The nightly comparison has found a difference between the ledger and Stripe."""
     known = f" Of it, {refused:,} were refused by Stripe or are in doubt." if refused else ""

@@ -30,6 +30,7 @@ START_PAUSE_SECONDS = 1.0
 log = structlog.get_logger()
 
 OnDelta = Callable[[str], Awaitable[None]]
+Failure = ModelUnavailable | ModelRefused
 
 
 @dataclass(slots=True)
@@ -49,37 +50,37 @@ async def answer(
     on_delta: OnDelta,
     attempts: int = ATTEMPTS,
     made: list[Call] | None = None,
+    failed: dict[str, Failure] | None = None,
 ) -> Answer:
     """Ask models[0] up to `attempts` times, then each of the others once; `deadline` is in seconds, over all.
 
     A model that is still starting, where no other is left, is waited for up to START_SECONDS: that is no attempt, and
     the deadline begins after it. `on_delta` receives the whole text so far, so a retry begins again from a short text.
-    `made` receives every call, also those that failed or were cancelled. Raises ModelRefused if every model refused for
-    good, otherwise ModelUnavailable. A model that finds the prompt too long is asked with less of it.
+    A model that finds the prompt too long is asked with less of it. `made` receives every call, also those that failed
+    or were cancelled, `failed` by its name the last failure of each model that did not answer. Raises ModelRefused if
+    every model refused for good in the end, otherwise ModelUnavailable.
     """
-    made = [] if made is None else made
+    made, failed = [] if made is None else made, {} if failed is None else failed
     before, end, started_by = len(made), _now() + deadline, _now() + START_SECONDS
     tries = [models[0]] * max(attempts, 1) + list(models[1:])
-    failures: list[ModelUnavailable | ModelRefused] = []
     position = 0
-    while position < len(tries):
-        model, left = tries[position], end - _now()
-        if left <= 0:
-            break
+    while position < len(tries) and (left := end - _now()) > 0:
+        model = tries[position]
         share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
         try:
             text, usage = await _ask_for_less(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
+            failed.pop(model.name, None)
             return Answer(text, model.name, usage, len(made) - before)
         except ModelStarting as starting:
-            failures.append(starting)
+            failed[model.name] = starting
             position = _others(tries, position)
             if position == len(tries) and _now() < started_by:
                 await asyncio.sleep(START_PAUSE_SECONDS)
                 position, end = tries.index(model), _now() + deadline
         except (ModelUnavailable, ModelRefused) as failure:
-            failures.append(failure)
+            failed[model.name] = failure
             position = await _next_position(tries, position, failure, end)
-    raise _verdict(failures, len(made) - before, deadline)
+    raise _verdict(list(failed.values()), len(made) - before, deadline)
 
 
 async def _ask_for_less(attempt: _Try) -> tuple[str, Usage]:
@@ -138,9 +139,7 @@ async def _next_delta(stream: AsyncIterator[Delta], seconds: float, name: str) -
         raise ModelUnavailable(f"The model {name} was silent for {max(seconds, 0):.0f} s.") from None
 
 
-async def _next_position(
-    tries: Sequence[Model], position: int, failure: ModelUnavailable | ModelRefused, end: float
-) -> int:
+async def _next_position(tries: Sequence[Model], position: int, failure: Failure, end: float) -> int:
     others = _others(tries, position)
     if position + 1 >= others or isinstance(failure, ModelRefused):
         return others
@@ -157,7 +156,7 @@ def _others(tries: Sequence[Model], position: int) -> int:
     return next((index for index in range(position, len(tries)) if tries[index] is not tries[position]), len(tries))
 
 
-def _verdict(failures: Sequence[ModelUnavailable | ModelRefused], calls: int, deadline: float) -> Exception:
+def _verdict(failures: Sequence[Failure], calls: int, deadline: float) -> Exception:
     if failures and all(isinstance(failure, ModelRefused) for failure in failures):
         return failures[-1]
     why = str(failures[-1]) if failures else "There was no time to ask."

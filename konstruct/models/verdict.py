@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
-from konstruct.errors import ModelRefused, ModelUnavailable, PromptTooLong
+from konstruct.errors import ModelMisconfigured, ModelRefused, ModelUnavailable, PromptTooLong
 
 RETRYABLE = frozenset({408, 409, 425, 429})
 # Somebody waited in vain for a model that may be at work, and charges for it.
 TIMED_OUT = frozenset({408, 504, 524})
 SERVER_ERRORS = 500
+# Key, credit, rights and name, with whatever prompt; some say it with a status of another meaning.
+MISCONFIGURED = frozenset({401, 402, 403, 404})
+WRONG = ("api key not valid", "provider not provided", "invalid model", "model not exist", "model_not_found")
 TOO_LARGE = 413
 # As vLLM, LiteLLM, OpenAI and those who imitate it, Anthropic, Bedrock, Gemini and llama.cpp say it.
 TOO_LONG = (
@@ -37,6 +40,8 @@ def verdict(
 
 
 def _refusal(status: int, reason: str) -> type[ModelRefused]:
+    if status in MISCONFIGURED or any(words in reason for words in WRONG):
+        return ModelMisconfigured
     too_long = status == TOO_LARGE or any(words in reason for words in TOO_LONG)
     return PromptTooLong if too_long else ModelRefused
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from konstruct.errors import ModelRefused, PromptTooLong
+from konstruct.errors import ModelMisconfigured, ModelRefused, PromptTooLong
 from konstruct.models import Call, Model, Usage
 from konstruct.models.hosted import HostedModel
 from konstruct.models.policy import answer
@@ -90,3 +90,11 @@ async def test_without_a_fallback_that_is_a_refusal(model: Model, stub: StubMode
 def test_models_say_it_in_many_ways(reason: str) -> None:
     assert isinstance(verdict("gpt", 400, reason), PromptTooLong)
     assert type(verdict("gpt", 400, "your prompt was flagged")) is ModelRefused
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(401, "invalid key"), (402, "no balance"), (403, "no"), (404, "no"), (400, "LLM Provider NOT provided.")],
+)
+def test_what_is_wrong_whatever_the_prompt_is_a_matter_of_configuration(status: int, reason: str) -> None:
+    assert type(verdict("gpt", status, reason)) is ModelMisconfigured

@@ -1,11 +1,13 @@
 """Which message crashes its turn? Attempts are counted once for every crash, see decisions/0006-suspects.md."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 import structlog
 
 from actors.office import Knowledge, Office
-from konstruct.database import turns
+from konstruct import notice
+from konstruct.database import operators, turns
 from konstruct.messages import Heard
 
 log = structlog.get_logger()
@@ -20,9 +22,15 @@ async def count(office: Office, known: Knowledge, heard: Sequence[Heard], epoch:
     """Count one more attempt, `error` None: a crash; answers the ids that are dead letters now. Raises Fenced."""
     if not heard:
         return set()
-    dead = await turns.count_attempt(office.database, heard, epoch=epoch, error=error)
+    first, place = heard[0], await office.roster.operators_of(heard[0].tenant)
+    async with office.database.tenant(first.tenant) as connection:
+        dead = await turns.count_attempt(connection, heard, epoch=epoch, error=error)
+        if dead:
+            # In the commit that sets them aside, so once. Tried again and dead again, they are told of again.
+            text = notice.set_aside(sorted(dead), first.channel)
+            await operators.tell(connection, f"dead-letter:{uuid4()}", text, place)
     if error is None:
         known.counted.update(message.id for message in heard)
     if dead:
-        log.error("dead letter", tenant=heard[0].tenant, conversation=heard[0].conversation, inbox=sorted(dead))
+        log.error("dead letter", tenant=first.tenant, conversation=first.conversation, inbox=sorted(dead))
     return dead

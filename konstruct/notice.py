@@ -47,6 +47,15 @@ def stuck(reply: Reply, reason: str, link: str) -> str:
     )
 
 
+def set_aside(letters: Sequence[int], channel: str) -> str:
+    """Messages that nobody answers any more. Whose they are is not said: nothing would forget it with the person."""
+    ids = ", ".join(f"message/{letter}" for letter in letters)
+    return (
+        f"Set aside on {channel} without an answer, because each attempt at one failed: {ids}\n\n"
+        "`konstruct dead-letters list TENANT` shows why; `retry` tries one again, `discard` gives it up."
+    )
+
+
 def disconnected(reply: Reply, reason: str) -> str:
     """Nothing goes out over a connection until it is mended."""
     wait = "Until then all answers there wait, each for up to a day; what cannot go by then is set aside."

@@ -130,6 +130,13 @@ class Roster:
             self._opened[tenant, kind, team] = opened
         return opened[1]
 
+    async def operators_of(self, tenant: UUID) -> Address | None:
+        """Where the humans of a tenant are told; None where nowhere."""
+        try:
+            return (await self._row(tenant)).operators_place
+        except NobodyAssigned:
+            return None
+
     async def _lasting(self, row: TenantRow, channel: ChannelRow) -> TenantRow:
         """The tenant with a token that holds."""
         with suppress(ChannelBusy):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from konstruct.database.pool import Database
+from konstruct.database.pool import Database, TenantConnection
 from konstruct.messages import Address, Attachment, Heard, Inbound, Reply, Spoken
 from konstruct.window import WINDOW_ENTRIES
 
@@ -139,7 +139,9 @@ async def open_reply(
     )
 
 
-async def count_attempt(database: Database, heard: Sequence[Heard], *, epoch: int, error: str | None) -> set[int]:
+async def count_attempt(
+    database: Database | TenantConnection, heard: Sequence[Heard], *, epoch: int, error: str | None
+) -> set[int]:
     """Count one more crash for these messages; answers the ids that are dead letters now. Raises Fenced."""
     rows = await database.run(
         "count_attempt",

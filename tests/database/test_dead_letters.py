@@ -9,11 +9,13 @@ import pytest
 import pytest_asyncio
 
 from actors import conversation_host
-from konstruct.database import amendments, hosting, turns
+from konstruct import tenant_file
+from konstruct.database import amendments, dead_letters, hosting, tenants, turns
 from konstruct.database.pool import Database
 from konstruct.identity import conversation_id, reply_id, shard_of, tenant_id, turn_id
 from konstruct.messages import Address, Heard, Inbound, Reply
-from tests.rig import APP, rig
+from konstruct.vault import Vault
+from tests.rig import APP, TENANT, Rig, rig
 
 ACME = tenant_id("acme")
 CONVERSATION = conversation_id(ACME, "slack", "T0:D0:")
@@ -131,3 +133,51 @@ async def test_what_an_operator_ends_is_no_crash(database: Database) -> None:
     await hosting.leave_all(database)
     after = (await hosting.take(database, 0, [SHARD]))[SHARD]
     assert (after.epoch, after.calm_epoch) == (before.epoch + 1, before.calm_epoch)
+
+
+async def with_operators(k: Rig) -> None:
+    text = TENANT.format(tenant="acme", app=APP, quiet=0) + "operators: {slack_channel: C0OPS}\n"
+    assert await tenants.apply_tenant(k.database, tenant_file.parse(text, {}), Vault(k.settings.master_keys))
+
+
+async def test_operators_are_told_once_of_each_time_that_a_message_is_set_aside(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rig(database_url, tmp_path) as k:
+        await with_operators(k)
+        with monkeypatch.context() as broken:
+            broken.setattr("actors.turn.prompt.build", lambda *_, **__: 1 / 0)
+            await k.slack.say("divide this")
+            (notice,) = await k.replies(1, channel="C0OPS", timeout=30)
+            assert "divide" not in notice
+            letter = notice.split("message/")[1].split()[0]
+            assert "konstruct dead-letters" in notice
+            await asyncio.sleep(2)  # several sweeps
+            assert await k.texts("C0OPS") == [notice]
+            assert await retried(k, letter)
+            assert len(await k.replies(2, channel="C0OPS", timeout=30)) == 2
+        assert await retried(k, letter)
+        assert await k.replies(1, timeout=30) == ["You said: divide this"]
+
+
+async def retried(k: Rig, letter: str) -> bool:
+    async with k.database.tenant(ACME) as connection:
+        return await dead_letters.retry(connection, "message", letter)
+
+
+async def test_operators_are_told_of_a_message_that_crashed_its_hosts(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation_host, "DRAIN_SECONDS", 0.1)
+    async with rig(database_url, tmp_path) as k:
+        await with_operators(k)
+        k.model.fault("hang", times=9)
+        await k.slack.say("are you there?")
+        for calls in range(1, turns.ATTEMPTS_LIMIT + 1):
+            async with asyncio.timeout(15):
+                while k.model.calls < calls:
+                    await asyncio.sleep(0.02)
+            await k.crash_host(k.hosts[0])
+            await k.start_host()
+        assert "message/" in (await k.replies(1, channel="C0OPS", timeout=30))[0]
+        assert k.model.calls == turns.ATTEMPTS_LIMIT

@@ -109,7 +109,8 @@ async def test_a_message_to_a_tenant_that_is_gone_is_left_out_of_its_batch_alone
         await forget_tenant(k.database, store, ACME)
     assert len(rows(k, "select 1 from tombstones where tenant_id = %s", ACME)) == 1, "it stays for good"
     elsewhere = Whereabouts(ACME, "whatsapp", "1065")
-    assert await people.resolve(k.database, elsewhere, ["4366011"], time.time()) == "4366011", "it needs no row"
+    found = await people.resolve(k.database, elsewhere, ["4366011"], time.time(), "4366011")
+    assert found.contact == "4366011", "it needs no row"
     for event in ("with its tombstone", "without"):
         mine, others = await hear(k, event)
         assert mine is None

@@ -60,7 +60,7 @@ async def test_a_reply_that_only_fails_is_told_of_set_aside_and_the_next_one_goe
             while not (letters := await installation.dead_letters(k.database)):
                 await asyncio.sleep(0.05)
         (letter,) = letters
-        assert (letter.kind, "internal_error" in (letter.error or "")) == ("outbox", True)
+        assert (letter.kind, "internal_error" in (letter.error or "")) == ("reply", True)
         k.slack.faults.rules.clear()
         await k.slack.say("fine")
         assert await k.replies(1) == ["You said: fine"]

@@ -1,7 +1,7 @@
 """Which message crashes its turn? Attempts are counted once for every crash, see decisions/0006-suspects.md."""
 
+import time
 from collections.abc import Sequence
-from uuid import uuid4
 
 import structlog
 
@@ -9,6 +9,9 @@ from actors.office import Knowledge, Office
 from konstruct import notice
 from konstruct.database import operators, turns
 from konstruct.messages import Heard
+
+# A fault that crashes every turn of a tenant is told now and then, not with every message.
+TELL_EVERY_SECONDS = 600.0
 
 log = structlog.get_logger()
 
@@ -26,9 +29,9 @@ async def count(office: Office, known: Knowledge, heard: Sequence[Heard], epoch:
     async with office.database.tenant(first.tenant) as connection:
         dead = await turns.count_attempt(connection, heard, epoch=epoch, error=error)
         if dead:
-            # In the commit that sets them aside, so once. Tried again and dead again, they are told of again.
+            # In the commit that sets them aside. What follows soon is not told: it is in the same list.
             text = notice.set_aside(sorted(dead), first.channel)
-            await operators.tell(connection, f"dead-letter:{uuid4()}", text, place)
+            await operators.tell(connection, f"dead-letter:{time.time() // TELL_EVERY_SECONDS}", text, place)
     if error is None:
         known.counted.update(message.id for message in heard)
     if dead:

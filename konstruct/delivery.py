@@ -97,16 +97,18 @@ class Delivery:
             if renew and tell and (outage := self._outages.of(reply)):
                 with claim.resting(long=True):
                     channel = await outage.wait(renew, claim.trouble.until)
+                claim.trouble.forget()
             if not await self.hold(claim):
                 self._pass_on(reply)
                 return None
             try:
                 external_id = await self._say(claim, channel)
             except (ChannelBusy, ChannelOutcomeUnknown) as failure:
-                await self._put_off(claim, channel, failure)
+                # Judged before the pause: how others fare during it says nothing of this try.
                 if await self._outages.is_lost(reply, claim.trouble, failure, tell):
                     self.give_up(claim, str(failure))
                     return str(failure)
+                await self._put_off(claim, channel, failure)
             except ChannelRefused as refused:
                 again = await self._mended(claim, channel, refused, renew, tell)
                 if again is None:
@@ -164,7 +166,7 @@ class Delivery:
             # The search may have outlived the claim. Renewed under our epoch: nobody came between.
             if not await self.hold(claim):
                 raise ChannelBusy(0.0)
-        if claim.trouble.hopeless:
+        if claim.trouble.hopeless and external_id is None:
             raise ChannelRefused(claim.trouble.hopeless)
         if external_id is None:
             return await channel.send(reply, reply.text)
@@ -173,7 +175,6 @@ class Delivery:
 
     async def _put_off(self, claim: Claim, channel: Channel, failure: ChannelBusy | ChannelOutcomeUnknown) -> None:
         self._pass_on(claim.reply)
-        claim.trouble.since = claim.trouble.since or time.monotonic()
         if isinstance(failure, ChannelBusy):
             self._close_gate(claim.reply, failure.retry_after)
             self._metrics.count("konstruct_outbox_retries_total", "busy")

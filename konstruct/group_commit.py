@@ -118,13 +118,14 @@ class GroupCommit(Generic[Item, Result]):
                 future.set_result(result)
 
     async def _results(self, items: list[Item]) -> Sequence[Result | Exception]:
-        """One item that cannot be stored keeps no other out: then each goes alone, until another error ends it."""
+        """One item that cannot be stored keeps no other out: by halves it is found, until another error ends it."""
         try:
             return await self._flush(items)
         except Unstorable as refused:
             if len(items) == 1:
                 return [refused]
-        return [result for item in items for result in await self._results([item])]
+        half = len(items) // 2
+        return [*await self._results(items[:half]), *await self._results(items[half:])]
 
 
 def _end(waiting: asyncio.Future[None]) -> None:

@@ -52,7 +52,8 @@ def set_aside(letters: Sequence[int], channel: str) -> str:
     ids = ", ".join(f"message/{letter}" for letter in letters)
     return (
         f"Set aside on {channel} without an answer, because each attempt at one failed: {ids}\n\n"
-        "`konstruct dead-letters list TENANT` shows why; `retry` tries one again, `discard` gives it up."
+        "`konstruct dead-letters list TENANT` shows why, and what may have followed in the next ten minutes; `retry` "
+        "tries one again, `discard` gives it up."
     )
 
 

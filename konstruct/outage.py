@@ -19,7 +19,7 @@ LOOK_SECONDS = 5.0
 # What is mended at the provider shows only when it is tried: after a while, then after twice as long, and so on.
 FIRST_TRY_SECONDS = 60.0
 LONGEST_TRY_SECONDS = 3600.0
-# A reply that is not refused, but fails for so long, is told to operators; where others go out meanwhile, it is set
+# A reply that is not refused, but fails for so long, is told to operators; where others go out from then on, it is set
 # aside after as long again. See decisions/0001-claims.md.
 STUCK_SECONDS = 900.0
 # An answer that is a day old helps nobody, and no window of WhatsApp's is open any longer.
@@ -38,11 +38,17 @@ class Trouble:
     def __init__(self, reply: Reply) -> None:
         """None yet."""
         self.until = (reply.created_at.timestamp() if reply.created_at else time.time()) + LONGEST_WAIT_SECONDS
-        self.since: float | None = None  # monotonic
         self.attempts = 0
-        self.told = False
         # Why the reply is given up, unless the next look finds it in the channel.
         self.hopeless = ""
+        self.forget()
+
+    def forget(self) -> None:
+        """What was until now is no sign of what will be. All in monotonic seconds."""
+        self.since: float | None = None
+        self.told = False
+        self.failed_at: float | None = None
+        self.alone_since: float | None = None
 
 
 class Outage:
@@ -116,22 +122,34 @@ class Outages:
             log.info("channel is connected again", tenant=reply.tenant, channel=reply.channel)
 
     async def is_lost(self, reply: Reply, trouble: Trouble, failure: KonstructError, tell: Tell | None) -> bool:
-        """It failed again: is it to be given up, even if it cannot be looked for any more? Tells operators."""
-        since, now = trouble.since or 0.0, time.monotonic()
-        if now < since + STUCK_SECONDS:
-            return False
-        # Whom the channel asks to wait may be let in next.
-        alone = isinstance(failure, ChannelOutcomeUnknown) and self._through.get(_connection(reply), 0.0) > since
-        log.error("reply does not get out", reply=reply.id, reason=str(failure), alone=alone)
-        if (trouble.told and alone) or time.time() >= trouble.until:
-            lost, trouble.hopeless = bool(trouble.hopeless), str(failure)
-            trouble.since = now
-            return lost
-        trouble.since, trouble.told = now, True
-        if tell and now - self._told.get(_connection(reply), -STUCK_SECONDS) >= STUCK_SECONDS:
-            self._told[_connection(reply)] = now
-            await tell(failure)
+        """It failed again, just now: is it to be given up, even unlooked for? Tells operators."""
+        if trouble.hopeless:
+            return True
+        now = time.monotonic()
+        trouble.since = trouble.since or now
+        alone = self._fails_alone(reply, trouble, failure, now)
+        if alone or time.time() >= trouble.until:
+            log.error("reply is hopeless", reply=reply.id, reason=str(failure), alone=alone)
+            trouble.hopeless = str(failure)
+        elif now >= trouble.since + STUCK_SECONDS:
+            log.error("reply does not get out", reply=reply.id, reason=str(failure))
+            trouble.since, trouble.told = now, True
+            if tell and now - self._told.get(_connection(reply), -STUCK_SECONDS) >= STUCK_SECONDS:
+                self._told[_connection(reply)] = now
+                await tell(failure)
         return False
+
+    def _fails_alone(self, reply: Reply, trouble: Trouble, failure: KonstructError, now: float) -> bool:
+        """Whether others have gone out beside it for long enough, also since it was last tried."""
+        if not isinstance(failure, ChannelOutcomeUnknown):
+            # Whom the channel asks to wait may be let in next.
+            trouble.failed_at = trouble.alone_since = None
+            return False
+        failed_before, trouble.failed_at = trouble.failed_at, now
+        beside = failed_before is not None and self._through.get(_connection(reply), 0.0) > failed_before
+        if beside and trouble.told:
+            trouble.alone_since = trouble.alone_since or now
+        return beside and trouble.alone_since is not None and now >= trouble.alone_since + STUCK_SECONDS
 
 
 def _connection(reply: Reply) -> tuple[object, str, str]:

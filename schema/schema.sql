@@ -1767,6 +1767,17 @@ create function forget_quotations(p_tenant uuid, p_conversations uuid[]) returns
            'pending', 0, now(), channel, address from told;
 $$;
 
+-- An erasure begins: what is delivered again from now on stays outside, and the audit says so, also if it is interrupted.
+create function begin_erasure(p_tenant uuid, p_channel text, p_name text) returns void language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
+  insert into audit_events (tenant_id, action, subject) values (p_tenant, 'contact.erased', 'channel:' || p_channel);
+  insert into tombstones as s (tenant_id, digest)
+    select p_tenant, tombstone_of(p_tenant, p_channel, n) from unnest(names_of_contact(p_tenant, p_channel, p_name)) n
+    on conflict (tenant_id, digest) do update set erased_at = now();
+end $$;
+
 -- Of a person, p_limit conversations at most (null: all that there are): those that are theirs alone whole; of shared ones
 -- what they said, the answers to it and what was remembered of it. Turns under way there cannot commit any more; what is
 -- not sent will not be. Answers how many they were, and for how many seconds a reply may still be on its way, under a

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from deployments.installation.tenants import open_database
@@ -9,6 +10,9 @@ from konstruct.database.pool import Database
 from konstruct.settings import Settings
 
 T = TypeVar("T")
+
+# Not the loop's own threads: webhooks need those, and this takes minutes. What comes on top waits.
+THREADS = ThreadPoolExecutor(4, thread_name_prefix="apart")
 
 
 async def apart(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -18,4 +22,4 @@ async def apart(settings: Settings, work: Callable[[Database], Awaitable[T]]) ->
         async with open_database(settings) as database:
             return await work(database)
 
-    return await asyncio.to_thread(lambda: asyncio.run(run()))
+    return await asyncio.get_running_loop().run_in_executor(THREADS, lambda: asyncio.run(run()))

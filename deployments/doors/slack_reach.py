@@ -33,6 +33,7 @@ class SlackReach:
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._rotation: TokenRotation | None = None
+        self._reading = asyncio.Lock()
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -66,12 +67,14 @@ class SlackReach:
 
     async def said_since(self, channel: ChannelRow, mention: slack.Message) -> list[slack.Message]:
         """What people said in the mention's thread after it; waits where Slack is busy. Raises KonstructError."""
-        for _ in range(MOST_WAITS):
-            try:
-                return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
-            except ChannelBusy as busy:
-                await asyncio.sleep(busy.retry_after)
-        return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
+        # One thread at a time: replies whose outcome is unknown are looked for by the same, rationed call.
+        async with self._reading:
+            for _ in range(MOST_WAITS):
+                try:
+                    return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
+                except ChannelBusy as busy:
+                    await asyncio.sleep(busy.retry_after)
+            return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
 
     async def greet(self, channel: ChannelRow, event: slack.Opened) -> None:
         """Suggest prompts where direct messages begin, and fill the home tab."""

@@ -107,9 +107,8 @@ def configuration(
         ours = environment
         if application.get("import_path") == OUR_MODELS:
             ours = _known_to_engine(environment)
-            application.setdefault("deployments", []).append(_gateway(environment))
-        given = application.setdefault("runtime_env", {}).setdefault("env_vars", {})
-        application["runtime_env"]["env_vars"] = {**ours, **given}
+            _let_gateway_know(application, environment)
+        _let_know(application, ours)
     return config
 
 
@@ -125,10 +124,22 @@ def _known_to_engine(environment: Mapping[str, str]) -> dict[str, str]:
     return known | {"KONSTRUCT_VERSION_HASH": code}
 
 
-def _gateway(environment: Mapping[str, str]) -> dict[str, Any]:
+def _let_gateway_know(application: dict[str, Any], environment: Mapping[str, str]) -> None:
     keys = {name: environment[name] for name in ("KONSTRUCT_MASTER_KEYS_FILE",) if name in environment}
+    application["deployments"] = application.get("deployments") or []
+    gateway = next((one for one in application["deployments"] if one.get("name") == GATEWAY), None)
+    if gateway is None:
+        gateway = {"name": GATEWAY}
+        application["deployments"].append(gateway)
     # What is said here of a deployment takes the place of all that its builder says.
-    return {"name": GATEWAY, "ray_actor_options": {"num_cpus": GATEWAY_CPUS, "runtime_env": {"env_vars": keys}}}
+    gateway["ray_actor_options"] = gateway.get("ray_actor_options") or {"num_cpus": GATEWAY_CPUS}
+    _let_know(gateway["ray_actor_options"], keys)
+
+
+def _let_know(whom: dict[str, Any], variables: Mapping[str, str]) -> None:
+    """Beside what the file says already, which goes first."""
+    runtime = whom["runtime_env"] = whom.get("runtime_env") or {}
+    runtime["env_vars"] = {**variables, **(runtime.get("env_vars") or {})}
 
 
 def _missing(application: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ async def erase_person(database: Database, person: Person, actor: str = SYSTEM, 
     """Every row about them; answers for how many seconds a reply may still be on its way."""
     within = partial(database.tenant, person.tenant, seconds=WHOLE_SECONDS, actor=actor, request=request)
     async with within() as connection:
-        await connection.run("note_erasure", channel=person.channel)
+        await connection.run("begin_erasure", **_named(person))
     left, forgotten = 0.0, CONVERSATIONS_AT_ONCE
     while forgotten == CONVERSATIONS_AT_ONCE:
         async with within() as connection:

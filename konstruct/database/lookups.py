@@ -12,6 +12,8 @@ from konstruct.errors import SecretUnreadable
 from konstruct.tenant_file import digest
 from konstruct.vault import Vault
 
+FEW_SECRETS = 20
+
 log = structlog.get_logger()
 
 
@@ -27,7 +29,8 @@ async def find_channels(database: Database, kind: str, app: str, team: str, vaul
     """
     rows = await database.run("find_channels", seconds=2.0, kind=kind, app=app, team=team)
     # Of what names no channel, any may be a candidate: to decrypt thousands takes a while.
-    channels = await asyncio.to_thread(_readable_channels, rows, vault)
+    many = len(rows) > FEW_SECRETS
+    channels = await asyncio.to_thread(_readable_channels, rows, vault) if many else _readable_channels(rows, vault)
     for row in rows:
         if (row["app"], row["team"]) == (app, team) or not channels:
             channel_of(row, row["tenant_id"], vault)

@@ -1,12 +1,6 @@
 -- An erasure holds up no webhook: what there is goes in steps, and a tenant is closed before. What names a tenant that is gone
 -- is left out, and nothing else with it.
 
-create index contacts_by_name on contacts (tenant_id, channel, external_id);
-create index messages_of_contact on messages (tenant_id, contact_id) where contact_id is not null;
-create index memories_of_conversation on memories (tenant_id, conversation_id);
-create index outbox_of_conversation on outbox (tenant_id, conversation_id);
-create index feedback_of_conversation on feedback (tenant_id, conversation_id);
-create index usage_of_conversation on usage (tenant_id, conversation_id);
 grant delete on conversations to konstruct_app;
 
 create or replace function is_erased(p_tenant uuid, p_channel text, p_names text[], p_at timestamptz)
@@ -128,6 +122,17 @@ create or replace function conversations_of_contact(p_tenant uuid, p_channel tex
       where i.tenant_id = p_tenant and i.channel = p_channel and i.state = 'dead' and i.body ->> 'contact' = any (p_names)) f
   group by f.id;
 $$;
+
+-- An erasure begins: what is delivered again from now on stays outside, and the audit says so, also if it is interrupted.
+create function begin_erasure(p_tenant uuid, p_channel text, p_name text) returns void language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', p_tenant::text, true);
+  perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
+  insert into audit_events (tenant_id, action, subject) values (p_tenant, 'contact.erased', 'channel:' || p_channel);
+  insert into tombstones as s (tenant_id, digest)
+    select p_tenant, tombstone_of(p_tenant, p_channel, n) from unnest(names_of_contact(p_tenant, p_channel, p_name)) n
+    on conflict (tenant_id, digest) do update set erased_at = now();
+end $$;
 
 create function forget_conversations(p_tenant uuid, p_channel text, p_name text, p_limit int)
   returns table (forgotten int, seconds double precision) language plpgsql as $$

@@ -7,11 +7,10 @@ alter table subscriptions
 grant select (former_plans) on subscriptions to konstruct_lookup;
 
 -- What events have shown of plans before, by each tenant's subscription.
-alter table tenants no force row level security;
 do $$
 declare v_tenant uuid;
 begin
-  for v_tenant in select id from tenants loop
+  for v_tenant in select tenant_id from subscribers() loop
     perform set_config('app.current_tenant', v_tenant::text, true);
     with seen as (
       select e.subscription, e.at, e.rank, e.id, coalesce(
@@ -38,7 +37,6 @@ begin
   end loop;
   perform set_config('app.current_tenant', '', true);
 end $$;
-alter table tenants force row level security;
 
 create or replace function tenants_to_bill(p_since timestamptz, p_now timestamptz, p_nightly timestamptz)
   returns table (tenant_id uuid, reconcile boolean)
@@ -106,9 +104,6 @@ begin
            coalesce(sum(t.value) filter (where t.state in ('doubtful', 'refused')), 0)::bigint
     from told t group by 1, 2;
 end $$;
-
--- A turn that reserves does not walk over all that turns have held since the last vacuum.
-create index reservations_expired on reservations (tenant_id, expires_at);
 
 create or replace function reserve_budget(p_tenant uuid, p_conversation uuid, p_employee uuid, p_turn uuid, p_options jsonb,
                                p_hold interval, out chosen int, out scope text, out unit text, out held boolean)

@@ -6,9 +6,9 @@ select files_of_contact as digest from files_of_contact(:tenant, :channel, :cont
 -- Whether anything is stored about a person.
 select exists (select from rows_of_contact(:tenant, :channel, :contact_name));
 
--- name: note_erasure!
--- A person is about to be forgotten. Needs a tenant connection.
-insert into audit_events (tenant_id, action, subject) values (current_tenant(), 'contact.erased', 'channel:' || :channel);
+-- name: begin_erasure$
+-- A person is about to be forgotten: what they said and is delivered again stays outside from now on.
+select begin_erasure(:tenant, :channel, :contact_name);
 
 -- name: forget_conversations^
 -- Some of a person's conversations, without keeping webhooks waiting; answers how many, and what erase_contact answers.
@@ -53,5 +53,6 @@ select rows_of_tenant as content from rows_of_tenant(:tenant, :table_name);
 delete from tombstones where tenant_id = current_tenant();
 
 -- name: forget_tombstones!
--- Nothing comes that late any more. Needs a tenant connection.
-delete from tombstones where tenant_id = current_tenant() and erased_at < now() - interval '8 days';
+-- Nothing comes that late any more; but a tenant stays closed. Needs a tenant connection.
+delete from tombstones where tenant_id = current_tenant() and erased_at < now() - interval '8 days'
+  and digest <> tombstone_of(tenant_id, '', '');

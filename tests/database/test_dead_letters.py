@@ -143,6 +143,7 @@ async def with_operators(k: Rig) -> None:
 async def test_operators_are_told_once_of_each_time_that_a_message_is_set_aside(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("actors.attempts.TELL_EVERY_SECONDS", 0.01)
     async with rig(database_url, tmp_path) as k:
         await with_operators(k)
         with monkeypatch.context() as broken:

@@ -92,6 +92,12 @@ async def test_messages_of_others_are_stored_while_a_person_is_erased(k: Rig) ->
     assert await erasing
 
 
+async def test_what_they_said_before_and_is_delivered_again_meanwhile_stays_outside(k: Rig) -> None:
+    before = said(ACME, "before", "U0ALICE")
+    async with halfway(k, forget_person(k.database, open_store(k.settings), ALICE), "role = 'contact'"):
+        assert await turns.hear(k.database, [before]) == [None]
+
+
 async def test_messages_of_other_tenants_are_stored_while_a_tenant_is_erased_and_its_own_are_not(k: Rig) -> None:
     async with halfway(k, forget_tenant(k.database, open_store(k.settings), ACME), "role = 'contact'") as erasing:
         mine, others = await hear(k, "meanwhile")

@@ -13,7 +13,6 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from konstruct import tenant_file
-from konstruct.channels.slack.follow_ups import LATE_SECONDS
 from konstruct.database import tenants
 from konstruct.identity import tenant_id
 from konstruct.metrics import Unmeasured
@@ -188,9 +187,10 @@ def asked(k: Rig) -> list[str]:
 
 @pytest.mark.parametrize("faults", [[], [Fault("rate_limit", "conversations.replies")]])
 async def test_a_follow_up_that_overtakes_its_mention_is_answered_too(
-    database_url: str, tmp_path: Path, faults: list[Fault]
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
 ) -> None:
-    async with rig(database_url, tmp_path, retry_seconds=(LATE_SECONDS + 0.5, 1.5), faults=faults) as k:
+    monkeypatch.setattr("konstruct.channels.slack.follow_ups.LATE_SECONDS", 2.0)
+    async with rig(database_url, tmp_path, retry_seconds=(2.5, 1.5), faults=faults) as k:
         await k.slack.say("lunch?", channel=SHOP, kind="message", user="U0BOB")
         await overtake(k)
         await until(lambda: len(asked(k)) == 2)
@@ -199,13 +199,16 @@ async def test_a_follow_up_that_overtakes_its_mention_is_answered_too(
         assert rows(k, "select count(*) from inbox") == [(2,)]
 
 
-async def test_a_late_mention_in_a_thread_that_may_not_be_read_is_answered(database_url: str, tmp_path: Path) -> None:
+async def test_a_late_mention_in_a_thread_that_may_not_be_read_is_answered(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("konstruct.channels.slack.follow_ups.LATE_SECONDS", 2.0)
     refusal = Fault("refuse", "conversations.replies", times=None, error="missing_scope")
-    async with rig(database_url, tmp_path, retry_seconds=(LATE_SECONDS + 0.5, 1.5), faults=[refusal]) as k:
+    async with rig(database_url, tmp_path, retry_seconds=(2.5, 1.5), faults=[refusal]) as k:
         root = await overtake(k)
         assert await in_thread(k, root, 1) == ["You said: is it open?"]
         await until(lambda: {delivery.attempts[-1].status for delivery in k.slack.courier.deliveries} == {200})
-        assert refusal.hits == 1
+        await until(lambda: refusal.hits == 1)
 
 
 async def test_a_person_of_another_workspace_is_answered_by_the_tenant_who_installed_the_app(k: Rig) -> None:

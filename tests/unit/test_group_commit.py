@@ -225,7 +225,7 @@ async def test_what_cannot_be_stored_keeps_no_company_out() -> None:
     assert [type(result) if isinstance(result, Exception) else result for result in results] == [
         0, 1, 2, Unstorable, 4,
     ]  # fmt: skip
-    assert flushed == [[0, 1, 2, 3, 4], [0], [1], [2], [3], [4]]
+    assert flushed == [[0, 1, 2, 3, 4], [0, 1], [2, 3, 4], [2], [3, 4], [3], [4]]
 
 
 async def test_what_goes_alone_ends_for_all_with_the_first_other_error() -> None:
@@ -238,4 +238,4 @@ async def test_what_goes_alone_ends_for_all_with_the_first_other_error() -> None
     commits = GroupCommit(flush)
     results = await asyncio.gather(*(commits.add(n) for n in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [OSError] * 5
-    assert tried == [5, 1]
+    assert tried == [5, 2, 1]

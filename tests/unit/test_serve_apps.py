@@ -80,6 +80,20 @@ def test_other_master_keys_replace_the_models_gateway_only():
     assert gateway["ray_actor_options"]["runtime_env"]["env_vars"] == {"KONSTRUCT_MASTER_KEYS_FILE": "/k"}
 
 
+def test_what_an_operators_own_file_says_of_the_gateway_stays(tmp_path):
+    own = tmp_path / "serve.yaml"
+    own.write_text(
+        "http_options: {}\napplications:\n- name: models\n  import_path: deployments.local_model:build\n"
+        "  runtime_env:\n  deployments:\n  - {name: ModelGateway, num_replicas: 2, ray_actor_options: {num_cpus: 3}}\n"
+    )
+    environment = {"KONSTRUCT_MASTER_KEYS_FILE": "/k", "KONSTRUCT_VERSION_HASH": "c0de-9999"}
+    (gateway,) = application(configuration(chosen=str(own), environment=environment), "models")["deployments"]
+    assert gateway["num_replicas"] == 2
+    options = {"num_cpus": 3, "runtime_env": {"env_vars": environment | {"KONSTRUCT_VERSION_HASH": "x"}}}
+    del options["runtime_env"]["env_vars"]["KONSTRUCT_VERSION_HASH"]
+    assert gateway["ray_actor_options"] == options
+
+
 def test_without_a_local_model_its_application_is_left_out():
     names = [application["name"] for application in configuration(local_model=False)["applications"]]
     assert names == ["konstruct"]

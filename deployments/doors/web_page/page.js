@@ -137,7 +137,7 @@
         status = response.status;
       } catch { /* offline */ }
       if (status === 401) { end("This chat has expired. Please open it again from the site."); break; }
-      if (status === 200 || (status >= 400 && status < 500 && status !== 429)) {
+      if (status === 200 || (status >= 400 && status < 500 && status !== 408 && status !== 429)) {
         waiting.shift();
         remembered("waiting", JSON.stringify(waiting));
         mark(row.id, status === 200 ? "" : "This could not be sent.");

@@ -6,8 +6,9 @@ from konstruct.channels.slack.records import Message
 from konstruct.channels.slack.web_api import WebApi, operation
 
 LIMIT = 100
-# A mention that comes later than this may have been overtaken; one of yesterday's nobody goes on with.
-LATE_SECONDS = 2.0
+# A mention that comes later than this was delivered again, for that Slack takes a minute, and may have been overtaken;
+# one of yesterday's nobody goes on with.
+LATE_SECONDS = 10.0
 TOO_LATE_SECONDS = 86_400.0
 
 

@@ -178,19 +178,29 @@ begin
   perform forget_quotations(p_tenant, v_shared);
   delete from memories where tenant_id = p_tenant and conversation_id = any (v_all)
     and (conversation_id = any (v_alone) or contact_id = any (v_contacts) or turn_id = any (v_turns));
-  delete from messages where tenant_id = p_tenant and conversation_id = any (v_all)
-    and (conversation_id = any (v_alone) or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee');
   delete from feedback where tenant_id = p_tenant and conversation_id = any (v_alone);
   delete from web_messages where tenant_id = p_tenant and conversation_id = any (v_alone);
   delete from amended_early where tenant_id = p_tenant and conversation_id = any (v_all);
-  -- Late, for whoever delivers such an event again waits for the end of this.
-  delete from inbox where tenant_id = p_tenant and channel = p_channel and conversation_id = any (v_all)
-    and (conversation_id = any (v_alone) or body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names);
-  -- Hosts find these within a second, and read the conversation anew: what they knew of it is gone.
+  -- Late, for whoever delivers such an event again waits for the end of this. Hosts find the new rows within a second, and
+  -- read the conversation anew: what they knew of it is gone. Then they delete its files once more: one may have been
+  -- noted meanwhile, and be kept by a turn that only the host can end.
+  with answered as (
+    delete from messages where tenant_id = p_tenant and conversation_id = any (v_all)
+      and (conversation_id = any (v_alone) or contact_id = any (v_contacts) or turn_id = any (v_turns) and role = 'employee')
+    returning conversation_id, files),
+  unanswered as (
+    delete from inbox where tenant_id = p_tenant and channel = p_channel and conversation_id = any (v_all)
+      and (conversation_id = any (v_alone) or body ->> 'contact' = any (v_names) or string_to_array(event, ':') && v_names)
+    returning conversation_id, body -> 'files' as files),
+  kept as (
+    select g.conversation_id, jsonb_agg(distinct f) as files
+    from (select * from unanswered union all select * from answered) g, jsonb_array_elements(g.files) f
+    group by g.conversation_id)
   insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)
     select p_tenant, p_channel, 'erasure:' || gen_random_uuid(), c.id, c.shard, s.epoch,
            '{"kind": "delete", "target": "", "contact": "", "text": "", "source_id": "", "address": {"team": "", "channel": ""}}'
-    from conversations c join shards s on s.shard = c.shard
+             || jsonb_strip_nulls(jsonb_build_object('files', k.files))
+    from conversations c join shards s on s.shard = c.shard left join kept k on k.conversation_id = c.id
     where c.tenant_id = p_tenant and c.id = any (v_all);
   return next;
 end $$;
@@ -240,11 +250,15 @@ begin
     where i.tenant_id = p_tenant and i.state = 'waiting' on conflict do nothing;
   update conversations set version = version + 1 where tenant_id = p_tenant
     and id in (select i.conversation_id from inbox i where i.tenant_id = p_tenant and i.state = 'waiting');
-  select max(extract(epoch from claimed_until - clock_timestamp())) into v_seconds from outbox
+  select greatest(0, max(extract(epoch from claimed_until - clock_timestamp()))) into v_seconds from outbox
     where tenant_id = p_tenant and state in ('streaming', 'pending');
+  -- A file of a message that waits may be on its way into the store, for 20 seconds at most.
+  if exists (select from inbox where tenant_id = p_tenant and state = 'waiting' and body ?| '{attachments,files}') then
+    v_seconds := greatest(v_seconds, 25);
+  end if;
   delete from outbox where tenant_id = p_tenant and state in ('streaming', 'pending');
   delete from inbox where tenant_id = p_tenant and state = 'waiting';
-  return greatest(0, v_seconds);
+  return v_seconds;
 end $$;
 
 create function thin_tenant(p_tenant uuid, p_limit int) returns int language plpgsql as $$

@@ -110,9 +110,9 @@ class ConversationHost:
         self._draining: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, hosts: int) -> None:
-        """Take this host's shards of `hosts` and look at once for what waits in them."""
-        await self.adopt(hosts)
+    async def start(self, hosts: int, *, there: timedelta = timedelta(0)) -> None:
+        """Take this host's shards of `hosts`, look at once for what waits in them. `there`: see hosting.take."""
+        await self.adopt(hosts, there=there)
         self._tasks = [asyncio.create_task(self._sweep_forever()), asyncio.create_task(self._tidy_forever())]
 
     async def stop(self) -> None:
@@ -128,12 +128,12 @@ class ConversationHost:
             if resident := self._resident(heard.tenant, heard.conversation, heard.shard):
                 resident.hear(heard)
 
-    async def adopt(self, hosts: int) -> None:
+    async def adopt(self, hosts: int, *, there: timedelta = timedelta(0)) -> None:
         """Own the shards that are this host's when there are `hosts` hosts; take only those not owned yet."""
         self._turns.parts = hosts
         mine = hosting.shards_of(self.host, hosts)
         missing = [shard for shard in mine if shard not in self._tenures]
-        self._tenures.update(await hosting.take(self._database, self.host, missing) if missing else {})
+        self._tenures.update(await hosting.take(self._database, self.host, missing, there=there) if missing else {})
         await self._sweep(timedelta(0))
 
     async def release(self, shards: Sequence[int]) -> None:

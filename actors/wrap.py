@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import os
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import ray
 import structlog
 from ray.exceptions import RayActorError, RayError
 
+from actors import LOADED
 from actors.conversation_host import HostHealth
 from actors.embedder_line import EmbedderLine
 from actors.memory_job import Question, Vectors
@@ -87,7 +90,8 @@ class HostActor:
         try:
             await parts.database.check_health()
             hosted = await any_hosted_model(parts.database)
-            await parts.host.start((await hosting.read(parts.database)).hosts)
+            hosts = (await hosting.read(parts.database)).hosts
+            await parts.host.start(hosts, there=timedelta(seconds=time.monotonic() - LOADED))
         except BaseException:
             # The next call tries again, with connections of its own.
             await parts.close()

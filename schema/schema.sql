@@ -552,7 +552,8 @@ create table shards (
   shard int primary key check (shard between 0 and 1023),
   host int,                                       -- null: nobody, and its last owner left in order
   epoch bigint not null default 0,
-  calm_epoch bigint not null default 0            -- since then no owner ended without leaving in order
+  calm_epoch bigint not null default 0,           -- since then no owner ended without leaving in order
+  calm_since timestamptz                          -- who took it after the last crash was there already
 );
 insert into shards (shard) select generate_series(0, 1023);
 
@@ -1092,10 +1093,11 @@ begin
 end $$;
 
 -- A starting host takes all its shards: from now on no older host can commit for them.
-create function take_shards(p_host int, p_shards int[])
+create function take_shards(p_host int, p_shards int[], p_there interval default interval '0')
   returns table (shard int, epoch bigint, calm_epoch bigint) language sql as $$
   update shards set epoch = shards.epoch + 1, host = p_host,
-      calm_epoch = case when shards.host is null then shards.calm_epoch else shards.epoch + 1 end
+      calm_epoch = case when shards.host is null then shards.calm_epoch else shards.epoch + 1 end,
+      calm_since = case when shards.host is null then shards.calm_since else now() - p_there end
     where shards.shard = any (p_shards)
   returning shards.shard, shards.epoch, shards.calm_epoch;
 $$;
@@ -1119,9 +1121,12 @@ begin
               and m.conversation_id = p_conversation order by m.id desc limit p_window) w),
     (select array_agg(distinct m.contact_id) from messages m where m.tenant_id = p_tenant
         and m.conversation_id = p_conversation and m.contact_id is not null),
-    (select jsonb_agg(jsonb_build_object('id', i.id, 'epoch', i.epoch, 'attempts', i.attempts,
-              'channel', i.channel, 'body', i.body) order by i.id)
-       from inbox i where i.tenant_id = p_tenant and i.conversation_id = p_conversation and i.state = 'waiting'),
+    -- What came while nobody was there met no crash.
+    (select jsonb_agg(jsonb_build_object('id', i.id,
+              'epoch', case when i.received_at >= s.calm_since then greatest(i.epoch, s.calm_epoch) else i.epoch end,
+              'attempts', i.attempts, 'channel', i.channel, 'body', i.body) order by i.id)
+       from inbox i join shards s using (shard)
+         where i.tenant_id = p_tenant and i.conversation_id = p_conversation and i.state = 'waiting'),
     (select jsonb_agg(jsonb_build_object('id', o.id, 'turn', o.turn_id, 'part', o.part, 'text', o.text, 'state', o.state,
               'external_id', o.external_id, 'created_at', extract(epoch from o.created_at),
               'channel', o.channel, 'address', o.address, 'source_id', o.source_id) order by o.created_at, o.part)

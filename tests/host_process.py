@@ -7,8 +7,10 @@ A mutant is a planted fault that the history checker must catch.
 
 import asyncio
 import sys
+import time
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 import actors.turn
 from actors.wiring import build_host
@@ -36,7 +38,7 @@ def plant(mutant: str) -> None:
 async def main(number: int, hosts: int) -> None:
     """Host until killed."""
     parts = await build_host(Settings.from_environment(), number, pretend_embedding, Unmeasured())
-    await parts.host.start(hosts)
+    await parts.host.start(hosts, there=timedelta(seconds=time.monotonic() - actors.LOADED))
     print("ready", flush=True)
     await asyncio.Event().wait()
 

@@ -48,9 +48,14 @@ async def remap(database: Database, hosts: int) -> int:
     return generation
 
 
-async def take(database: Database, host: int, shards: list[int]) -> dict[int, Tenure]:
-    """Own these shards: bumps their epochs. From now on no older owner can commit."""
-    rows = await database.run("take_shards", host=host, shards=shards)
+async def take(
+    database: Database, host: int, shards: list[int], *, there: timedelta = timedelta(0)
+) -> dict[int, Tenure]:
+    """Own these shards: bumps their epochs. From now on no older owner can commit.
+
+    `there`: for how long the new owner has been there. One that crashed was gone by then, and met nothing after it.
+    """
+    rows = await database.run("take_shards", host=host, shards=shards, there=there)
     return {row["shard"]: Tenure(row["epoch"], row["calm_epoch"]) for row in rows}
 
 

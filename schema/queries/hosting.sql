@@ -1,6 +1,6 @@
 -- name: take_shards
 -- A starting host takes its shards and learns their new epochs, and since when nobody crashed in them.
-select shard, epoch, calm_epoch from take_shards(:host, :shards);
+select shard, epoch, calm_epoch from take_shards(:host, :shards, :there);
 
 -- name: leave_shards!
 -- A host gives shards up in order.

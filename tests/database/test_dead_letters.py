@@ -1,7 +1,9 @@
 """Attempts are counted once a crash; what is set aside takes its answer along, and other answers go on."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -33,14 +35,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.stop()
 
 
+async def say(database: Database, *numbers: int) -> list[Heard]:
+    said = [
+        Inbound(ACME, "slack", f"D0:{n}", CONVERSATION, SHARD, ADDRESS, "U0ALICE", f"message {n}", str(n))
+        for n in numbers
+    ]
+    return [one for one in await turns.hear(database, said) if one is not None]
+
+
 async def begun(database: Database) -> tuple[list[Heard], int]:
     """Two messages that wait, an answer to the first that is visible already, and the shard's epoch."""
     epoch = (await hosting.take(database, 0, [SHARD]))[SHARD].epoch
-    said = [
-        Inbound(ACME, "slack", f"D0:{n}", CONVERSATION, SHARD, ADDRESS, "U0ALICE", f"message {n}", str(n))
-        for n in (1, 2)
-    ]
-    heard = [one for one in await turns.hear(database, said) if one is not None]
+    heard = await say(database, 1, 2)
     turn = turn_id(ACME, CONVERSATION, heard[0].id)
     reply = Reply(reply_id(ACME, turn, 0), ACME, CONVERSATION, turn, 0, "", "slack", ADDRESS)
     await turns.open_reply(database, reply, shard=SHARD, epoch=epoch, version=0, claim_seconds=1.0)
@@ -118,6 +124,26 @@ async def test_a_crash_is_on_record_also_for_owners_that_come_after_a_handover_i
     state = await turns.activate(database, ACME, CONVERSATION, SHARD)
     # The first one's crash was counted; the second one's is not yet, and must be.
     assert [(h.attempts, h.epoch < after.calm_epoch) for h in state.waiting] == [(1, False), (0, True)]
+
+
+async def test_a_message_that_came_while_its_host_was_dead_already_met_no_crash(database: Database) -> None:
+    async def suspects(tenure: hosting.Tenure) -> list[bool]:
+        state = await turns.activate(database, ACME, CONVERSATION, SHARD)
+        return [h.epoch < tenure.calm_epoch for h in state.waiting]
+
+    await hosting.take(database, 0, [SHARD])
+    await say(database, 1)
+    await asyncio.sleep(0.05)
+    there = time.monotonic()  # the successor's process, as the host has crashed
+    await asyncio.sleep(0.05)
+    await say(database, 2)
+    successor = (await hosting.take(database, 0, [SHARD], there=timedelta(seconds=time.monotonic() - there)))[SHARD]
+    assert await suspects(successor) == [True, False]
+    await hosting.leave(database, {SHARD: successor})
+    in_order = (await hosting.take(database, 1, [SHARD], there=timedelta(hours=1)))[SHARD]
+    assert await suspects(in_order) == [True, False]
+    crashed = (await hosting.take(database, 1, [SHARD]))[SHARD]
+    assert await suspects(crashed) == [True, True]
 
 
 async def test_who_was_fenced_has_nothing_to_leave(database: Database) -> None:

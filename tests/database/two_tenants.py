@@ -74,7 +74,7 @@ ARGUMENTS: dict[str, Any] = {
     "contact_name": CANARY, "tried": 1, "holes": [], "table_name": "messages",
     "floor": 0, "ceiling": 2**63 - 1, "earliest": datetime(2020, 1, 1, tzinfo=UTC), "action": "x.y",
     "latest": datetime(2100, 1, 1, tzinfo=UTC), "number": 1, "checkpoint": "{}", "signature": b"s", "first": 1,
-    "times": [], "hashes": [], "anchor_place": 7, "mark": b"m", "marks": [b"m"], "anchor": "{}",
+    "there": timedelta(0), "times": [], "hashes": [], "anchor_place": 7, "mark": b"m", "marks": [b"m"], "anchor": "{}",
     "anchor_signature": b"s", "through": 2**63 - 1, "subject": "x:1", "details": {}, "content": "{}",
     "before_at": datetime(2100, 1, 1, tzinfo=UTC),
     "gone": datetime(2020, 1, 1, tzinfo=UTC), "settled": datetime(2100, 1, 1, tzinfo=UTC),

@@ -11,6 +11,7 @@ log = structlog.get_logger()
 
 async def apply(office: Office, amendment: Heard, epoch: int) -> None:
     """The conversation must be read anew afterwards. Raises Fenced or StaleTurn with nothing changed."""
+    structlog.contextvars.bind_contextvars(request=amendment.request)
     if amendment.kind == "delete":
         # First the files: what crashes here is repeated, and a message without its file is no leak. No turn of this
         # conversation runs now, and one that was stopped has finished keeping what it kept.

@@ -8,7 +8,7 @@ import structlog
 from actors.office import Knowledge, Office
 from konstruct import notice
 from konstruct.database import operators, turns
-from konstruct.messages import Heard
+from konstruct.messages import Heard, requests_of
 
 # A fault that crashes every turn of a tenant is told now and then, not with every message.
 TELL_EVERY_SECONDS = 600.0
@@ -35,5 +35,6 @@ async def count(office: Office, known: Knowledge, heard: Sequence[Heard], epoch:
     if error is None:
         known.counted.update(message.id for message in heard)
     if dead:
-        log.error("dead letter", tenant=first.tenant, conversation=first.conversation, inbox=sorted(dead))
+        requests = requests_of(message for message in heard if message.id in dead)
+        log.error("dead letter", inbox=sorted(dead), request=requests)
     return dead

@@ -115,6 +115,7 @@ class Conversation:
         self._on_end(self)
 
     async def _step(self) -> None:
+        structlog.contextvars.unbind_contextvars("turn", "request")  # what the last step was about
         try:
             if not self._activated:
                 await self._activate()

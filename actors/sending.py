@@ -59,6 +59,7 @@ class Notices:
             self._task.cancel()
 
     async def _work(self) -> None:
+        structlog.contextvars.unbind_contextvars("request")  # it may come to notices of other turns
         try:
             while self._left:
                 await self._bring_out(self._left[0])
@@ -91,6 +92,7 @@ def at_work(task: asyncio.Task[None] | None, claims: Sequence[Claim]) -> list[as
 async def bring_out(office: Office, claim: Claim) -> list[Claim]:
     """Deliver one reply, however long it takes; answers what is to be sent because of that. Raises Fenced."""
     reply = claim.reply
+    structlog.contextvars.bind_contextvars(turn=str(reply.turn))
     try:
         assignment = await office.roster.assignment(reply.tenant, reply.channel, reply.address.team)
     except NobodyAssigned as gone:

@@ -21,7 +21,7 @@ from konstruct.database import amendments, memories, turns
 from konstruct.delivery import CLAIM_SECONDS, Claim
 from konstruct.errors import ModelRefused, ModelUnavailable
 from konstruct.identity import reply_id, turn_id
-from konstruct.messages import Heard, Reply
+from konstruct.messages import Heard, Reply, requests_of
 from konstruct.models import Answer, Usage
 from konstruct.roster import Assignment
 from konstruct.triage import Decision
@@ -81,14 +81,15 @@ class Turn:
         """Think and commit; raises Interrupted, Fenced, StaleTurn or DatabaseUnavailable with nothing written."""
         self._interruptible = interruptible
         first = self.heard[0]
-        with structlog.contextvars.bound_contextvars(turn=str(self._reply.turn)):
-            begun = time.perf_counter()
-            assignment = await self._office.roster.assignment(first.tenant, first.channel, first.address.team)
-            try:
-                await self._answer(assignment)
-            finally:
-                self._showing.end_status()
-            self._office.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, "whole")
+        # Until its conversation's next step: what is told of its failure names them, too.
+        structlog.contextvars.bind_contextvars(turn=str(self._reply.turn), request=requests_of(self.heard))
+        begun = time.perf_counter()
+        assignment = await self._office.roster.assignment(first.tenant, first.channel, first.address.team)
+        try:
+            await self._answer(assignment)
+        finally:
+            self._showing.end_status()
+        self._office.metrics.observe("konstruct_turn_seconds", time.perf_counter() - begun, "whole")
 
     def _stop(self) -> None:
         """Think no further: what is answered has changed. Too late once the commit is on its way."""

@@ -81,7 +81,8 @@ class SocketMode:
         client = SocketModeClient(token, web_client=AsyncWebClient(base_url=self._api_url, timeout=10))
 
         async def take(_client: object, request: SocketModeRequest) -> None:
-            await self._take(key[0], client, request)
+            with structlog.contextvars.bound_contextvars(request=request.envelope_id):
+                await self._take(key[0], client, request)
 
         client.socket_mode_request_listeners.append(take)
         # The client itself tries again until it is closed, and follows when Slack asks it to move.

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+import structlog
+
 from konstruct.errors import Unstorable
 
 Item = TypeVar("Item")
@@ -68,6 +70,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _work(self) -> None:
         try:
+            structlog.contextvars.clear_contextvars()  # what is logged here is not of whoever came first
             while self._queues:
                 if self._linger:
                     await asyncio.sleep(self._linger)

@@ -1,5 +1,6 @@
 """The frozen records that cross borders: process to process, and core to database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -79,6 +80,12 @@ class Heard:
     target: str = ""
     attachments: tuple[Attachment, ...] = ()
     files: tuple[str, ...] = ()  # digests of what was kept of its attachments, once they were read
+    request: str = ""  # id of the webhook request that brought it, for the log
+
+
+def requests_of(messages: Iterable[Heard]) -> str:
+    """Ids of the requests that brought these, as the log names them."""
+    return " ".join(dict.fromkeys(message.request for message in messages if message.request))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,14 @@ class Outcome:
     budget: dict[str, Any] | None = None  # what was held and what operators are told, where there is a budget
 
 
-async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None]:
-    """C1 for many messages in one commit; None for a message that was there already, or whose tenant is gone."""
+async def hear(
+    database: Database, messages: Sequence[Inbound], requests: Sequence[str] | None = None
+) -> list[Heard | None]:
+    """C1 for many messages in one commit; None for a message that was there already, or whose tenant is gone.
+
+    `requests`: ids of the webhook requests that brought them, for the log.
+    """
+    requests = requests or [""] * len(messages)
     rows = await database.run(
         "hear",
         seconds=HEAR_SECONDS,
@@ -60,17 +66,18 @@ async def hear(database: Database, messages: list[Inbound]) -> list[Heard | None
         conversations=[m.conversation for m in messages],
         shards=[m.shard for m in messages],
         only_known=[m.only_known for m in messages],
-        bodies=[_body(m) for m in messages],
+        bodies=[_body(m, request) for m, request in zip(messages, requests, strict=True)],
     )
     heard: list[Heard | None] = [None] * len(messages)
     for row in rows:
-        m = messages[row["place"]]
+        m, request = messages[row["place"]], requests[row["place"]]
         if row["id"] is None:
-            log.warning("unknown tenant", channel=m.channel, tenant=m.tenant)
+            log.warning("unknown tenant", channel=m.channel, tenant=m.tenant, request=request)
             continue
         heard[row["place"]] = Heard(
             row["id"], m.tenant, m.conversation, m.shard, row["epoch"], 0,
             m.channel, m.address, m.contact, m.text, m.source_id, m.kind, m.target, m.attachments,
+            request=request,
         )  # fmt: skip
     return heard
 
@@ -165,7 +172,7 @@ async def forget_malformed(database: Database) -> None:
     await database.run("forget_malformed")
 
 
-def _body(message: Inbound) -> dict[str, Any]:
+def _body(message: Inbound, request: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "address": message.address,
         "contact": message.contact,
@@ -178,6 +185,8 @@ def _body(message: Inbound) -> dict[str, Any]:
         body["attachments"] = message.attachments
     if message.said_at is not None:
         body["said_at"] = message.said_at
+    if request:
+        body["request"] = request
     return body
 
 
@@ -198,7 +207,7 @@ def _heard(tenant: UUID, conversation: UUID, shard: int, row: dict[str, Any]) ->
         row["id"], tenant, conversation, shard, row["epoch"], row["attempts"],
         row["channel"], Address(**body["address"]), body["contact"], body["text"], body["source_id"],
         body.get("kind", "message"), body.get("target", ""),
-        tuple(Attachment(**attachment) for attachment in body.get("attachments", ())),
+        tuple(Attachment(**attachment) for attachment in body.get("attachments", ())), request=body.get("request", ""),
     )  # fmt: skip
 
 

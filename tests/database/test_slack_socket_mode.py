@@ -75,6 +75,14 @@ async def test_messages_commands_and_presses_come_through_the_connection(k: Rig)
         assert rows(k, "select positive from feedback") == [(False,)]
 
 
+async def test_what_waits_names_the_envelope_that_brought_it(k: Rig) -> None:
+    await k.stop_host(k.hosts[0])
+    async with connected(k):
+        assert (await k.slack.say("hello")).status == 200
+    [(request,)] = rows(k, "select body ->> 'request' from inbox")
+    assert request
+
+
 async def test_when_slack_asks_to_move_the_connection_is_made_anew_and_two_double_nothing(k: Rig) -> None:
     async with connected(k), connected(k):
         await k.slack.sockets.disconnect("refresh_requested")

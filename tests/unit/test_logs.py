@@ -8,6 +8,7 @@ import structlog
 
 from konstruct import logs
 from konstruct.database.tenants import ChannelRow, ModelRow
+from konstruct.group_commit import GroupCommit
 from konstruct.identity import tenant_id
 from konstruct.tenant_file import ModelEntry, SlackEntry
 
@@ -135,3 +136,16 @@ def test_an_error_carries_its_traceback_in_the_same_line(capsys: pytest.CaptureF
     structlog.get_logger().error("turn failed", exc_info=ZeroDivisionError("poison"))
     [line] = lines(capsys.readouterr().err)
     assert "ZeroDivisionError: poison" in str(line["exception"])
+
+
+async def test_what_is_logged_of_a_shared_commit_is_not_of_whoever_came_first() -> None:
+    bound = []
+
+    async def flush(items: list[int]) -> list[int]:
+        bound.append(structlog.contextvars.get_contextvars())
+        return items
+
+    with structlog.contextvars.bound_contextvars(request="r-1"):
+        await GroupCommit(flush).add(1)
+        assert structlog.contextvars.get_contextvars() == {"request": "r-1"}
+    assert bound == [{}]

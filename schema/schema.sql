@@ -1000,6 +1000,7 @@ declare
   v_recipient text;
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
+  perform pg_advisory_xact_lock_shared(hashtextextended(p_tenant::text, 8)); -- see amend_message
   perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
   if is_erased(p_tenant, p_channel, p_before, p_at) then
     return p_before[1:1];
@@ -1046,6 +1047,7 @@ create function merge_contact(
 declare v_version bigint;
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
+  perform pg_advisory_xact_lock_shared(hashtextextended(p_tenant::text, 8)); -- see amend_message
   perform pg_advisory_xact_lock(hashtextextended(p_tenant::text || p_channel, 0));
   update contact_aliases set contact = p_into
     where tenant_id = p_tenant and channel = p_channel and contact = p_from;
@@ -1398,15 +1400,21 @@ declare
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
   perform check_fence(p_shard, p_epoch);
-  if not exists (select from messages
+  if p_target <> '' and not exists (select from messages
                  where tenant_id = p_tenant and conversation_id = p_conversation and source_id = p_target) then
-    -- Whoever stores the message at this moment sees the amendment, or is seen. First of all locks: hear holds it, too,
-    -- while it waits for rows.
+    -- Whoever stores or moves the message at this moment sees the amendment, or is seen. First of all locks: they hold it,
+    -- too, while they wait for rows.
     perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
   end if;
-  update inbox set state = 'applied', body = '{}' where tenant_id = p_tenant and id = p_inbox and state = 'waiting';
+  -- In the order of commit_turn.
+  perform 1 from conversations where tenant_id = p_tenant and id = p_conversation for no key update;
+  update inbox set state = 'applied', body = '{}'
+    where tenant_id = p_tenant and id = p_inbox and conversation_id = p_conversation and state = 'waiting';
   if not found then
-    raise exception 'the amendment was applied before' using errcode = 'KF002';
+    raise exception 'the amendment was applied before, or is another conversation''s by now' using errcode = 'KF002';
+  end if;
+  if p_target = '' then
+    return 'answered'; -- of forget_conversations: only to be read anew
   end if;
   update inbox set state = case when p_text is null then 'withdrawn' else state end,
       body = case when p_text is null then '{}' else jsonb_set(body, '{text}', to_jsonb(p_text)) end
@@ -1421,9 +1429,6 @@ begin
   select turn_id, contact_id into v_turn, v_contact from messages
     where tenant_id = p_tenant and conversation_id = p_conversation and source_id = p_target;
   if not found then
-    if p_target = '' then
-      return 'answered'; -- of erase_contact: only to be read anew
-    end if;
     insert into amended_early as a (tenant_id, conversation_id, source_id, text)
       values (p_tenant, p_conversation, p_target, p_text)
       on conflict (tenant_id, conversation_id, source_id) do update

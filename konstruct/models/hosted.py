@@ -90,7 +90,7 @@ class HostedModel:
 
 def translated(error: Exception, name: str, api_key: str | None) -> KonstructError:
     """What LiteLLM raised, in our words, and without the key."""
-    reason = str(error)
+    reason = f"{error} ({code})" if (code := _code(error)) else str(error)
     if api_key:
         reason = reason.replace(api_key, "[key]")
     headers = getattr(error, "litellm_response_headers", None)
@@ -102,6 +102,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _code(error: BaseException) -> str | None:
+    """The provider's own word, which LiteLLM's text often lacks."""
+    for body in (getattr(cause, "body", None) for cause in _causes(error)):
+        if isinstance(body, dict):
+            return next((word for key in ("code", "type") if isinstance(word := body.get(key), str)), None)
+    return None
 
 
 def _refusal(cause: BaseException) -> bool:

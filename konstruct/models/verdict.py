@@ -1,6 +1,6 @@
 """What a model provider's HTTP status means for us: wait and retry, or give up on this request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from konstruct.errors import ModelMisconfigured, ModelRefused, ModelUnavailable, PromptTooLong
 
@@ -11,6 +11,14 @@ SERVER_ERRORS = 500
 # Key, credit, rights and name, with whatever prompt; some say it with a status of another meaning.
 MISCONFIGURED = frozenset({401, 402, 403, 404})
 WRONG = ("api key not valid", "provider not provided", "invalid model", "model not exist", "model_not_found")
+# Nobody pays: OpenAI and Moonshot say it with 429, as if it passed, Anthropic with 400. OpenAI's sentence is also
+# Gemini's for what does pass, so that its code must tell.
+UNPAID = ("insufficient_quota", "exceeded_current_quota_error", "billing_not_active", "credit balance is too low")
+# What was asked is against the provider's rules, whatever the status: OpenRouter and xAI say it with 403.
+MODERATED = (
+    "contentpolicyviolation", "content_policy_violation", "input was flagged", "flagged_input",
+    "content violates usage guidelines",
+)  # fmt: skip
 TOO_LARGE = 413
 # As vLLM, LiteLLM, OpenAI and those who imitate it, Anthropic, Bedrock, Gemini and llama.cpp say it.
 TOO_LONG = (
@@ -29,21 +37,28 @@ def verdict(
     `refused`: it is what the provider itself answered, or the provider was not reached.
     """
     whole = " ".join(reason.split())
-    reason = whole[:MAX_REASON_CHARS] or "no reason given"
-    if status in RETRYABLE or status >= SERVER_ERRORS:
+    reason, said = whole[:MAX_REASON_CHARS] or "no reason given", whole.lower()
+    passing = status in RETRYABLE and not _says(said, UNPAID)
+    if passing or status >= SERVER_ERRORS:
         return ModelUnavailable(
             f"The model {name} answered {status}: {reason}",
             _retry_after(headers or {}),
             refused=refused and status not in TIMED_OUT,
         )
-    return _refusal(status, whole.lower())(f"The model {name} refused with {status}: {reason}")
+    if _says(said, MODERATED):
+        # Why may quote what a contact wrote.
+        return ModelRefused(f"The model {name} refused with {status}: the request is against its provider's rules.")
+    return _refusal(status, said)(f"The model {name} refused with {status}: {reason}")
 
 
-def _refusal(status: int, reason: str) -> type[ModelRefused]:
-    if status in MISCONFIGURED or any(words in reason for words in WRONG):
+def _refusal(status: int, said: str) -> type[ModelRefused]:
+    if status in MISCONFIGURED or _says(said, WRONG) or _says(said, UNPAID):
         return ModelMisconfigured
-    too_long = status == TOO_LARGE or any(words in reason for words in TOO_LONG)
-    return PromptTooLong if too_long else ModelRefused
+    return PromptTooLong if status == TOO_LARGE or _says(said, TOO_LONG) else ModelRefused
+
+
+def _says(said: str, words: Sequence[str]) -> bool:
+    return any(each in said for each in words)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

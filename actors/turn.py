@@ -16,7 +16,6 @@ from actors.office import Knowledge, Office
 from actors.showing import Showing
 from actors.telling import tell_of_models, told_of_handover
 from konstruct import disclosure, prompt
-from konstruct.channels.emoji import lone_emoji
 from konstruct.database import amendments, memories, turns
 from konstruct.delivery import CLAIM_SECONDS, Claim
 from konstruct.errors import ModelRefused, ModelUnavailable
@@ -207,7 +206,7 @@ class Turn:
                 claim_seconds=CLAIM_SECONDS,
             )
         self._office.failpoint("after_c2")
-        if text and not lone_emoji(text):  # that may become a reaction, beside which a status stays
+        if text and not assignment.channel.reacts(text):
             self._known.status.give_way()
         self.decision = decision
         self.claims = [self._claimed(reply, begun) for reply in replies]

@@ -50,6 +50,10 @@ class Channel(Protocol):
         """Parts that fit into one message each, also when it is edited."""
         ...
 
+    def reacts(self, text: str) -> bool:
+        """Whether an answer may become a reaction: unlike a message, it leaves a status where it is."""
+        ...
+
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
         """Make the reply visible under its id; answers the platform's message id. `partial`: edits will follow."""
         ...

@@ -110,9 +110,12 @@ async def test_the_status_in_slack_ends_with_the_message_that_was_deleted_meanwh
         assert await k.texts() == []
 
 
-async def test_the_status_in_slack_ends_with_an_answer_that_is_a_reaction(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", ["👍", ":thumbsup:"])
+async def test_the_status_in_slack_ends_with_an_answer_that_is_a_reaction(
+    answer: str, database_url: str, tmp_path: Path
+) -> None:
     async with rig(database_url, tmp_path) as k:
-        k.model.reply = lambda _: "👍"
+        k.model.reply = lambda _: answer
         k.model.fault("delay", seconds=1.0)
         await k.slack.say("thank you")
         await k.slack.expect(lambda e: e.kind == "status" and e.text == "")

@@ -53,6 +53,9 @@ class Wall:
     def split(self, text: str) -> list[str]:
         return [text]
 
+    def reacts(self, text: str) -> bool:
+        raise AssertionError
+
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
         external_id = f"ts-{len(self.visible)}"
         fault = self._fault("send")

@@ -68,6 +68,10 @@ class SlackChannel:
         offered = [f"[[{' | '.join(choices)}]]"] if choices else []
         return ["\n\n".join([beginning, IN_A_FILE, *offered]), said]
 
+    def reacts(self, text: str) -> bool:
+        """Whether it is nothing but one emoji."""
+        return bool(reaction_names(text))
+
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
         """Stream, post, react or upload under the reply's id; answers the message's ts (of a file: its id)."""
         if partial:
@@ -131,14 +135,10 @@ class SlackChannel:
 
     async def suggest_prompts(self, channel: str, thread: str | None, prompts: Sequence[tuple[str, str]]) -> None:
         """Offer prompts as (title, message), in a thread, or pinned to the app's messages tab without one."""
-        wanted: dict[str, Any] = {
-            "channel_id": channel,
-            "prompts": [{"title": title, "message": message} for title, message in prompts],
-        }
+        offered = [{"title": title, "message": message} for title, message in prompts]
+        place = {"channel_id": channel} | ({"thread_ts": thread} if thread else {})
         async with operation():
-            await self._api.post(
-                "assistant.threads.setSuggestedPrompts", wanted | ({"thread_ts": thread} if thread else {})
-            )
+            await self._api.post("assistant.threads.setSuggestedPrompts", place | {"prompts": offered})
 
     async def publish_home(self, user: str, view: dict[str, Any]) -> None:
         """Show a person the app's Home tab."""
@@ -152,7 +152,7 @@ class SlackChannel:
 
     async def _begin(self, reply: Reply, text: str) -> str:
         shown = settled(text)
-        if not shown or reaction_names(shown):
+        if not shown or self.reacts(shown):
             raise ChannelBusy(GROWS_AFTER_SECONDS, "There is too little to show yet.")
         self._begun.setdefault(reply.id, time.time())
         if len(self._begun) > MAX_REMEMBERED:

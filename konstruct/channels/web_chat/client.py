@@ -31,6 +31,10 @@ class WebChatChannel:
         """One part: a page has room."""
         return [text]
 
+    def reacts(self, text: str) -> bool:  # noqa: ARG002
+        """The page knows messages only."""
+        return False
+
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:
         """See Channel.send."""
         place = conversation(self._tenant, reply.address)

@@ -7,6 +7,7 @@ import aiohttp
 import orjson
 
 from konstruct.channels.channel import Line
+from konstruct.channels.emoji import lone_emoji
 from konstruct.channels.whatsapp import outgoing
 from konstruct.channels.whatsapp.fields import identity, mappings
 from konstruct.channels.whatsapp.files import Files
@@ -40,6 +41,10 @@ class WhatsAppChannel:
     def split(self, text: str) -> list[str]:
         """Parts of at most 4,096 characters; with choices, a last part that has room for them."""
         return outgoing.parts(text)
+
+    def reacts(self, text: str) -> bool:
+        """Whether it is nothing but one emoji."""
+        return bool(lone_emoji(text))
 
     async def send(self, reply: Reply, text: str, *, partial: bool = False) -> str:  # noqa: ARG002
         """One message; answers its wamid. `partial` never happens here: answers do not grow."""

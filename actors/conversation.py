@@ -61,7 +61,7 @@ class Conversation:
     @property
     def busy(self) -> bool:
         """Whether a turn or a delivery is running."""
-        return self._task is not None or self._notices.busy
+        return self._task is not None or self._notices.busy or bool(self._known.status.at_work)
 
     def hear(self, heard: Heard) -> None:
         """A durable message arrived. It joins the running turn while nothing of the answer is visible."""
@@ -86,12 +86,13 @@ class Conversation:
     def forget(self) -> None:
         """End at once, wherever the turn is; PostgreSQL knows everything that matters."""
         self._notices.forget()
+        self._known.status.forget()
         if self._task is not None:
             self._task.cancel()
 
     async def settle(self) -> None:
         """Wait until nothing is left to do, or only what waits for better times as well in the outbox."""
-        while tasks := at_work(self._task, self._replies) + self._notices.at_work:
+        while tasks := at_work(self._task, self._replies) + self._notices.at_work + self._known.status.at_work:
             await asyncio.wait(tasks, timeout=SETTLE_LOOK_SECONDS)
 
     def _start(self) -> None:
@@ -126,7 +127,7 @@ class Conversation:
             elif self._waiting:
                 await self._take_turn(self._to_answer())
             else:
-                await self._known.status.clear()
+                self._known.status.clear_later()
         except Fenced:
             raise
         except StaleTurn:

@@ -29,19 +29,27 @@ log = structlog.get_logger()
 class Status:
     """That the employee is at work, as contacts of one conversation see it. An answer takes its place."""
 
-    __slots__ = ("_shown",)
+    __slots__ = ("_clearing", "_shown")
 
     def __init__(self) -> None:
         """Nothing is shown."""
         self._shown: tuple[Channel, Address, str] | None = None
+        self._clearing: asyncio.Task[None] | None = None
 
     @property
     def lingers(self) -> bool:
         """Whether it was shown, and nothing was said since."""
         return self._shown is not None
 
+    @property
+    def at_work(self) -> list[asyncio.Task[None]]:
+        """What has to end before somebody else shows one."""
+        return [self._clearing] if self._clearing else []
+
     async def show(self, channel: Channel, address: Address, source_id: str) -> None:
-        """Once more, too."""
+        """Once more, too; after what is still being cleared, which would end it."""
+        if clearing := self.at_work:
+            await asyncio.wait(clearing)
         self._shown = (channel, address, source_id)
         await _try_to_show(*self._shown, STATUS)
 
@@ -49,11 +57,22 @@ class Status:
         """The answer is coming."""
         self._shown = None
 
-    async def clear(self) -> None:
-        """Nothing is coming."""
+    def clear_later(self) -> None:
+        """Nothing is coming. The channel may take seconds, and nobody waits for that."""
         shown, self._shown = self._shown, None
         if shown is not None:
+            self._clearing = asyncio.create_task(self._clear(shown))
+
+    def forget(self) -> None:
+        """Another owner shows what there is."""
+        if self._clearing:
+            self._clearing.cancel()
+
+    async def _clear(self, shown: tuple[Channel, Address, str]) -> None:
+        try:
             await _try_to_show(*shown, "")
+        finally:
+            self._clearing = None
 
 
 async def _try_to_show(channel: Channel, address: Address, source_id: str, status: str) -> None:

@@ -110,6 +110,29 @@ async def test_the_status_in_slack_ends_with_the_message_that_was_deleted_meanwh
         assert await k.texts() == []
 
 
+async def test_the_next_message_waits_for_no_status_to_be_cleared_and_has_its_own_afterwards(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with rig(database_url, tmp_path) as k:
+        k.model.fault("delay", seconds=2.0)
+        said = await k.slack.say("never mind this")
+        await k.slack.expect(lambda e: e.kind == "status" and e.text == "is thinking…")
+        slow = Fault("latency", "assistant.threads.setStatus", times=1, delay_seconds=2.5)
+        k.slack.faults.rules.append(slow)
+        await k.slack.people.delete(said.ts)
+        async with asyncio.timeout(5):
+            while slow.times:
+                await asyncio.sleep(0.02)
+        k.model.fault("delay", seconds=4.0)
+        await k.slack.say("Are you open?")
+        async with asyncio.timeout(2):
+            while k.model.calls < 2:
+                await asyncio.sleep(0.02)
+        assert statuses(k) == ["is thinking…"]
+        assert await k.replies(1) == ["You said: Are you open?"]
+        assert statuses(k) == ["is thinking…", "", "is thinking…"]
+
+
 @pytest.mark.parametrize("answer", ["👍", ":thumbsup:"])
 async def test_the_status_in_slack_ends_with_an_answer_that_is_a_reaction(
     answer: str, database_url: str, tmp_path: Path

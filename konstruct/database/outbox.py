@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, repeat
 from uuid import UUID
 
@@ -58,7 +59,8 @@ class Outbox:
     def mark_later(self, sent: Sent) -> None:
         """C3, batched. If it is lost, a successor finds the message in the channel and marks it then."""
         self._marking.add(sent.reply)
-        self._marks.add(sent)
+        # Not as its batch ends: what one reply fails for, the others are tried again without.
+        self._marks.add(sent).add_done_callback(partial(self._marked, sent.reply))
 
     def is_settled(self, reply: UUID) -> bool:
         """Whether this process has brought the reply out and PostgreSQL is only about to learn of it."""
@@ -68,14 +70,13 @@ class Outbox:
         """Wait until all marks are written."""
         await self._marks.settle()
 
+    def _marked(self, reply: UUID, marked: asyncio.Future[None]) -> None:
+        self._marking.discard(reply)
+        if error := marked.exception():
+            log.error("reply is out, but not marked; a successor looks for it", reply=reply, exc_info=error)
+
     async def _mark(self, batch: list[Sent]) -> list[None]:
-        try:
-            await self._write_at_last(batch)
-        except Exception as error:
-            log.exception("replies are out, but not marked; a successor looks for them", reason=str(error))
-            raise
-        finally:
-            self._marking.difference_update(sent.reply for sent in batch)
+        await self._write_at_last(batch)
         return [None] * len(batch)
 
     async def _write_at_last(self, batch: list[Sent]) -> None:

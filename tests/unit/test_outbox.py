@@ -9,7 +9,7 @@ import pytest
 from konstruct.database import outbox
 from konstruct.database.outbox import Outbox, Sent
 from konstruct.database.pool import Database
-from konstruct.errors import DatabaseUnavailable, KonstructError
+from konstruct.errors import DatabaseUnavailable, KonstructError, Unstorable
 
 REPLY = UUID(int=1)
 
@@ -54,6 +54,27 @@ async def test_however_long_postgresql_is_away_nobody_sends_a_reply_again_that_i
     await marks.settle()
     assert flaky.marked == [REPLY]
     assert not flaky.errors
+
+
+async def test_beside_a_mark_that_is_refused_the_others_stay_settled_until_they_are_marked() -> None:
+    replies = [UUID(int=number) for number in range(1, 5)]
+    settled: list[bool] = []
+
+    class Refusing(Flaky):
+        async def run(self, query: str, /, **arguments: Any) -> None:
+            settled.extend(map(marks.is_settled, arguments["replies"]))
+            if REPLY in arguments["replies"]:
+                raise Unstorable
+            await super().run(query, **arguments)
+
+    flaky = Refusing([])
+    marks = outbox_over(flaky)
+    for reply in replies:
+        marks.mark_later(Sent(UUID(int=9), reply, 1, "wamid.1"))
+    await marks.settle()
+    assert sorted(flaky.marked) == replies[1:]
+    assert all(settled)
+    assert not any(map(marks.is_settled, replies))
 
 
 async def test_a_mark_that_is_refused_leaves_the_reply_to_a_successor() -> None:

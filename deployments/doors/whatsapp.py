@@ -152,14 +152,15 @@ class WhatsAppDoor:
         told = []
         for record in records:
             if isinstance(record, whatsapp.Status) and (row := owners.get(record.number)):
-                told.append(self._reports.add(report_of(row.tenant, record)))
+                told.append((record, self._reports.add(report_of(row.tenant, record))))
                 if charge := charge_of(row.tenant, record, self._past(record.at)):
-                    told.append(self._charges.add(charge))
-        for durable in told:
+                    told.append((record, self._charges.add(charge)))
+        for record, durable in told:
             try:
                 await durable
             except Unstorable as refused:
-                await self._intake.keep_unstorable(KIND, refused, records)
+                # Without the rest of the batch: what people said there no erasure would find.
+                await self._intake.keep_unstorable(KIND, refused, record)
 
     async def _record(self, reports: list[Report]) -> list[None]:
         await amendments.record(self._database, reports, seconds=STATUS_SECONDS)

@@ -13,6 +13,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from konstruct.database import amendments
+from konstruct.errors import Unstorable
 from simulator import Number
 from simulator.whatsapp.notifier import signed
 from simulator.whatsapp.people.acting import ANNA
@@ -73,6 +75,21 @@ async def test_a_mixed_batch_is_stored_whole_and_its_broken_part_kept(k: WhatsAp
     assert k.rows("select count(*) from inbox") == [(3,)]
     assert k.rows("select count(*) from malformed_events") == [(1,)]
     await k.becomes("select count(*) from conversations", [(2,)])
+
+
+async def test_of_a_batch_with_a_status_that_postgresql_refuses_only_the_status_is_kept_aside(
+    k: WhatsAppRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise Unstorable
+
+    monkeypatch.setattr(amendments, "record", refuse)
+    read = {"id": "wamid.sent", "status": "read", "timestamp": "1793000000"}
+    assert await post(k, whole(batch(text("a secret"), statuses=[read]))) == 200
+    assert k.rows("select count(*) from inbox") == [(1,)]
+    [(kept,)] = k.rows("select convert_from(body, 'UTF8') from malformed_events")
+    assert "wamid.sent" in kept
+    assert "a secret" not in kept
 
 
 async def test_a_batch_of_two_tenants_reaches_only_whose_secret_signed_it(k: WhatsAppRig) -> None:

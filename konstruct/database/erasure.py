@@ -33,7 +33,8 @@ async def files_of(database: Database, person: Person) -> list[str]:
 
 async def is_known(database: Database, person: Person) -> bool:
     """Whether anything is stored about them."""
-    return bool(await database.run("is_known", seconds=WHOLE_SECONDS, **_named(person)))
+    async with database.tenant(person.tenant, seconds=WHOLE_SECONDS) as connection:
+        return bool(await connection.run("is_known", channel=person.channel, contact_name=person.name))
 
 
 async def erase_person(database: Database, person: Person, actor: str = SYSTEM, request: str = "") -> float:

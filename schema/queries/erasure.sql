@@ -3,8 +3,17 @@
 select files_of_contact as digest from files_of_contact(:tenant, :channel, :contact_name);
 
 -- name: is_known$
--- Whether anything is stored about a person.
-select exists (select from rows_of_contact(:tenant, :channel, :contact_name));
+-- Whether rows_of_contact would give any row; those of other tables come with these. Needs a tenant connection.
+with named as materialized (select names_of_contact(current_tenant(), :channel, :contact_name) as names)
+select exists (select from named n, contacts k
+    where k.tenant_id = current_tenant() and k.channel = :channel and k.external_id = any (n.names))
+  or exists (select from named n, contact_aliases a
+    where a.tenant_id = current_tenant() and a.channel = :channel and a.contact = n.names[1])
+  or exists (select from named n, conversations c
+    where c.tenant_id = current_tenant() and c.channel = :channel and c.address ->> 'channel' = any (n.names)
+      and (c.address ->> 'private')::boolean)
+  or exists (select from named n, inbox i
+    where i.tenant_id = current_tenant() and i.channel = :channel and i.body ->> 'contact' = any (n.names));
 
 -- name: begin_erasure$
 -- A person is about to be forgotten: what they said and is delivered again stays outside from now on.

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -43,19 +43,39 @@ async def test_while_secrets_are_tried_on_a_strangers_body_others_are_served() -
         await trial
 
 
+class Busy:
+    """Takes a moment for each request, and notes how many it was busy with at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._now = 0
+        self.most = 0
+        self.begun = 0
+
+    def __call__(self, _secrets: Iterable[str]) -> None:
+        with self._lock:
+            self.begun += 1
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(self._seconds)
+        with self._lock:
+            self._now -= 1
+
+
 async def test_strangers_wait_for_each_other() -> None:
-    busy, most = 0, 0
-    lock = threading.Lock()
+    busy, line = Busy(0.01), Unproven()
+    await asyncio.gather(*(line.check(bytes(1024 * 1024), SECRETS, busy) for _ in range(5)))
+    assert (busy.begun, busy.most) == (5, 1)
 
-    def check(_secrets: Sequence[str]) -> None:
-        nonlocal busy, most
-        with lock:
-            busy += 1
-            most = max(most, busy)
-        time.sleep(0.01)
-        with lock:
-            busy -= 1
 
-    line = Unproven()
-    await asyncio.gather(*(line.check(bytes(1024 * 1024), SECRETS, check) for _ in range(5)))
-    assert most == 1
+async def test_strangers_wait_also_for_the_work_of_whoever_has_given_up() -> None:
+    busy, line = Busy(0.1), Unproven()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await line.check(bytes(1024 * 1024), SECRETS, busy)
+    await line.check(bytes(1024 * 1024), SECRETS, busy)
+    assert busy.most == 1
+    # Who gave up while waiting is not worked for any more.
+    assert busy.begun == 2

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -195,7 +195,7 @@ class SlackDoor:
             # The installation's own app signs also for workspaces that are not, or no longer, connected.
             secrets = (self._settings.slack_signing_secret, *secrets)
 
-        def verify(tried: Sequence[str]) -> None:
+        def verify(tried: Iterable[str]) -> None:
             slack.verify(body, *_signature(headers), tried, time.time())
 
         await self._unproven.check(body, secrets, verify)

@@ -67,37 +67,49 @@ class WhatsAppDoor:
         """One batch: 200 only when all of it is stored. Raises KonstructError."""
         signature = headers.get("x-hub-signature-256")
         whatsapp.check_form(signature)
+        signer = ""
         if len(body) > BIG_BYTES:
-            await self._signers(body, signature, await self._every_secret())
+            signer = await self._admit(body, signature, whatsapp.glimpse(body, UNVERIFIED_NUMBERS))
         records = whatsapp.parse(body)
-        owners = await self._owners(body, signature, records)
+        owners = await self._owners(body, signature, records, signer)
         await self._move(records, owners)
         messages, _ = await asyncio.gather(self._inbound(records, owners), self._report(records, owners))
         await self._intake.hear(*messages)
         await self._keep(records, owners, body)
         return HttpAnswer(200)
 
-    async def _owners(self, body: bytes, signature: str | None, records: Sequence[whatsapp.Record]) -> Owners:
+    async def _admit(self, body: bytes, signature: str | None, numbers: Sequence[str]) -> str:
+        """Before it costs us more: the secret that signed it; raises SignatureRejected where none of ours did."""
+        likely = (row.secrets["app_secret"] for row in (await self._own(numbers[:UNVERIFIED_NUMBERS])).values())
+        return await self._signer(body, signature, list(dict.fromkeys([*likely, *await self._every_secret()])))
+
+    async def _owners(
+        self, body: bytes, signature: str | None, records: Sequence[whatsapp.Record], signer: str
+    ) -> Owners:
         """The channels of this batch whose own secret signed it; raises SignatureRejected where nobody's did.
 
         A batch may name numbers of several tenants: what the others' secrets did not sign is not theirs.
         """
         numbers = sorted({record.number for record in records if record.number})
-        if len(numbers) > UNVERIFIED_NUMBERS:
-            await self._signers(body, signature, await self._every_secret())
-        found = await asyncio.gather(*(self._directory.find(KIND, "", number) for number in numbers))
-        own = {candidates.own.team: candidates.own for candidates in found if candidates.own}
+        if len(numbers) > UNVERIFIED_NUMBERS and not signer:
+            signer = await self._admit(body, signature, numbers)
+        own = await self._own(numbers)
         secrets = tuple({row.secrets["app_secret"] for row in own.values()})
         # News of an account names no number; a number that is not ours is no reason to let Meta try for days.
-        signers = await self._signers(body, signature, secrets or await self._every_secret())
-        trusted = {number: row for number, row in own.items() if row.secrets["app_secret"] in signers}
+        if not signer or (secrets and signer not in secrets):
+            signer = await self._signer(body, signature, secrets or await self._every_secret())
+        trusted = {number: row for number, row in own.items() if row.secrets["app_secret"] == signer}
         for number in numbers:
             if number not in trusted:
                 reason = "signed with another number's secret" if number in own else "not a number of ours"
                 log.warning("records dropped", channel=KIND, number=number, reason=reason)
         return trusted
 
-    async def _signers(self, body: bytes, signature: str | None, secrets: Sequence[str]) -> frozenset[str]:
+    async def _own(self, numbers: Sequence[str]) -> Owners:
+        found = await asyncio.gather(*(self._directory.find(KIND, "", number) for number in numbers))
+        return {candidates.own.team: candidates.own for candidates in found if candidates.own}
+
+    async def _signer(self, body: bytes, signature: str | None, secrets: Sequence[str]) -> str:
         return await self._unproven.check(body, secrets, partial(whatsapp.verify, body, signature))
 
     async def _every_secret(self) -> Sequence[str]:

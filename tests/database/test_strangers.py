@@ -1,7 +1,8 @@
 """What strangers can make us do: nothing is parsed, looked up or hashed for them that can be refused before."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from konstruct.channels import slack, whatsapp
 from simulator.slack.event import signed
 from simulator.whatsapp.notifier import signed as signed_by_meta
 from tests.rig import APP, Rig, apply, rig
-from tests.whatsapp_rig import ACME, WhatsAppRig, whatsapp_rig
+from tests.whatsapp_rig import ACME, GLOBEX, WhatsAppRig, whatsapp_rig
 
 CHALLENGE = json.dumps({"type": "url_verification", "token": "x", "challenge": "c"}).encode()
 FORGED = replace(APP, signing_secret="somebody-elses")
@@ -90,6 +91,27 @@ async def test_metas_door_parses_nothing_that_no_secret_of_ours_can_have_signed(
     assert parsed() == 0
     assert await post(url, big, signed_by_meta(ACME.app_secret, big)) == 200
     assert parsed() == 1
+
+
+async def test_where_there_is_no_time_to_try_every_secret_meta_is_asked_again_and_known_numbers_are_heard(
+    w: WhatsAppRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify, quick = whatsapp.verify, ""
+
+    def slow(body: bytes, signature: str | None, secrets: Iterable[str]) -> str:
+        return verify(body, signature, (secret for secret in secrets if secret == quick or not time.sleep(3)))
+
+    monkeypatch.setattr(whatsapp, "verify", slow)
+    url = f"{w.rig.url}/whatsapp/webhook"
+    for number in (ACME, GLOBEX):
+        quick = number.app_secret
+        said = {"from": "49", "id": "wamid.1", "type": "text", "text": {"body": "x" * unproven.BIG_BYTES}}
+        value = {"metadata": {"phone_number_id": number.phone_number_id}, "messages": [said]}
+        entry = {"id": "waba", "changes": [{"field": "messages", "value": value}]}
+        body = json.dumps({"object": "whatsapp_business_account", "entry": [entry] * 3}).encode()
+        assert await post(url, body, signed_by_meta(number.app_secret, body)) == 200
+    unnamed = b"{}" + b" " * unproven.BIG_BYTES * 3
+    assert await post(url, unnamed, signed_by_meta("somebody-elses", unnamed)) == 503
 
 
 async def test_an_app_that_is_not_ours_is_looked_up_without_everybodys_secrets(k: Rig, database_url: str) -> None:

@@ -1,36 +1,76 @@
-"""Secrets tried on a stranger's body: within bounds, one request at a time, and beside everything else."""
+"""Secrets tried on a stranger's body: one request at a time, as long as it waits, and beside all else."""
 
 import asyncio
+import hashlib
+import hmac
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
+from uuid import UUID
 
 import pytest
 
-from deployments.doors import unproven
 from deployments.doors.unproven import Unproven
+from konstruct.channels import whatsapp
 from konstruct.channels.slack import verify
+from konstruct.database.tenants import ChannelRow
+from konstruct.directory import Directory
 from konstruct.errors import SignatureRejected
 
 SECRETS = [f"secret-{number}" for number in range(100)]
 
 
-async def test_a_large_body_is_tried_with_no_more_secrets_than_there_is_time_for() -> None:
-    tried: list[int] = []
+def signed(body: bytes, secret: str) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
-    def check(secrets: Sequence[str]) -> None:
-        tried.append(len(secrets))
 
-    most = unproven.HASHED_BYTES // len(SECRETS)
-    for size in (100, 3 * 1024 * 1024, most - unproven.SECRET_BYTES, 2 * most):
-        await Unproven().check(bytes(size), SECRETS, check)
-    assert tried == [100, 100, 100, 49]
+@pytest.mark.parametrize("size", [100, 3 * 1024 * 1024])
+async def test_a_right_signature_is_found_however_many_secrets_there_are(size: int) -> None:
+    body, secrets = bytes(size), [f"secret-{number}" for number in range(200)]
+    for last, rest in (("secret-199", secrets), ("nobodys", [*secrets, "nobodys"])):
+        verify = partial(whatsapp.verify, body, signed(body, last))
+        assert await Unproven().check(body, rest, verify) == last
+    with pytest.raises(SignatureRejected):
+        await Unproven().check(body, secrets, partial(whatsapp.verify, body, signed(body, "nobodys")))
+
+
+async def test_no_more_secrets_are_tried_for_whoever_has_given_up() -> None:
+    tried: list[str] = []
+
+    def slow(secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            tried.append(secret)
+            time.sleep(0.02)
+
+    line = Unproven()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await line.check(bytes(1024 * 1024), SECRETS, slow)
+    # The next in line does not wait for what is left.
+    async with asyncio.timeout(1):
+        await line.check(bytes(1024 * 1024), SECRETS[:1], slow)
+    assert 1 < len(tried) < 50
+
+
+async def test_what_there_was_no_time_to_try_may_come_first_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [ChannelRow(UUID(int=n), "whatsapp", "", f"{n}", UUID(int=n), "", {"app_secret": s})
+            for n, s in enumerate(SECRETS)]  # fmt: skip
+
+    async def found(*_: object) -> list[ChannelRow]:
+        return rows
+
+    monkeypatch.setattr("konstruct.directory.find_channels", found)
+    directory = Directory(None, None)  # type: ignore[arg-type] - what reads them is replaced
+    orders = [(await directory.find("whatsapp", "", "", anew=True)).secrets for _ in range(5)]
+    assert {tuple(sorted(order)) for order in orders} == {tuple(sorted(SECRETS))}
+    assert len({order[0] for order in orders}) > 1
 
 
 async def test_while_secrets_are_tried_on_a_strangers_body_others_are_served() -> None:
     body, stamp = bytes(4 * 1024 * 1024), str(int(time.time()))
 
-    def check(secrets: Sequence[str]) -> None:
+    def check(secrets: Iterable[str]) -> None:
         verify(body, stamp, "v0=" + "0" * 64, secrets, time.time())
 
     trial = asyncio.create_task(Unproven().check(body, SECRETS, check))

@@ -26,13 +26,13 @@ def rejected(body: bytes = BODY, signature: str | None = None, secrets: tuple[st
 
 
 def test_a_signature_by_a_known_secret_passes_and_says_whose_it_is() -> None:
-    assert verify(BODY, sign(), [SECRET]) == {SECRET}
-    assert verify(BODY, sign(), [OTHER, SECRET]) == {SECRET}
+    assert verify(BODY, sign(), [SECRET]) == SECRET
+    assert verify(BODY, sign(), [OTHER, SECRET]) == SECRET
 
 
 def test_rfc_4231s_second_vector_passes() -> None:
     digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert verify(b"what do ya want for nothing?", f"sha256={digest}", ["Jefe"]) == {"Jefe"}
+    assert verify(b"what do ya want for nothing?", f"sha256={digest}", ["Jefe"]) == "Jefe"
 
 
 @given(st.binary(max_size=100), st.text(max_size=80))

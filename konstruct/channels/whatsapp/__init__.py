@@ -2,7 +2,7 @@
 
 from konstruct.channels.whatsapp.client import WhatsAppChannel
 from konstruct.channels.whatsapp.country import country_of
-from konstruct.channels.whatsapp.events import parse
+from konstruct.channels.whatsapp.events import glimpse, parse
 from konstruct.channels.whatsapp.outgoing import written
 from konstruct.channels.whatsapp.records import Moved, Notice, Person, Problem, Record, Said, Status, Unreadable
 from konstruct.channels.whatsapp.signature import check_form, verify
@@ -20,6 +20,7 @@ __all__ = [
     "WhatsAppChannel",
     "check_form",
     "country_of",
+    "glimpse",
     "parse",
     "verdict",
     "verify",

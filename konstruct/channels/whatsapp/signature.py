@@ -10,15 +10,13 @@ from konstruct.errors import SignatureRejected
 _FORM = re.compile("sha256=[0-9a-f]{64}")
 
 
-def verify(body: bytes, signature: str | None, secrets: Iterable[str]) -> frozenset[str]:
-    """Raise SignatureRejected unless one of `secrets` signed these raw bytes; answers those that did."""
+def verify(body: bytes, signature: str | None, secrets: Iterable[str]) -> str:
+    """Raise SignatureRejected unless one of `secrets` signed these raw bytes; answers that one."""
     given = check_form(signature)
-    signers = frozenset(
-        secret for secret in secrets if secret and hmac.compare_digest(given, b"sha256=" + _digest(secret, body))
-    )
-    if not signers:
-        raise SignatureRejected("The signature does not match the app secret of any number in the request.")
-    return signers
+    for secret in secrets:
+        if secret and hmac.compare_digest(given, b"sha256=" + _digest(secret, body)):
+            return secret
+    raise SignatureRejected("The signature does not match the app secret of any number in the request.")
 
 
 def check_form(signature: str | None) -> bytes:

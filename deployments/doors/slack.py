@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -47,9 +48,9 @@ class SlackDoor:
 
     async def events(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One Events API callback: 200 only when stored or nothing to store. Raises KonstructError."""
-        await self._admit(headers, body)
+        signature = await self._admit(headers, body)
         event = slack.parse(body)
-        channel = await self._verified(event.source, headers, body)
+        channel = await self._verified(event.source, signature, body)
         if isinstance(event, slack.Challenge):
             return HttpAnswer(200, orjson.dumps({"challenge": event.challenge}))
         await self.take(event, channel, body)
@@ -57,21 +58,22 @@ class SlackDoor:
 
     async def interactivity(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """A person pressed something. Raises KonstructError."""
-        await self._admit(headers, body)
+        signature = await self._admit(headers, body)
         event = slack.interaction(body)
-        channel = await self._verified(event.source, headers, body)
+        channel = await self._verified(event.source, signature, body)
         await self.take(event, channel, body)
         return HttpAnswer(200)
 
     async def commands(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """A person typed /konstruct. Raises KonstructError."""
         # Slack's look at the URL is not signed.
-        if len(body) > CHECK_BYTES or not isinstance(slack.command(body), slack.Checked):
-            await self._admit(headers, body)
+        if len(body) <= CHECK_BYTES and isinstance(slack.command(body), slack.Checked):
+            return HttpAnswer(200)
+        signature = await self._admit(headers, body)
         event = slack.command(body)
         if isinstance(event, slack.Checked):
             return HttpAnswer(200)
-        channel = await self._verified(event.source, headers, body)
+        channel = await self._verified(event.source, signature, body)
         return await self._commanded(event, channel, body)
 
     async def enveloped(self, app: str, kind: str, payload: Any) -> dict[str, Any] | None:
@@ -177,28 +179,26 @@ class SlackDoor:
         await self._directory.find(channel.kind, channel.app, channel.team, anew=True)
         log.warning("app uninstalled" if ended else "an older installation ended", channel="slack", team=channel.team)
 
-    async def _admit(self, headers: Mapping[str, str], body: bytes) -> None:
+    async def _admit(self, headers: Mapping[str, str], body: bytes) -> slack.Signature:
         """Before anything is parsed: raises SignatureRejected for what nobody here can have signed."""
-        slack.check_form(*_signature(headers), time.time())
+        stamp, given = headers.get("x-slack-request-timestamp"), headers.get("x-slack-signature")
+        signature = slack.check_form(stamp, given, time.time())
         if len(body) > BIG_BYTES:
-            await self._check_signed(NOBODY, headers, body)
+            await self._check_signed(NOBODY, signature, body)
+        return signature
 
-    async def _verified(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> ChannelRow | None:
+    async def _verified(self, source: slack.Source, signature: slack.Signature, body: bytes) -> ChannelRow | None:
         """The installation that the request is for; raises SignatureRejected."""
-        await self._check_signed(source, headers, body)
+        await self._check_signed(source, signature, body)
         return await self._installed(source)
 
-    async def _check_signed(self, source: slack.Source, headers: Mapping[str, str], body: bytes) -> None:
+    async def _check_signed(self, source: slack.Source, signature: slack.Signature, body: bytes) -> None:
         # What is of an app that is not ours may be signed with a secret of ours, all the same: of a wrong app_id.
         secrets = (await self._candidates(source)).secrets or (await self._candidates(NOBODY)).secrets
         if self._settings.slack_signing_secret and source.app in ("", self._settings.slack_app_id):
             # The installation's own app signs also for workspaces that are not, or no longer, connected.
             secrets = (self._settings.slack_signing_secret, *secrets)
-
-        def verify(tried: Iterable[str]) -> None:
-            slack.verify(body, *_signature(headers), tried, time.time())
-
-        await self._unproven.check(body, secrets, verify)
+        await self._unproven.check(body, secrets, partial(slack.verify, body, signature))
 
     async def _installed(self, source: slack.Source) -> ChannelRow | None:
         own = (await self._candidates(source)).own
@@ -215,10 +215,6 @@ class SlackDoor:
         if found.own is None and source.enterprise and source.team:
             return await self._directory.find("slack", source.app, source.team, anew=anew)
         return found
-
-
-def _signature(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    return headers.get("x-slack-request-timestamp"), headers.get("x-slack-signature")
 
 
 def _written(content: dict[str, Any]) -> bytes:

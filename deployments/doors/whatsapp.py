@@ -65,8 +65,7 @@ class WhatsAppDoor:
 
     async def webhook(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """One batch: 200 only when all of it is stored. Raises KonstructError."""
-        signature = headers.get("x-hub-signature-256")
-        whatsapp.check_form(signature)
+        signature = whatsapp.check_form(headers.get("x-hub-signature-256"))
         signer = ""
         if len(body) > BIG_BYTES:
             signer = await self._admit(body, signature, whatsapp.glimpse(body, UNVERIFIED_NUMBERS))
@@ -78,14 +77,12 @@ class WhatsAppDoor:
         await self._keep(records, owners, body)
         return HttpAnswer(200)
 
-    async def _admit(self, body: bytes, signature: str | None, numbers: Sequence[str]) -> str:
+    async def _admit(self, body: bytes, signature: bytes, numbers: Sequence[str]) -> str:
         """Before it costs us more: the secret that signed it; raises SignatureRejected where none of ours did."""
         likely = (row.secrets["app_secret"] for row in (await self._own(numbers[:UNVERIFIED_NUMBERS])).values())
         return await self._signer(body, signature, list(dict.fromkeys([*likely, *await self._every_secret()])))
 
-    async def _owners(
-        self, body: bytes, signature: str | None, records: Sequence[whatsapp.Record], signer: str
-    ) -> Owners:
+    async def _owners(self, body: bytes, signature: bytes, records: Sequence[whatsapp.Record], signer: str) -> Owners:
         """The channels of this batch whose own secret signed it; raises SignatureRejected where nobody's did.
 
         A batch may name numbers of several tenants: what the others' secrets did not sign is not theirs.
@@ -109,7 +106,7 @@ class WhatsAppDoor:
         found = await asyncio.gather(*(self._directory.find(KIND, "", number) for number in numbers))
         return {candidates.own.team: candidates.own for candidates in found if candidates.own}
 
-    async def _signer(self, body: bytes, signature: str | None, secrets: Sequence[str]) -> str:
+    async def _signer(self, body: bytes, signature: bytes, secrets: Sequence[str]) -> str:
         return await self._unproven.check(body, secrets, partial(whatsapp.verify, body, signature))
 
     async def _every_secret(self) -> Sequence[str]:

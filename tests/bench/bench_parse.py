@@ -43,7 +43,7 @@ def _slack() -> Callable[[], object]:
     signature = "v0=" + _signed(f"v0:{stamp}:".encode() + body)
 
     def call() -> object:
-        slack.verify(body, stamp, signature, [SECRET], float(stamp))
+        slack.verify(body, slack.check_form(stamp, signature, float(stamp)), [SECRET])
         return slack.parse(body)
 
     return call
@@ -57,7 +57,7 @@ def _whatsapp() -> Callable[[], object]:
     signature = "sha256=" + _signed(body)
 
     def call() -> object:
-        whatsapp.verify(body, signature, [SECRET])
+        whatsapp.verify(body, whatsapp.check_form(signature), [SECRET])
         records = whatsapp.parse(body)
         assert len(records) == BATCH_MESSAGES
         return records

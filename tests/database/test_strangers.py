@@ -1,11 +1,13 @@
 """What strangers can make us do: nothing is parsed, looked up or hashed for them that can be refused before."""
 
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import psycopg
@@ -14,6 +16,7 @@ import pytest_asyncio
 
 from deployments.doors import unproven
 from konstruct.channels import slack, whatsapp
+from konstruct.channels.slack.signature import REPLAY_WINDOW_SECONDS
 from simulator.slack.event import signed
 from simulator.whatsapp.notifier import signed as signed_by_meta
 from tests.rig import APP, Rig, apply, rig
@@ -84,6 +87,16 @@ async def test_slacks_doors_parse_nothing_that_no_secret_of_ours_can_have_signed
     assert parsed() == 1
 
 
+@pytest.mark.parametrize("door", ["events", "interactivity", "commands"])
+async def test_what_grows_old_only_while_it_is_looked_at_is_taken(
+    k: Rig, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    times = itertools.count(time.time(), REPLAY_WINDOW_SECONDS * 2)
+    monkeypatch.setattr("deployments.doors.slack.time", SimpleNamespace(time=lambda: next(times)))
+    body = b"not json"
+    assert await post(f"{k.url}/slack/{door}", body, signed(APP, body)) == 200
+
+
 async def test_metas_door_parses_nothing_that_no_secret_of_ours_can_have_signed(w: WhatsAppRig, parsed: Parsed) -> None:
     url, big = f"{w.rig.url}/whatsapp/webhook", b"{}" + b" " * unproven.BIG_BYTES
     for headers in ({}, {"X-Hub-Signature-256": "sha256=00"}, signed_by_meta("somebody-elses", big)):
@@ -98,7 +111,7 @@ async def test_where_there_is_no_time_to_try_every_secret_meta_is_asked_again_an
 ) -> None:
     verify, quick = whatsapp.verify, ""
 
-    def slow(body: bytes, signature: str | None, secrets: Iterable[str]) -> str:
+    def slow(body: bytes, signature: bytes, secrets: Iterable[str]) -> str:
         return verify(body, signature, (secret for secret in secrets if secret == quick or not time.sleep(3)))
 
     monkeypatch.setattr(whatsapp, "verify", slow)

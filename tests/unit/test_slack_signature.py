@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 
-from konstruct.channels.slack import verify
+from konstruct.channels import slack
 from konstruct.channels.slack.signature import REPLAY_WINDOW_SECONDS
 from konstruct.errors import SignatureRejected
 
@@ -21,14 +22,18 @@ def sign(body: bytes = BODY, timestamp: str = "1793000000", secret: str = SECRET
     return "v0=" + hmac.new(secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256).hexdigest()
 
 
+def verify(body: bytes, timestamp: str | None, signature: str | None, secrets: Iterable[str], now: float) -> None:
+    slack.verify(body, slack.check_form(timestamp, signature, now), secrets)
+
+
 def rejected(
     body: bytes = BODY,
     timestamp: str | None = "1793000000",
     signature: str | None = None,
-    secrets: object = (SECRET,),
+    secrets: Iterable[str] = (SECRET,),
 ) -> str:
     with pytest.raises(SignatureRejected) as caught:
-        verify(body, timestamp, signature, secrets, NOW)  # type: ignore[arg-type]
+        verify(body, timestamp, signature, secrets, NOW)
     assert caught.value.permanent
     return str(caught.value)
 

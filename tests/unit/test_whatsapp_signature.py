@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from konstruct.channels.whatsapp import verify
+from konstruct.channels import whatsapp
 from konstruct.errors import SignatureRejected
 
 SECRET, OTHER = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
@@ -16,6 +17,10 @@ BODY = b'{"object": "whatsapp_business_account"}'
 
 def sign(body: bytes = BODY, secret: str = SECRET) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def verify(body: bytes, signature: str | None, secrets: Iterable[str]) -> str:
+    return whatsapp.verify(body, whatsapp.check_form(signature), secrets)
 
 
 def rejected(body: bytes = BODY, signature: str | None = None, secrets: tuple[str, ...] = (SECRET,)) -> str:

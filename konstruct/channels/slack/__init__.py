@@ -20,7 +20,7 @@ from konstruct.channels.slack.records import (
     Source,
     Unreadable,
 )
-from konstruct.channels.slack.signature import check_form, verify
+from konstruct.channels.slack.signature import Signature, check_form, verify
 from konstruct.channels.slack.web_api import WebApi
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Opened",
     "Pressed",
     "Reaction",
+    "Signature",
     "SlackChannel",
     "Source",
     "Unreadable",

@@ -10,15 +10,6 @@ from konstruct.errors import SignatureRejected
 _FORM = re.compile("sha256=[0-9a-f]{64}")
 
 
-def verify(body: bytes, signature: str | None, secrets: Iterable[str]) -> str:
-    """Raise SignatureRejected unless one of `secrets` signed these raw bytes; answers that one."""
-    given = check_form(signature)
-    for secret in secrets:
-        if secret and hmac.compare_digest(given, b"sha256=" + _digest(secret, body)):
-            return secret
-    raise SignatureRejected("The signature does not match the app secret of any number in the request.")
-
-
 def check_form(signature: str | None) -> bytes:
     """Raise SignatureRejected for what is no signature, whatever the body; answers it as bytes."""
     if not signature:
@@ -26,6 +17,14 @@ def check_form(signature: str | None) -> bytes:
     if not _FORM.fullmatch(signature):
         raise SignatureRejected("X-Hub-Signature-256 is not sha256= and 64 hexadecimal digits.")
     return signature.encode()
+
+
+def verify(body: bytes, signature: bytes, secrets: Iterable[str]) -> str:
+    """Raise SignatureRejected unless one of `secrets` signed these raw bytes; answers that one."""
+    for secret in secrets:
+        if secret and hmac.compare_digest(signature, b"sha256=" + _digest(secret, body)):
+            return secret
+    raise SignatureRejected("The signature does not match the app secret of any number in the request.")
 
 
 def _digest(secret: str, body: bytes) -> bytes:

@@ -69,12 +69,15 @@ class SlackReach:
         """What people said in the mention's thread after it; waits where Slack is busy. Raises KonstructError."""
         # One thread at a time: replies whose outcome is unknown are looked for by the same, rationed call.
         async with self._reading:
-            for _ in range(MOST_WAITS):
+            left = MOST_WAITS
+            while True:
                 try:
                     return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
                 except ChannelBusy as busy:
+                    if not left:
+                        raise
+                    left -= 1
                     await asyncio.sleep(busy.retry_after)
-            return await slack.said_since(slack.WebApi(await self._line(channel)), mention)
 
     async def greet(self, channel: ChannelRow, event: slack.Opened) -> None:
         """Suggest prompts where direct messages begin, and fill the home tab."""

@@ -8,14 +8,18 @@ from uuid import UUID
 import pytest
 
 from deployments.doors.slack_inbound import inbound
+from deployments.doors.slack_reach import MOST_WAITS, SlackReach
+from konstruct.channels import Line, slack
 from konstruct.channels.slack import Message, Source, parse
 from konstruct.database.tenants import ChannelRow
+from konstruct.errors import ChannelBusy
 from konstruct.messages import Address, Inbound
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "slack"
 TS, ROOT = "1793000000.000100", "1792999999.000100"
 ROW = ChannelRow(UUID(int=7), "slack", "A0ACME", "T0ACME", UUID(int=8), "U0BOT", {})
 AGENT = ChannelRow(UUID(int=7), "slack", "A0ACME", "T0ACME", UUID(int=8), "U0BOT", {}, {"agent_view": True})
+MENTION = Message(Source("A0ACME", "T0ACME"), "C0SHOP", False, ROOT, TS, "U0ALICE", "", "hello")
 
 
 def heard(name: str, row: ChannelRow = ROW, **changes: Any) -> Inbound | None:
@@ -138,3 +142,30 @@ def test_what_is_no_time_of_slacks_is_no_time(ts: str) -> None:
 
 def test_when_it_was_said_is_its_id() -> None:
     assert surely("message__im").said_at == 1793000000.0001
+
+
+@pytest.mark.parametrize(("busy", "read"), [(0, True), (MOST_WAITS, True), (MOST_WAITS + 1, False)])
+async def test_where_slack_is_busy_a_thread_is_read_a_few_times_later_and_then_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, busy: int, read: bool
+) -> None:
+    tries = 0
+
+    async def said_since(*_: object) -> list[Message]:
+        nonlocal tries
+        tries += 1
+        if tries <= busy:
+            raise ChannelBusy(0.0)
+        return [MENTION]
+
+    async def line(*_: object) -> Line:
+        return Line(ROW.tenant, "T0ACME", "U0BOT", {"bot_token": "x"}, {}, "http://localhost/", None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(slack, "said_since", said_since)
+    monkeypatch.setattr(SlackReach, "_line", line)
+    reach = SlackReach(None, None, None)  # type: ignore[arg-type] - nothing is opened
+    if read:
+        assert await reach.said_since(ROW, MENTION) == [MENTION]
+    else:
+        with pytest.raises(ChannelBusy):
+            await reach.said_since(ROW, MENTION)
+    assert tries == min(busy, MOST_WAITS) + 1

@@ -10,12 +10,19 @@ from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
 from konstruct.errors import DatabaseUnavailable
 from konstruct.jointly import Jointly
+from konstruct.tenant_file import OTHER
 from konstruct.vault import Vault
 
 KEPT_SECONDS = 5.0
 KEPT_ENTRIES = 10_000
 # kind -> the secret that signs what arrives
 SIGNED_WITH = {"slack": "signing_secret", "whatsapp": "app_secret", "web": "signing_secret"}
+
+
+def signing(row: ChannelRow) -> list[str]:
+    """What of a channel's secrets may have signed what arrives for it: two while they change."""
+    name = SIGNED_WITH[row.kind]
+    return [row.secrets[one] for one in (name, OTHER + name) if one in row.secrets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Directory:
     async def _read(self, kind: str, app: str, team: str) -> Candidates:
         rows = await find_channels(self._database, kind, app, team, self._vault)
         own = next((row for row in rows if (row.app, row.team) == (app, team)), None)
-        secrets = list({row.secrets[SIGNED_WITH[kind]] for row in rows})
+        secrets = list({secret for row in rows for secret in signing(row)})
         # Where there is no time to try all of them, others come first when the request comes again.
         random.shuffle(secrets)
         return Candidates(own, tuple(secrets))

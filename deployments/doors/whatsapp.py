@@ -19,7 +19,7 @@ from konstruct.database.charges import Charge
 from konstruct.database.people import Whereabouts
 from konstruct.database.pool import Database
 from konstruct.database.tenants import ChannelRow
-from konstruct.directory import Directory
+from konstruct.directory import Directory, signing
 from konstruct.errors import DatabaseUnavailable, Unstorable
 from konstruct.group_commit import GroupCommit
 from konstruct.identity import shard_of
@@ -79,7 +79,8 @@ class WhatsAppDoor:
 
     async def _admit(self, body: bytes, signature: bytes, numbers: Sequence[str]) -> str:
         """Before it costs us more: the secret that signed it; raises SignatureRejected where none of ours did."""
-        likely = (row.secrets["app_secret"] for row in (await self._own(numbers[:UNVERIFIED_NUMBERS])).values())
+        own = await self._own(numbers[:UNVERIFIED_NUMBERS])
+        likely = (secret for row in own.values() for secret in signing(row))
         return await self._signer(body, signature, list(dict.fromkeys([*likely, *await self._every_secret()])))
 
     async def _owners(self, body: bytes, signature: bytes, records: Sequence[whatsapp.Record], signer: str) -> Owners:
@@ -91,11 +92,11 @@ class WhatsAppDoor:
         if len(numbers) > UNVERIFIED_NUMBERS and not signer:
             signer = await self._admit(body, signature, numbers)
         own = await self._own(numbers)
-        secrets = tuple({row.secrets["app_secret"] for row in own.values()})
+        secrets = tuple({secret for row in own.values() for secret in signing(row)})
         # News of an account names no number; a number that is not ours is no reason to let Meta try for days.
         if not signer or (secrets and signer not in secrets):
             signer = await self._signer(body, signature, secrets or await self._every_secret())
-        trusted = {number: row for number, row in own.items() if row.secrets["app_secret"] == signer}
+        trusted = {number: row for number, row in own.items() if signer in signing(row)}
         for number in numbers:
             if number not in trusted:
                 reason = "signed with another number's secret" if number in own else "not a number of ours"

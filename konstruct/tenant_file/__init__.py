@@ -14,11 +14,12 @@ from konstruct.tenant_file.employee import EmployeeEntry, PromptEntry
 from konstruct.tenant_file.environment import filled
 from konstruct.tenant_file.limits import LimitsEntry
 from konstruct.tenant_file.model import ModelEntry
-from konstruct.tenant_file.strict import LOCAL, Strict, digest
+from konstruct.tenant_file.strict import LOCAL, OTHER, Strict, digest
 from konstruct.tenant_file.takeover import EscalationEntry, OperatorEntry
 
 __all__ = [
     "LOCAL",
+    "OTHER",
     "BudgetEntries",
     "BudgetEntry",
     "ChannelEntries",

@@ -2,9 +2,27 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from konstruct.tenant_file.strict import Strict, digest
+from konstruct.tenant_file.strict import OTHER, Strict, digest
+
+
+def _kind(given: Any) -> str:
+    return "list" if isinstance(given, list | tuple) else "text"
+
+
+Secret = Annotated[str, Field(min_length=8)]
+Secrets = Annotated[tuple[Secret, ...], Field(min_length=1, max_length=2)]
+# What signs webhooks: one, or two while the new one takes the place of the old one.
+Signing = Annotated[Annotated[Secret, Tag("text")] | Annotated[Secrets, Tag("list")], Discriminator(_kind)]
+
+
+def _listed(signing: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (signing,) if isinstance(signing, str) else signing
+
+
+def _named(name: str, signing: str | tuple[str, ...]) -> dict[str, str]:
+    return dict(zip((name, OTHER + name), _listed(signing), strict=False))
 
 
 class SlackEntry(Strict):
@@ -14,7 +32,7 @@ class SlackEntry(Strict):
     app_id: str = Field(min_length=1)
     bot_user_id: str = Field(min_length=1)
     bot_token: str = Field(min_length=1, repr=False)
-    signing_secret: str = Field(min_length=8, repr=False)
+    signing_secret: Signing = Field(repr=False)
     app_token: str | None = Field(default=None, pattern="^xapp-", repr=False)  # Socket Mode instead of webhooks
     agent_view: bool = False  # every direct message begins a thread of its own
 
@@ -32,7 +50,7 @@ class SlackEntry(Strict):
 
     @property
     def _secrets(self) -> dict[str, str]:
-        secrets = {"bot_token": self.bot_token, "signing_secret": self.signing_secret}
+        secrets = {"bot_token": self.bot_token} | _named("signing_secret", self.signing_secret)
         return secrets | ({"app_token": self.app_token} if self.app_token else {})
 
     @property
@@ -55,7 +73,7 @@ class WhatsAppEntry(Strict):
     phone_number_id: str = Field(pattern=r"^[0-9]{1,32}$")
     display_phone_number: str = Field(default="", pattern=r"^\+?[0-9 -]{0,24}$")
     access_token: str = Field(min_length=1, repr=False)
-    app_secret: str = Field(min_length=8, repr=False)
+    app_secret: Signing = Field(repr=False)
     verify_token: str = Field(min_length=1, repr=False)
     template: TemplateEntry | None = None
     quote: bool = False
@@ -65,7 +83,7 @@ class WhatsAppEntry(Strict):
         """The fields of its ChannelRow."""
         options: dict[str, Any] = {
             "verify_sha256": digest(self.verify_token),
-            "signed_sha256": digest(self.app_secret),
+            "signed_sha256": digest("\n".join(_listed(self.app_secret))),
             "quote": self.quote,
         }
         if self.template is not None:
@@ -77,8 +95,8 @@ class WhatsAppEntry(Strict):
             "account": self.display_phone_number or self.phone_number_id,
             "secrets": {
                 "access_token": self.access_token,
-                "app_secret": self.app_secret,
                 "verify_token": self.verify_token,
+                **_named("app_secret", self.app_secret),
             },
             "options": options,
         }

@@ -5,6 +5,8 @@ from hashlib import sha256
 from pydantic import BaseModel, ConfigDict
 
 LOCAL = "local/"
+# Before the name of a secret: another one that is as good, while they change.
+OTHER = "other_"
 
 
 class Strict(BaseModel):

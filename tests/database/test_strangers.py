@@ -15,11 +15,14 @@ import pytest
 import pytest_asyncio
 
 from deployments.doors import unproven
+from konstruct import tenant_file
 from konstruct.channels import slack, whatsapp
 from konstruct.channels.slack.signature import REPLAY_WINDOW_SECONDS
-from simulator.slack.event import signed
+from konstruct.database import tenants
+from konstruct.vault import Vault
+from simulator.slack.event import envelope, new_event_id, signed
 from simulator.whatsapp.notifier import signed as signed_by_meta
-from tests.rig import APP, Rig, apply, rig
+from tests.rig import APP, TENANT, Rig, apply, rig
 from tests.whatsapp_rig import ACME, GLOBEX, WhatsAppRig, whatsapp_rig
 
 CHALLENGE = json.dumps({"type": "url_verification", "token": "x", "challenge": "c"}).encode()
@@ -95,6 +98,17 @@ async def test_what_grows_old_only_while_it_is_looked_at_is_taken(
     monkeypatch.setattr("deployments.doors.slack.time", SimpleNamespace(time=lambda: next(times)))
     body = b"not json"
     assert await post(f"{k.url}/slack/{door}", body, signed(APP, body)) == 200
+
+
+async def test_while_the_signing_secret_is_changed_both_are_believed(k: Rig) -> None:
+    both = ["the-new-one", "the-old-one"]
+    entry = TENANT.format(tenant="acme", quiet=0, app=APP).replace(f'"{APP.signing_secret}"', str(both))
+    await tenants.apply_tenant(k.database, tenant_file.parse(entry, {}), Vault(k.settings.master_keys))
+    for secret, status in ((both[0], 200), (both[1], 200), (APP.signing_secret, 401)):
+        app = replace(APP, signing_secret=secret)
+        body = envelope(APP, {"type": "app_home_opened", "user": "U0ALICE", "channel": "D0ALICE"}, new_event_id())
+        assert await post(f"{k.url}/slack/events", body, signed(app, body)) == status
+        assert await post(f"{k.url}/slack/events", CHALLENGE, signed(app, CHALLENGE)) == status
 
 
 async def test_metas_door_parses_nothing_that_no_secret_of_ours_can_have_signed(w: WhatsAppRig, parsed: Parsed) -> None:

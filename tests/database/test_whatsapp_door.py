@@ -100,6 +100,16 @@ async def test_a_batch_of_two_tenants_reaches_only_whose_secret_signed_it(k: Wha
     assert len(k.rows("select from inbox")) == 2
 
 
+async def test_while_the_app_secret_is_changed_both_are_believed(k: WhatsAppRig) -> None:
+    await k.apply(replace(ACME, app_secret="[the-new-one, the-old-one]"))
+    for n, secret in enumerate(("the-new-one", "the-old-one")):
+        # Also what names no number, and what is large.
+        for body in (whole(batch(text("hello", n))), b"not json", whole(batch(text("x" * 300_000, 10 + n)))):
+            assert await post(k, body, secret) == 200
+    assert k.rows("select count(*) from inbox") == [(4,)]
+    assert await post(k, whole(batch(text("hello", 3)))) == 401
+
+
 async def test_a_batch_of_two_tenants_of_one_app_reaches_both(k: WhatsAppRig) -> None:
     await k.apply(replace(GLOBEX, app_secret=ACME.app_secret))
     await asyncio.sleep(0)

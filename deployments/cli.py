@@ -105,9 +105,13 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="For programs.")
 @app.command()
 def apply(file: Annotated[Path, typer.Option("--file", "-f", help="The tenant file.")]) -> None:
     """Make a tenant what its file says; applying it twice changes nothing."""
-    from deployments.installation.tenants import apply_file  # noqa: PLC0415
+    from deployments.installation.tenant_check import warnings  # noqa: PLC0415
+    from deployments.installation.tenants import put, read_file  # noqa: PLC0415
 
-    tenant, changed = asyncio.run(apply_file(file, known.environment()))
+    wanted = read_file(file, known.environment())
+    tenant, changed = asyncio.run(put(wanted, known.environment()))
+    for warning in warnings(wanted):
+        console.print(f"[yellow]{escape(warning)}[/]")
     console.print(f"Tenant {escape(tenant)} {'is as the file says now' if changed else 'was already so'}.")
 
 

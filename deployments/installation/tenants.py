@@ -8,26 +8,30 @@ from deployments.installation.api import ApiClient
 from konstruct.database.pool import Database
 from konstruct.errors import SettingsInvalid, TenantFileInvalid
 from konstruct.settings import Settings
-from konstruct.tenant_file import parse
+from konstruct.tenant_file import TenantFile, parse
 
 
-async def apply_file(path: Path, environment: Mapping[str, str], *, patience: float = 0) -> tuple[str, bool]:
-    """Apply a tenant file over the API; answers the tenant's name and whether anything changed.
-
-    `patience`: seconds to wait for an installation that starts.
-    """
+def read_file(path: Path, environment: Mapping[str, str]) -> TenantFile:
+    """Read and parse a tenant file; raises TenantFileInvalid that names it."""
     try:
-        text = path.read_text(encoding="utf-8")  # noqa: ASYNC240 - one small file, and nothing else runs
+        return parse(path.read_text(encoding="utf-8"), environment)
     except OSError as error:
         raise TenantFileInvalid(f"The tenant file {path} cannot be read: {error}.") from error
     except UnicodeDecodeError as error:
         raise TenantFileInvalid(f"The tenant file {path} is not UTF-8: {error}; save it as UTF-8.") from error
-    try:
-        wanted = parse(text, environment)
     except TenantFileInvalid as invalid:
         raise TenantFileInvalid(f"{path}: {invalid}") from None
+
+
+async def apply_file(path: Path, environment: Mapping[str, str]) -> tuple[str, bool]:
+    """Apply a tenant file over the API; answers the tenant's name and whether anything changed."""
+    return await put(read_file(path, environment), environment)
+
+
+async def put(wanted: TenantFile, environment: Mapping[str, str]) -> tuple[str, bool]:
+    """Apply what was read of a file, see apply_file."""
     body = wanted.model_dump(mode="json", exclude_unset=True)
-    answer = await ApiClient(environment).ask("PUT", f"/tenants/{wanted.tenant}", body, patience=patience)
+    answer = await ApiClient(environment).ask("PUT", f"/tenants/{wanted.tenant}", body)
     return wanted.tenant, bool(answer["changed"])
 
 

@@ -46,6 +46,16 @@ async def test_applying_a_file_twice_changes_nothing(k: AdminRig, tmp_path: Path
         await link(k.environment(), "nowhere", "me", 1)
 
 
+async def test_who_escalates_and_names_no_operators_is_warned_and_applied(k: AdminRig, tmp_path: Path) -> None:
+    file, rules = tmp_path / "initech.yaml", "escalation: {rules: ['\"refund\"']}\n"
+    file.write_text(NEW + rules)
+    status, said = await k.konstruct("apply", "-f", str(file), **GIVEN)
+    assert status == 0 and "operators:" in said and "konstruct paused initech" in said
+    file.write_text(NEW + rules + "operators: {slack_channel: C0HELP}\n")
+    status, said = await k.konstruct("apply", "-f", str(file), **GIVEN)
+    assert status == 0 and "operators" not in said
+
+
 async def test_what_the_installation_refuses_is_said_as_it_says_it(k: AdminRig, tmp_path: Path) -> None:
     file = tmp_path / "globex.yaml"
     file.write_text(

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from uuid import UUID
 
-from deployments.examinations.connections import problem
+from deployments.examinations.connections import problem, unheard_of
 from deployments.examinations.stored import opened
 from konstruct.database.ciphertexts import Ciphertext
-from konstruct.database.tenants import ChannelRow
+from konstruct.database.tenants import ChannelRow, TenantRow
 from konstruct.key_rotation import Kept
 
 ROW = ChannelRow(UUID(int=7), "slack", "A0ACME", "T0ACME", UUID(int=8), "U0BOT", {})
@@ -25,6 +25,16 @@ def test_what_was_removed_or_has_ended_is_named_with_the_way_back() -> None:
     assert "install-link acme" in removed.mend
     assert "tenant file" in of_the_file.mend
     assert "T0ACME" in ended.said
+
+
+def test_handovers_that_nobody_hears_of_are_named() -> None:
+    silent = TenantRow("acme", 0, {"rules": ['"refund"']}, {}, {}, {}, [ROW])
+    finding = unheard_of(silent)
+    assert finding is not None and finding.state == "worth a look" and "acme" in finding.said
+    told = replace(silent, operators={"slack_channel": "C0HELP"})
+    assert unheard_of(told) is None
+    assert unheard_of(replace(told, channels=[])) is not None
+    assert unheard_of(replace(silent, escalation={})) is None
 
 
 def kept(place: str, key: int | None) -> Kept:

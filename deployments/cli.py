@@ -172,7 +172,7 @@ def doctor() -> None:
 @app.command()
 def pause(
     tenant: Annotated[str, typer.Argument(help="The tenant's name.")],
-    conversation: Annotated[str, typer.Argument(help="The conversation's id, as notices to operators give it.")],
+    conversation: Annotated[str, typer.Argument(help="The conversation's id, see `konstruct paused`.")],
     minutes: Annotated[int, typer.Option(min=1, max=43_200, help="For how long.")] = 240,
 ) -> None:
     """Silence the employee in one conversation: an operator speaks there."""
@@ -184,12 +184,20 @@ def pause(
 @app.command()
 def resume(
     tenant: Annotated[str, typer.Argument(help="The tenant's name.")],
-    conversation: Annotated[str, typer.Argument(help="The conversation's id, as notices to operators give it.")],
+    conversation: Annotated[str, typer.Argument(help="The conversation's id, see `konstruct paused`.")],
 ) -> None:
     """Let the employee speak again in one conversation."""
     from deployments.handover import resume as speak_again  # noqa: PLC0415
 
     asyncio.run(speak_again(known.environment(), tenant, conversation, console))
+
+
+@app.command()
+def paused(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) -> None:
+    """List conversations that were handed over or paused: id, since when, until when and why."""
+    from deployments.handover import show_paused  # noqa: PLC0415
+
+    show_paused(tenant, console)
 
 
 @scale_app.command("hosts")

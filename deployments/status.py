@@ -43,10 +43,12 @@ def _applications(settings: Settings) -> dict[str, str]:
 async def _stored(settings: Settings) -> Picture:
     try:
         async with open_database(settings) as database:
+            tenants = await installation.tenants(database)
             return {
                 "counts": asdict(await installation.status(database)),
                 "hosting": asdict(await hosting.read(database)),
-                "tenants": await installation.tenant_names(database),
+                "tenants": [tenant.name for tenant in tenants],
+                "paused": {tenant.name: tenant.paused for tenant in tenants},
                 "isolation": asdict(checked) if (checked := await isolation_checks.last(database)) else None,
                 "dead_letters": [asdict(letter) for letter in await installation.dead_letters(database)],
             }
@@ -72,6 +74,7 @@ def _print(picture: Picture, console: Console) -> None:
     )
     tenants = ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`"
     table.add_row("Tenants", tenants)
+    table.add_row("Handed over or paused", _paused(picture["paused"]))
     table.add_row("Isolation", _isolation(picture["isolation"]))
     for name, count in picture["counts"].items():
         if name != "tenants":
@@ -79,6 +82,12 @@ def _print(picture: Picture, console: Console) -> None:
             table.add_row(name.replace("_", " ").capitalize(), shown)
     console.print(table)
     _print_dead_letters(picture["dead_letters"], console)
+
+
+def _paused(conversations: dict[str, int]) -> str:
+    some = [(name, number) for name, number in conversations.items() if number]
+    listed = "; ".join(f"{number} of {name} (`konstruct paused {name}` lists them)" for name, number in some)
+    return f"[yellow]{escape(listed)}[/]" if listed else "no conversation"
 
 
 def _isolation(checked: Picture | None) -> str:

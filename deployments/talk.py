@@ -99,7 +99,7 @@ class Talk:
             raise Unanswered(
                 f"{self._partners.employee} did not {'finish' if reply.parts else 'answer'} within "
                 f"{seconds:g} s: `konstruct status` shows whether the message waits, the model is still "
-                "loading, or the turn failed."
+                "loading, the turn failed, or a human took over (`konstruct paused TENANT` lists those conversations)."
             ) from None
         finally:
             self._reply = None

@@ -128,6 +128,7 @@ create table conversations (
   paused_reason text,                             -- the employee is silent: escalated, or an operator speaks
   paused_until timestamptz,
   paused_by text check (paused_by in ('rule', 'operator')), -- an escalation, or a takeover
+  paused_at timestamptz,                          -- since when; see note_silence
   primary key (tenant_id, id)
 );
 
@@ -2640,6 +2641,20 @@ create trigger audit_silence after update on conversations for each row
         and (old.paused_until is null or new.paused_until is null or old.paused_until < now()
              or (old.paused_by, old.paused_reason) is distinct from (new.paused_by, new.paused_reason)))
   execute function audit_silence();
+
+-- Since when it lasts: what is no second one for the audit is none here.
+create function note_silence() returns trigger language plpgsql as $$
+begin
+  new.paused_at := case when new.paused_until is not null then now() end;
+  return new;
+end $$;
+create trigger note_silence_from_the_start before insert on conversations for each row
+  when (new.paused_until is not null) execute function note_silence();
+create trigger note_silence before update on conversations for each row
+  when (old.paused_until is distinct from new.paused_until
+        and (old.paused_until is null or new.paused_until is null or old.paused_until < now()
+             or (old.paused_by, old.paused_reason) is distinct from (new.paused_by, new.paused_reason)))
+  execute function note_silence();
 
 -- Which fields of a configured thing changed, never their values. Arguments: what the subject is called, the columns
 -- that name it, after a dash those that are no configuration.

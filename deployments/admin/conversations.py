@@ -33,6 +33,7 @@ class Conversation(BaseModel):
     created_at: datetime
     active_at: datetime = Field(description="When its last turn was.")
     paused_reason: str | None = Field(description="Why the employee is silent; null where it answers.")
+    paused_at: datetime | None = Field(description="Since when.")
     paused_until: datetime | None
 
 

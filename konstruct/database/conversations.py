@@ -19,6 +19,7 @@ class ConversationRow:
     created_at: datetime
     active_at: datetime
     paused_reason: str | None
+    paused_at: datetime | None
     paused_until: datetime | None
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from konstruct.database import audit_watch
 from konstruct.database.pool import Database
+from konstruct.identity import tenant_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class DeadLetter:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class TenantStatus:
+    """What of one tenant may wait for a human."""
+
+    name: str
+    paused: int  # conversations, handed over or taken over
+
+
 async def status(database: Database) -> Status:
     """The counts now."""
     waits = await audit_watch.waiting(database)
@@ -44,6 +53,15 @@ async def status(database: Database) -> Status:
 async def dead_letters(database: Database, limit: int = 20) -> list[DeadLetter]:
     """What was set aside, newest first."""
     return [DeadLetter(**dict(row)) for row in await database.run("dead_letters", limit=limit)]
+
+
+async def tenants(database: Database) -> list[TenantStatus]:
+    """All tenants by name."""
+    found = []
+    for name in await tenant_names(database):
+        async with database.tenant(tenant_id(name)) as connection:
+            found.append(TenantStatus(name, int(await connection.run("count_paused"))))
+    return found
 
 
 async def tenant_names(database: Database) -> list[str]:

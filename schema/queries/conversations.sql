@@ -1,9 +1,10 @@
 -- name: conversations_of_tenant
 -- Conversations, the liveliest first, from a position on; `pattern` (of like) must be in something that was said.
 -- Needs a tenant connection.
-select id, channel, address, turns, created_at, active_at, paused_reason, paused_until from (
+select id, channel, address, turns, created_at, active_at, paused_reason, paused_at, paused_until from (
   select c.id, c.channel, c.address, c.version as turns, c.created_at, coalesce(c.last_turn_at, c.created_at) as active_at,
     case when c.paused_until > now() then c.paused_reason end as paused_reason,
+    case when c.paused_until > now() then c.paused_at end as paused_at,
     case when c.paused_until > now() then c.paused_until end as paused_until
   from conversations c
   where c.tenant_id = current_tenant() and (:channel::text is null or c.channel = :channel)
@@ -17,6 +18,7 @@ order by active_at desc, id desc limit :limit;
 -- One conversation. Needs a tenant connection.
 select c.id, c.channel, c.address, c.version as turns, c.created_at, coalesce(c.last_turn_at, c.created_at) as active_at,
   case when c.paused_until > now() then c.paused_reason end as paused_reason,
+  case when c.paused_until > now() then c.paused_at end as paused_at,
   case when c.paused_until > now() then c.paused_until end as paused_until
 from conversations c where c.tenant_id = current_tenant() and c.id = :conversation;
 

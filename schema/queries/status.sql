@@ -35,3 +35,7 @@ order by at desc limit 1;
 -- name: record_isolation_check!
 -- It has run again.
 insert into isolation_checks (tried, holes) values (:tried, :holes) on conflict do nothing;
+
+-- name: count_paused$
+-- How many conversations the employee is silent in now. Needs a tenant connection.
+select count(*) from conversations where tenant_id = current_tenant() and paused_until > now();

@@ -1,5 +1,6 @@
 """Commands over the operators' API: what they say when it works, and when it does not."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -93,6 +94,22 @@ async def test_an_operator_pauses_and_resumes_by_command(k: AdminRig) -> None:
     assert k.sql("select paused_reason from conversations") == [("paused by an operator",)]
     await resume(k.environment(), "acme", place, console)
     assert k.sql("select paused_reason from conversations") == [(None,)]
+    k.sql(
+        "insert into conversations (tenant_id, id, shard, channel, address, paused_reason, paused_until, paused_by)"
+        " select %s, gen_random_uuid(), 1, 'slack', '{}', 'rule: [red]' || n, now() + interval '1 hour', 'rule'"
+        " from generate_series(1, 201) n",
+        tenant_id("acme"),
+    )
+    k.sql("update conversations set paused_until = now() - interval '1 s' where paused_reason like '%%]7'")
+    await pause(k.environment(), "acme", place, 5, console)
+    status, listed = await k.konstruct("paused", "acme")
+    assert (status, listed.count("rule: [red]"), listed.count(place)) == (0, 200, 1)
+    assert "unknown" not in listed
+    database = {"KONSTRUCT_DATABASE_URL": k.rig.settings.database_url or ""}
+    picture = json.loads((await k.konstruct("status", "--json", **database))[1])
+    assert picture["paused"] == {"acme": 201, "globex": 0}
+    assert "answers in every conversation" in (await k.konstruct("paused", "globex"))[1]
+    assert "no tenant nobody" in (await k.konstruct("paused", "nobody"))[1]
     for tenant, conversation in (("acme", "x"), ("globex", place), ("ü/..", place)):
         with pytest.raises((UnknownConversation, Refused)):
             await pause(k.environment(), tenant, conversation, 5, console)

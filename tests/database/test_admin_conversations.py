@@ -56,10 +56,14 @@ async def test_an_operator_silences_the_employee_and_a_viewer_cannot(k: AdminRig
     paused = await k.ask(f"{place}/pause", "POST", token=operator, body={"minutes": 5})
     assert (paused.status, paused.body["paused_reason"]) == (200, "paused by an operator")
     await k.rig.slack.say("Hello?")
-    assert len((await k.ask(f"{HERE}?paused=true")).body["items"]) == 1
+    longer = await k.ask(f"{place}/pause", "POST", token=operator, body={"minutes": 9})
+    assert longer.body["paused_until"] > paused.body["paused_until"]
+    assert longer.body["paused_at"] == paused.body["paused_at"]
+    [listed] = (await k.ask(f"{HERE}?paused=true")).body["items"]
+    assert listed["paused_at"] == longer.body["paused_at"]
     assert (await k.ask(f"{place}/resume", "POST", token=viewer)).status == 403
     resumed = await k.ask(f"{place}/resume", "POST", token=operator)
-    assert resumed.body["paused_until"] is None
+    assert (resumed.body["paused_until"], resumed.body["paused_at"]) == (None, None)
     await k.rig.slack.say("Are you there?")
     assert len(await k.rig.replies(2)) == 2
 

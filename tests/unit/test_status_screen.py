@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from deployments.status import _print_dead_letters
+from deployments.status import _paused, _print_dead_letters
 
 
 def test_dead_letters_are_shown_with_why_whatever_is_in_it() -> None:
@@ -24,3 +24,9 @@ def test_without_any_there_is_no_table() -> None:
     shown = Console(file=io.StringIO(), width=200)
     _print_dead_letters([], shown)
     assert shown.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_who_waits_for_a_human_is_counted_by_tenant_with_the_command_that_lists_them() -> None:
+    assert _paused({"acme": 0, "globex": 0}) == "no conversation"
+    shown = _paused({"acme": 2, "globex": 0})
+    assert "2 of acme" in shown and "konstruct paused acme" in shown and "globex" not in shown

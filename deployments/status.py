@@ -49,6 +49,9 @@ async def _stored(settings: Settings) -> Picture:
                 "hosting": asdict(await hosting.read(database)),
                 "tenants": [tenant.name for tenant in tenants],
                 "paused": {tenant.name: tenant.paused for tenant in tenants},
+                "asked_in_vain": [
+                    {"tenant": tenant.name, **asdict(model)} for tenant in tenants for model in tenant.asked_in_vain
+                ],
                 "isolation": asdict(checked) if (checked := await isolation_checks.last(database)) else None,
                 "dead_letters": [asdict(letter) for letter in await installation.dead_letters(database)],
             }
@@ -75,6 +78,9 @@ def _print(picture: Picture, console: Console) -> None:
     tenants = ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`"
     table.add_row("Tenants", tenants)
     table.add_row("Handed over or paused", _paused(picture["paused"]))
+    for asked in picture["asked_in_vain"]:
+        of = f"{asked['model']} of {asked['tenant']} gave no answer in {asked['in_vain']} of {asked['turns']} turns"
+        table.add_row("Models", f"[red]{escape(of)} of the last hour; the hosts' logs say why[/]")
     table.add_row("Isolation", _isolation(picture["isolation"]))
     for name, count in picture["counts"].items():
         if name != "tenants":

@@ -34,8 +34,8 @@ class Usage(BaseModel):
     model: str | None
     provider: str | None
     channel: str | None
-    turns: int
-    calls: int = Field(description="Of models, failed and repeated ones included.")
+    turns: int = Field(description="By model or provider: those that ended with this one.")
+    calls: int = Field(description="Of models, failed and repeated ones included, each at the model that was asked.")
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int

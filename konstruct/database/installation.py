@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from konstruct.database import audit_watch
+from konstruct.database import audit_watch, usage
 from konstruct.database.pool import Database
+from konstruct.database.usage import AskedInVain
 from konstruct.identity import tenant_id
 
 
@@ -37,10 +38,11 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class TenantStatus:
-    """What of one tenant may wait for a human."""
+    """What of one tenant a human should see."""
 
     name: str
     paused: int  # conversations, handed over or taken over
+    asked_in_vain: list[AskedInVain]
 
 
 async def status(database: Database) -> Status:
@@ -60,7 +62,8 @@ async def tenants(database: Database) -> list[TenantStatus]:
     found = []
     for name in await tenant_names(database):
         async with database.tenant(tenant_id(name)) as connection:
-            found.append(TenantStatus(name, int(await connection.run("count_paused"))))
+            paused = int(await connection.run("count_paused"))
+            found.append(TenantStatus(name, paused, await usage.asked_in_vain(connection)))
     return found
 
 

@@ -29,6 +29,20 @@ class UsageRow:
     cost_micros: int
 
 
+@dataclass(frozen=True, slots=True)
+class AskedInVain:
+    """A model and the turns of the last hour that asked it; of these, `in_vain` got no answer, or another model's."""
+
+    model: str
+    turns: int
+    in_vain: int
+
+
+async def asked_in_vain(connection: TenantConnection) -> list[AskedInVain]:
+    """Models that do not answer, or not always, by name."""
+    return [AskedInVain(**dict(row)) for row in await connection.run("models_asked_in_vain")]
+
+
 async def usage(
     connection: TenantConnection, first: date, last: date, by: Sequence[By], *, limit: int, offset: int
 ) -> list[UsageRow]:

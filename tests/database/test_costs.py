@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest_asyncio
 from psycopg.rows import dict_row
 
 from konstruct import tenant_file
-from konstruct.database import tenants
+from konstruct.database import installation, tenants, usage
 from konstruct.identity import tenant_id
 from konstruct.vault import Vault
 from tests.rig import APP, TENANT, Rig, rig
@@ -96,6 +97,20 @@ async def test_calls_that_failed_on_the_way_and_the_fallback_are_priced_by_whom_
     assert row["cost_micros"] == picos // 1_000_000 > answered["picos"] // 1_000_000
     assert (row["model"], row["provider"], row["calls"]) == ("spare", "mistral", 4)
     assert row["prompt_tokens"] == sum(call["prompt_tokens"] for call in row["each_call"])
+    async with town.database.tenant(tenant_id("acme")) as connection:
+        today = datetime.now(UTC).date()
+        gpt, other = await usage.usage(connection, today, today, ["model", "provider"], limit=9, offset=0)
+        [whole] = await usage.usage(connection, today, today, ["day"], limit=9, offset=0)
+        in_vain = await usage.asked_in_vain(connection)
+    assert [(u.model, u.provider, u.turns, u.calls) for u in (gpt, other)] == [
+        ("gpt", "openai", 0, 3), ("spare", "mistral", 1, 1),
+    ]  # fmt: skip
+    assert (whole.turns, whole.calls, whole.cost_micros) == (1, 4, row["cost_micros"])
+    assert (gpt.cost_micros + other.cost_micros, other.cost_micros) == (row["cost_micros"], answered["picos"] // 10**6)
+    assert whole.prompt_tokens == row["prompt_tokens"] == gpt.prompt_tokens + other.prompt_tokens
+    assert [(asked.model, asked.turns, asked.in_vain) for asked in in_vain] == [("gpt", 1, 1)]
+    [shown] = [t.asked_in_vain for t in await installation.tenants(town.database) if t.name == "acme"]
+    assert shown == in_vain
 
 
 async def test_what_came_of_models_that_gave_no_answer_is_on_the_bill_of_the_apology(

@@ -109,8 +109,9 @@ def apply(file: Annotated[Path, typer.Option("--file", "-f", help="The tenant fi
     from deployments.installation.tenants import put, read_file  # noqa: PLC0415
 
     wanted = read_file(file, known.environment())
+    doubts = warnings(wanted, known.settings())
     tenant, changed = asyncio.run(put(wanted, known.environment()))
-    for warning in warnings(wanted):
+    for warning in doubts:
         console.print(f"[yellow]{escape(warning)}[/]")
     console.print(f"Tenant {escape(tenant)} {'is as the file says now' if changed else 'was already so'}.")
 

@@ -1,10 +1,63 @@
 """What is to be said of a tenant file before it is applied, beyond what the file itself shows."""
 
-from konstruct.tenant_file import TenantFile
+import json
+import urllib.request
+from http.client import HTTPException
+
+from konstruct.errors import TenantFileInvalid
+from konstruct.models.hosted import unknown_provider
+from konstruct.settings import Settings
+from konstruct.tenant_file import LOCAL, TenantFile
+from konstruct.vault import local_model_token
+
+LOOK_SECONDS = 5.0
 
 
-def warnings(wanted: TenantFile) -> list[str]:
-    """What is allowed, and hardly meant."""
+def warnings(wanted: TenantFile, settings: Settings) -> list[str]:
+    """What is allowed, and hardly meant. Raises TenantFileInvalid where a model is named that nobody can ask."""
+    _check_providers(wanted)
+    return [*_of_local_models(wanted, settings), *_of_operators(wanted)]
+
+
+def _check_providers(wanted: TenantFile) -> None:
+    for number, model in enumerate(wanted.models):
+        nearest = unknown_provider(model.litellm, model.api_base)
+        if nearest is not None:
+            hint = f"; did you mean {' or '.join(nearest)}?" if nearest else "; write it as `provider/model`."
+            raise TenantFileInvalid(f"models.{number}.litellm is {model.litellm}, whose provider is unknown{hint}")
+
+
+def _of_local_models(wanted: TenantFile, settings: Settings) -> list[str]:
+    employee = wanted.employee
+    named = {"employee.model": employee.model, "employee.fallback_model": employee.fallback_model}
+    named |= {f"budgets.at_limit.{place}": name for place, name in enumerate(wanted.budgets.at_limit)}
+    local = {field: name for field, name in named.items() if name and name.startswith(LOCAL)}
+    if not local:
+        return []
+    served = _served(settings)
+    if served is None:
+        names = ", ".join(sorted(set(local.values())))
+        return [f"Whether this installation serves {names} is not known: its local model does not answer here."]
+    for field, name in local.items():
+        if name not in served:
+            raise TenantFileInvalid(f"{field} is {name}, but this installation serves {', '.join(served)}.")
+    return []
+
+
+def _served(settings: Settings) -> list[str] | None:
+    """The local models that there are, None where nobody says: the model is off, starts, or is out of our reach."""
+    if not settings.master_keys:
+        return None
+    headers = {"Authorization": f"Bearer {local_model_token(settings.master_keys)}"}
+    asking = urllib.request.Request(f"{settings.local_model_url}/models", headers=headers)  # noqa: S310 - our own
+    try:
+        with urllib.request.urlopen(asking, timeout=LOOK_SECONDS) as answer:  # noqa: S310
+            return [LOCAL + model["id"] for model in json.load(answer)["data"]]
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return None
+
+
+def _of_operators(wanted: TenantFile) -> list[str]:
     if not wanted.escalation.rules or wanted.operators.slack_channel is not None:
         return []
     unheard = (

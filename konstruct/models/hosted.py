@@ -1,6 +1,7 @@
 """Hosted models through LiteLLM, whose many errors become our two."""
 
 import asyncio
+import difflib
 import functools
 import importlib
 import logging
@@ -132,6 +133,23 @@ def _counted(usage: Any) -> Usage | None:
     details = getattr(usage, "prompt_tokens_details", None)
     cached = getattr(details, "cached_tokens", None)
     return Usage.counted(usage.prompt_tokens, usage.completion_tokens, cached)
+
+
+def unknown_provider(litellm: str, api_base: str | None) -> list[str] | None:
+    """None where LiteLLM knows whom to ask for this model; else the known names that are nearest to the provider's.
+
+    Imports LiteLLM, which takes seconds.
+    """
+    prefix, slash, _ = litellm.partition("/")
+    providers = [str(provider.value) for provider in library().provider_list]
+    # Asked about some providers, LiteLLM looks for their credentials, and may even log in.
+    if slash and prefix in providers:
+        return None
+    try:
+        library().get_llm_provider(litellm, api_base=api_base)
+    except library().BadRequestError:
+        return difflib.get_close_matches(prefix, providers)
+    return None
 
 
 @functools.cache

@@ -1,0 +1,71 @@
+"""A tenant file that names a model which nobody can ask is refused before it is applied, where that can be known."""
+
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from cryptography.fernet import Fernet
+
+from deployments.installation.tenant_check import warnings
+from deployments.model_gateway import ModelGateway
+from konstruct import tenant_file
+from konstruct.errors import TenantFileInvalid
+from konstruct.settings import Settings
+from konstruct.vault import local_model_token
+
+KEY = Fernet.generate_key().decode()
+
+
+def settings(port: int, key: str = KEY) -> Settings:
+    return Settings.from_environment(
+        {"KONSTRUCT_LOCAL_MODEL_URL": f"http://127.0.0.1:{port}/v1", "KONSTRUCT_MASTER_KEYS": key}
+    )
+
+
+def employed(model: str, more: str = "") -> tenant_file.TenantFile:
+    return tenant_file.parse(f"tenant: acme\nemployee: {{name: Ada, instructions: x, model: {model}}}\n{more}", {})
+
+
+@pytest.fixture
+def gateway() -> Iterator[Settings]:
+    """The gateway of an installation that serves smollm2."""
+
+    async def silent(_: dict[str, Any]) -> AsyncIterator[Any]:
+        yield ""
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        routes = ModelGateway("smollm2", local_model_token((KEY,)), silent).routes()
+        server = uvicorn.Server(uvicorn.Config(routes, log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield settings(listening.getsockname()[1])
+        server.should_exit = True
+        thread.join()
+
+
+def test_a_local_model_that_is_not_served_is_refused_wherever_it_is_named(gateway: Settings) -> None:
+    assert warnings(employed("local/smollm2"), gateway) == []
+    for model, more in (
+        ("local/smolm2", ""),
+        ("local/smollm2, fallback_model: local/smolm2", ""),
+        ("local/smollm2", "budgets: {tenant: {usd: 1}, at_limit: [local/smolm2]}"),
+    ):
+        with pytest.raises(TenantFileInvalid, match="local/smolm2, but this installation serves local/smollm2"):
+            warnings(employed(model, more), gateway)
+
+
+def test_where_nobody_says_what_is_served_there_is_a_warning(gateway: Settings) -> None:
+    [unreached] = warnings(employed("local/smolm2"), settings(1))
+    assert "local/smolm2" in unreached
+    port = int(gateway.local_model_url.rpartition(":")[2].removesuffix("/v1"))
+    assert len(warnings(employed("local/smolm2"), settings(port, Fernet.generate_key().decode()))) == 1
+
+
+def test_a_provider_that_litellm_does_not_know_is_refused_with_the_nearest_names() -> None:
+    with pytest.raises(TenantFileInvalid, match=r"opnai/gpt-5-mini.*openai"):
+        warnings(employed("gpt", "models: [{name: gpt, litellm: opnai/gpt-5-mini}]"), settings(1))
+    for known in ("openai/of-my-own", "gpt-5-mini", "hosted_vllm/mine", "github_copilot/gpt-4"):
+        assert warnings(employed("gpt", f"models: [{{name: gpt, litellm: {known}}}]"), settings(1)) == []

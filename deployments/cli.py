@@ -151,14 +151,15 @@ def simulate(
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
+    from deployments.installation.layout import Layout  # noqa: PLC0415
+    from deployments.installation.running import absence  # noqa: PLC0415
     from konstruct.database.migrate import apply as apply_migrations  # noqa: PLC0415
     from konstruct.errors import SettingsInvalid  # noqa: PLC0415
-    from konstruct.settings import Settings  # noqa: PLC0415
 
-    url = Settings.from_environment(known.environment()).database_url
-    if url is None:
-        raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")
-    applied = apply_migrations(url)
+    settings = known.settings()
+    if settings.database_url is None:
+        raise SettingsInvalid(absence(Layout(settings.home), "KONSTRUCT_DATABASE_URL"))
+    applied = apply_migrations(settings.database_url)
     console.print(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
 
 

@@ -10,7 +10,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from konstruct.errors import SecretUnreadable, SettingsInvalid
 
-NO_KEY = "KONSTRUCT_MASTER_KEYS is not set; `konstruct up` creates one, or set a Fernet key."
+NO_KEY = (
+    "KONSTRUCT_MASTER_KEYS is not set: `konstruct up` finds the keys of this machine's installation, or makes "
+    "its first; elsewhere set those that the stored secrets were encrypted with."
+)
 # Four characters of a shorter one would be too much of it.
 SHORTEST_WITH_ENDING = 16
 

@@ -47,8 +47,9 @@ def unheard_of(tenant: TenantRow) -> Finding | None:
 
 
 async def _tenants(patient: Patient) -> list[TenantRow]:
-    vault, found = Vault(patient.settings.master_keys), []
+    found = []
     async with open_database(patient.settings) as database:
+        vault = Vault(patient.settings.master_keys)
         for name in await installation.tenant_names(database):
             with suppress(SecretUnreadable):  # the master keys' own finding names it
                 found.append(await read_tenant(database, tenant_id(name), vault))

@@ -23,8 +23,7 @@ def database(patient: Patient) -> list[Finding]:
     """Reachable, new enough, migrated, our role unable to pass row-level security, clocks alike."""
     url = patient.settings.database_url
     if url is None:
-        mend = "run `konstruct up`, or set KONSTRUCT_DATABASE_URL"
-        return [odd("database", "none is known yet", mend)]
+        return [odd("database", running.absence(patient.layout, "KONSTRUCT_DATABASE_URL"), "run `konstruct up`")]
     try:
         asyncio.run(_check_role(patient.settings))
         missing = migrate.pending(url)
@@ -44,11 +43,13 @@ def database(patient: Patient) -> list[Finding]:
 
 def master_keys(patient: Patient) -> list[Finding]:
     """Whether there are any, whether they open what is stored, and whether all of them are needed."""
+    if patient.running is None and not patient.settings.master_keys:
+        return [odd("master keys", running.absence(patient.layout, "KONSTRUCT_MASTER_KEYS"), "run `konstruct up`")]
     try:
         vault = Vault(patient.settings.master_keys)
         kept = asyncio.run(_kept(patient.settings, vault))
     except SettingsInvalid as error:
-        return [wrong("master keys", str(error), "run `konstruct up`, or set KONSTRUCT_MASTER_KEYS")]
+        return [wrong("master keys", str(error), "correct KONSTRUCT_MASTER_KEYS, then run `konstruct up`")]
     except KonstructError as error:
         return [odd("master keys", f"not tried, for the database fails: {error}", "mend that first")]
     return [opened(kept, len(patient.settings.master_keys))]

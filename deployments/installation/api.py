@@ -11,6 +11,7 @@ from urllib.parse import quote
 import aiohttp
 
 from deployments.installation import running
+from deployments.installation.layout import Layout
 from konstruct.errors import KonstructError, SettingsInvalid
 from konstruct.settings import Settings
 
@@ -41,7 +42,7 @@ class ApiClient:
         """`environment`: of the command, completed by what runs. Raises SettingsInvalid without a token."""
         settings = Settings.from_environment(environment)
         if settings.admin_token is None:
-            raise SettingsInvalid("No token is known yet; run `konstruct up`, or set KONSTRUCT_ADMIN_TOKEN.")
+            raise SettingsInvalid(running.absence(Layout(settings.home), "KONSTRUCT_ADMIN_TOKEN"))
         self._headers = {"Authorization": f"Bearer {settings.admin_token}"}
         self._url = f"{_root(environment, settings)}/admin/v1"
 

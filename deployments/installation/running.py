@@ -49,6 +49,18 @@ def forget(layout: Layout) -> None:
     layout.running_file.unlink(missing_ok=True)
 
 
+def absence(layout: Layout, variable: str) -> str:
+    """Why a command does not find what only a running installation tells, and what to do; `variable` would tell it."""
+    if not keys.master_keys(layout).exists():
+        return (
+            f"Nothing was ever brought up in {layout.home} (KONSTRUCT_HOME): `konstruct up` does so. "
+            f"For an installation elsewhere set {variable}."
+        )
+    # New keys or another database, set by whoever believes that there are none, lock out of what is stored.
+    kept = "master keys and database are" if layout.pgdata.exists() else "master keys are"
+    return f"Konstruct is down; its {kept} in {layout.home}. `konstruct up` starts it, with the settings that it had."
+
+
 def layout_of(given: Mapping[str, str]) -> Layout:
     """The installation that an environment means, whatever its other settings are worth."""
     return Layout(Settings.from_environment({"KONSTRUCT_HOME": given.get("KONSTRUCT_HOME", "")}).home)

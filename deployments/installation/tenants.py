@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deployments.installation.api import ApiClient
+from deployments.installation.layout import Layout
+from deployments.installation.running import absence
 from konstruct.database.pool import Database
 from konstruct.errors import SettingsInvalid, TenantFileInvalid
 from konstruct.settings import Settings
@@ -39,7 +41,7 @@ async def put(wanted: TenantFile, environment: Mapping[str, str]) -> tuple[str, 
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The installation's database for the length of a command."""
     if settings.database_url is None:
-        raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")
+        raise SettingsInvalid(absence(Layout(settings.home), "KONSTRUCT_DATABASE_URL"))
     database = Database(settings.database_url, 1)
     await database.start()
     try:

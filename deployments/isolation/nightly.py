@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployments.installation.layout import Layout
+from deployments.installation.running import absence
 from deployments.isolation import stored, traces
 from deployments.isolation.canary import Canary
 from deployments.isolation.trial import Trial
@@ -15,7 +16,7 @@ def check_stored(environment: Mapping[str, str]) -> list[Trial]:
     """Every trial of the database and the logs; raises KonstructError where they cannot be made."""
     settings = Settings.from_environment(environment)
     if settings.database_url is None:
-        raise SettingsInvalid("No database is known yet; run `konstruct up`, or set KONSTRUCT_DATABASE_URL.")
+        raise SettingsInvalid(absence(Layout(settings.home), "KONSTRUCT_DATABASE_URL"))
     canaries = (Canary(), Canary())
     trials = stored.examine(settings.database_url, canaries)
     words = [trace for canary in canaries for trace in canary.traces]

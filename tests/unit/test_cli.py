@@ -8,7 +8,8 @@ import yaml
 from cryptography.fernet import Fernet
 
 from deployments import cli
-from deployments.installation import version
+from deployments.installation import keys, version
+from deployments.installation.layout import Layout
 from konstruct.vault import Vault
 
 
@@ -112,6 +113,21 @@ def test_status_of_nothing_says_what_to_do(konstruct):
     code, out, _ = konstruct("status")
     assert code == 1
     assert "konstruct up" in out
+
+
+@pytest.mark.parametrize("command", ["doctor", "status", "migrate", "keys list", "isolation-check"])
+def test_nobody_is_told_to_make_new_keys_where_there_are_some(konstruct, monkeypatch, tmp_path, command):
+    monkeypatch.setattr(cli.console, "width", 400)
+    _, out, error = konstruct(*command.split())
+    assert f"Nothing was ever brought up in {tmp_path}" in out + error
+    keys.prepare(Layout(tmp_path))
+    (tmp_path / "postgres").mkdir()
+    code, out, error = konstruct(*command.split())
+    assert f"Konstruct is down; its master keys and database are in {tmp_path}" in out + error
+    assert "`konstruct up`" in out + error
+    assert "KONSTRUCT_MASTER_KEYS" not in out + error
+    assert "KONSTRUCT_DATABASE_URL" not in out + error
+    assert (code == 0) == (command == "doctor")
 
 
 def test_version_begins_with_ours(konstruct):

@@ -65,12 +65,12 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the environment; raises SettingsInvalid naming the variable and what it should be."""
         read = _Reader(os.environ if environment is None else environment)
-        port = read.number("HTTP_PORT", 8000, lowest=1, highest=65535)
+        port, dashboard_port = _ports(read)
         return cls(
             home=Path(read.text("HOME", "~/.konstruct")).expanduser().absolute(),
             database_url=read.secret("DATABASE_URL"),
             http_port=port,
-            dashboard_port=read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535),
+            dashboard_port=dashboard_port,
             master_keys=split(read.secret("MASTER_KEYS") or ""),
             admin_token=read.long_secret("ADMIN_TOKEN", LEAST_TOKEN_CHARACTERS),
             public_url=read.root("PUBLIC_URL", f"http://127.0.0.1:{port}"),
@@ -98,6 +98,16 @@ class Settings:
             **_media(read),
             **_login(read),
         )
+
+
+def _ports(read: "_Reader") -> tuple[int, int]:
+    http = read.number("HTTP_PORT", 8000, lowest=1, highest=65535)
+    dashboard = read.number("DASHBOARD_PORT", 8265, lowest=1, highest=65535)
+    if http == dashboard:
+        raise SettingsInvalid(
+            f"{PREFIX}HTTP_PORT and {PREFIX}DASHBOARD_PORT are both {http}; set one of them to another port."
+        )
+    return http, dashboard
 
 
 def _media(read: "_Reader") -> dict[str, Any]:

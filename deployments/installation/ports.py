@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,12 +39,12 @@ def recall(path: Path) -> Ports | None:
         return None
 
 
-def choose(path: Path) -> Ports:
-    """The remembered ports if all are free, otherwise new ones, remembered in `path`."""
+def choose(path: Path, operators: Collection[int] = ()) -> Ports:
+    """The remembered ports if all are free, otherwise new ones, remembered in `path`; never one of the operator's."""
     remembered = recall(path)
-    if remembered and all(is_free(port) for port in asdict(remembered).values()):
+    if remembered and all(map(is_free, asdict(remembered).values())) and not _all(remembered) & set(operators):
         return remembered
-    chosen = _pick()
+    chosen = _pick(operators)
     path.write_text(json.dumps(asdict(chosen), indent=1))
     return chosen
 
@@ -64,9 +65,14 @@ def asked_for(settings: Settings) -> dict[int, str]:
     return {settings.http_port: "KONSTRUCT_HTTP_PORT", settings.dashboard_port: "KONSTRUCT_DASHBOARD_PORT"}
 
 
-def _pick() -> Ports:
+def _all(ports: Ports) -> set[int]:
+    return {*asdict(ports).values(), *range(ports.replicas, ports.replicas + REPLICA_PORTS)}
+
+
+def _pick(operators: Collection[int]) -> Ports:
     names = list(Ports.__dataclass_fields__)
     while True:
         first = random.randrange(_FIRST, _LAST - REPLICA_PORTS - len(names))  # noqa: S311 - a port is no secret
-        if all(is_free(port) for port in range(first, first + len(names) + REPLICA_PORTS)):
+        span = range(first, first + len(names) + REPLICA_PORTS)
+        if not set(span) & set(operators) and all(map(is_free, span)):
             return Ports(**{name: first + offset for offset, name in enumerate(names)})

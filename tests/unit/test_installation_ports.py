@@ -38,6 +38,18 @@ def test_a_remembered_port_that_is_taken_means_new_ports(tmp_path, taken):
     assert taken not in asdict(ports.choose(path)).values()
 
 
+def test_none_of_the_operators_ports_is_chosen(tmp_path, monkeypatch):
+    path = tmp_path / "ports.json"
+    first = ports.choose(path)
+    operators = {first.gcs, first.replicas + ports.REPLICA_PORTS - 1}
+    for operator in operators:
+        assert operator not in ports._all(ports.choose(path, {operator}))
+    firsts = iter([first.gcs, first.gcs + 500])
+    monkeypatch.setattr(ports.random, "randrange", lambda *_: next(firsts))
+    monkeypatch.setattr(ports, "is_free", lambda _: True)
+    assert ports._pick(operators).gcs == first.gcs + 500
+
+
 def test_a_port_taken_on_loopback_is_not_free(taken):
     assert not ports.is_free(taken)
 

@@ -24,6 +24,12 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert settings.failpoints is False
 
 
+@pytest.mark.parametrize("given", [{"HTTP": "9100", "DASHBOARD": "9100"}, {"HTTP": "8265"}, {"DASHBOARD": "8000"}])
+def test_two_servers_on_one_port_are_refused_by_the_names_of_both(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid, match=r"KONSTRUCT_HTTP_PORT and KONSTRUCT_DASHBOARD_PORT are both \d{4}"):
+        read({f"KONSTRUCT_{name}_PORT": port for name, port in given.items()})
+
+
 def test_urls_that_point_at_ourselves_follow_the_port() -> None:
     settings = read({"KONSTRUCT_HTTP_PORT": "9100"})
     assert settings.public_url == "http://127.0.0.1:9100"

@@ -38,6 +38,7 @@ from konstruct.vault import Vault
 APP_SECONDS = 120
 MODEL_SECONDS = 600
 WEBHOOK_SECONDS = 30
+ADDRESS = ("KONSTRUCT_HTTP_HOST", "KONSTRUCT_HTTP_PORT", "KONSTRUCT_DASHBOARD_PORT")
 _OPENER = build_opener(ProxyHandler({}))
 
 
@@ -66,16 +67,17 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
 
     Answers what runs once webhooks are accepted and, if asked, the local model answers.
     """
-    settings = Settings.from_environment(given)
-    layout = Layout(settings.home)
+    layout = running.layout_of(given)
     layout.home.mkdir(parents=True, exist_ok=True)
     with _alone(layout):
+        alive = _alive(layout)
+        given = given if alive is None else _where_it_listens(alive, given)
+        settings = Settings.from_environment(given)
         keys.prepare(layout)
         # What is malformed must not be found out of by hosts that take the place of good ones.
         Vault(settings.master_keys or split(keys.own(layout)))
         PriceList.read(settings.prices_file)
         open_store(settings)
-        alive = _alive(layout)
         if alive is None:
             _clear(layout, settings, steps)
         else:
@@ -109,6 +111,12 @@ def _alive(layout: Layout) -> Running | None:
     except KonstructError:
         return None
     return before
+
+
+def _where_it_listens(alive: Running, given: Mapping[str, str]) -> Mapping[str, str]:
+    """What is not given is no wish for the default: it stays as it is."""
+    kept = {name: alive.environment[name] for name in ADDRESS if name in alive.environment and not given.get(name)}
+    return {**given, **kept}
 
 
 def check_address(alive: Running, http_host: str, settings: Settings) -> None:
@@ -145,9 +153,9 @@ def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
 
 def _start(given: Mapping[str, str], settings: Settings, layout: Layout, steps: Steps, *, alive: bool) -> Running:
     """Everything below Serve; the slow ones at the same time."""
-    chosen = (ports.recall if alive else ports.choose)(layout.ports_file)
+    chosen = ports.recall(layout.ports_file) if alive else None
     if chosen is None:
-        chosen = ports.choose(layout.ports_file)
+        chosen = ports.choose(layout.ports_file, ports.asked_for(settings))
     outer = process_environment(layout, chosen, given)
     preparing = weights.launch(layout, outer, local_model=settings.local_model)
     head = None if alive else ray_head.launch(layout, chosen, settings.dashboard_port, outer)

@@ -22,7 +22,7 @@ from deployments.installation.greeting import greet
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
-from konstruct.errors import SettingsInvalid
+from konstruct.errors import KonstructError, SettingsInvalid
 from konstruct.settings import Settings
 
 
@@ -181,6 +181,26 @@ def test_what_runs_is_not_asked_to_listen_elsewhere(layout, monkeypatch, name):
     with pytest.raises(starting.AddressInUse, match=f"KONSTRUCT_{name}=.*`konstruct down` first"):
         starting.up(elsewhere, Steps())
     assert running.recall(layout) == runs
+
+
+@pytest.mark.parametrize("unnamed", [{}, {"KONSTRUCT_HTTP_PORT": "", "KONSTRUCT_DASHBOARD_PORT": ""}])
+def test_what_runs_elsewhere_than_by_default_stays_there_where_no_address_is_named(layout, monkeypatch, unnamed):
+    address = {"KONSTRUCT_HTTP_HOST": "0.0.0.0", "KONSTRUCT_HTTP_PORT": "9100", "KONSTRUCT_DASHBOARD_PORT": "8000"}
+    runs = Running(environment_of(layout, **address), "0.0.0.0", 9100, 8000, local_model=True)
+    running.remember(layout, runs)
+    monkeypatch.setattr(processes, "find", lambda _: ["somebody"])
+    monkeypatch.setattr(serve_apps.Serve, "applications", lambda _: {})
+    seen = []
+
+    def start(given, settings, *_, **__):
+        seen.append((given["KONSTRUCT_HTTP_HOST"], settings.http_port, settings.dashboard_port, settings.public_url))
+        assert environment_of(layout, **given) == runs.environment
+        raise KonstructError
+
+    monkeypatch.setattr(starting, "_start", start)
+    with pytest.raises(KonstructError):
+        starting.up({"KONSTRUCT_HOME": str(layout.home)} | unnamed, Steps())
+    assert seen == [("0.0.0.0", 9100, 8000, "http://127.0.0.1:9100")]
 
 
 def test_who_starts_it_is_told_where_logs_and_metrics_are(layout):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import aiohttp
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -17,12 +18,16 @@ from konstruct.errors import KonstructError
 from konstruct.settings import Settings
 
 Picture = dict[str, Any]
+# /readyz gives each of its checks two.
+READY_SECONDS = 5.0
 
 
 async def show(environment: Mapping[str, str], console: Console, *, as_json: bool) -> bool:
     """Print it; answers whether everything is well."""
     settings = Settings.from_environment(environment)
-    picture: Picture = {"applications": _applications(settings), **await _stored(settings)}
+    applications = _applications(settings)
+    picture: Picture = {"applications": applications, **await _stored(settings)}
+    picture |= await _hosts(settings) if applications else {"hosts": []}
     if as_json:
         console.print_json(json.dumps(picture, default=str))
     else:
@@ -40,13 +45,34 @@ def _applications(settings: Settings) -> dict[str, str]:
     return {name: application["status"] for name, application in found.items()}
 
 
+async def _hosts(settings: Settings) -> Picture:
+    """Those that are up, with their processes."""
+    timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            async with session.get(f"http://127.0.0.1:{settings.http_port}/readyz") as answer:
+                hosts = (await answer.json())["hosts"]
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+        return {"hosts": [], "hosts_error": f"/readyz does not answer: {str(error) or type(error).__name__}"}
+    return {"hosts": sorted(hosts, key=lambda host: host["host"])}
+
+
+def _default_hosts(settings: Settings) -> int:
+    """As what runs was told, whatever this shell says."""
+    runs = running.recall(Layout(settings.home))
+    return (settings if runs is None else Settings.from_environment(runs.environment)).conversation_hosts
+
+
 async def _stored(settings: Settings) -> Picture:
     try:
         async with open_database(settings) as database:
             tenants = await installation.tenants(database)
+            mapping = asdict(await hosting.read(database))
+            # 0 = nobody asked for another number than the default.
+            mapping["wanted_hosts"] = mapping["wanted_hosts"] or _default_hosts(settings)
             return {
                 "counts": asdict(await installation.status(database)),
-                "hosting": asdict(await hosting.read(database)),
+                "hosting": mapping,
                 "tenants": [tenant.name for tenant in tenants],
                 "paused": {tenant.name: tenant.paused for tenant in tenants},
                 "asked_in_vain": [
@@ -70,11 +96,11 @@ def _print(picture: Picture, console: Console) -> None:
         console.print(table)
         return
     mapping = picture["hosting"]
-    # 0 = nobody asked for another number than the default.
-    wanted = mapping["wanted_hosts"] or mapping["hosts"]
-    table.add_row(
-        "Conversation hosts", f"{mapping['hosts']}" + (f" (wanted {wanted})" if wanted != mapping["hosts"] else "")
-    )
+    wanted, pids = mapping["wanted_hosts"], ", ".join(str(host["pid"]) for host in picture["hosts"])
+    shown = f"{mapping['hosts']}" + (f" (wanted {wanted})" if wanted != mapping["hosts"] else "")
+    table.add_row("Conversation hosts", shown + (f", pid {pids}" if pids else ""))
+    if unknown := picture.get("hosts_error"):
+        table.add_row("  their processes", f"[red]{escape(unknown)}[/]")
     tenants = ", ".join(picture["tenants"]) or "none; add one with `konstruct apply -f tenant.yaml`"
     table.add_row("Tenants", tenants)
     table.add_row("Handed over or paused", _paused(picture["paused"]))

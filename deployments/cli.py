@@ -68,7 +68,9 @@ def main() -> None:
 @app.command()
 def up(*, wait: Annotated[bool, typer.Option(help="Wait until the local model answers, too.")] = True) -> None:
     """Start everything on this machine, or bring what runs up to date; safe to repeat."""
-    from deployments.installation.greeting import greet  # noqa: PLC0415 - each command loads only what it needs
+    from deployments.installation import processes  # noqa: PLC0415 - each command loads only what it needs
+    from deployments.installation.greeting import greet  # noqa: PLC0415
+    from deployments.installation.running import layout_of  # noqa: PLC0415
     from deployments.installation.steps import Steps  # noqa: PLC0415
     from deployments.installation.up import NotBegun  # noqa: PLC0415
     from deployments.installation.up import up as start  # noqa: PLC0415
@@ -79,8 +81,10 @@ def up(*, wait: Annotated[bool, typer.Option(help="Wait until the local model an
     except NotBegun:
         raise
     except KonstructError as error:
-        hint = " What was started stays for a look; `konstruct up` tries again, `konstruct down` ends it."
-        raise KonstructError(str(error) + hint) from error
+        # A wrong setting is found before anything is started.
+        count = len(processes.find(layout_of(os.environ)))
+        hint = f" {count} processes stay for a look; `konstruct up` tries again, `konstruct down` ends them."
+        raise KonstructError(str(error) + hint * bool(count)) from error
     greet(steps, running)
 
 

@@ -8,7 +8,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from deployments import cli
-from deployments.installation import keys, version
+from deployments.installation import keys, processes, version
 from deployments.installation.layout import Layout
 from konstruct.vault import Vault
 
@@ -103,6 +103,15 @@ def test_a_wrong_setting_is_named(konstruct, monkeypatch):
     code, _, error = konstruct("up")
     assert code == 1
     assert "KONSTRUCT_HTTP_PORT is 'http', but must be" in error
+
+
+@pytest.mark.parametrize("left", [[], ["a process", "another"]])
+def test_up_that_fails_says_what_it_leaves_and_how_that_ends(konstruct, monkeypatch, left):
+    monkeypatch.setenv("KONSTRUCT_HTTP_PORT", "http")
+    monkeypatch.setattr(processes, "find", lambda _: left)
+    _, _, error = konstruct("up")
+    assert (f"{len(left)} processes stay" in error) == bool(left)
+    assert ("`konstruct down`" in error) == bool(left)
 
 
 def test_down_says_so_if_nothing_runs(konstruct):

@@ -11,6 +11,7 @@ import psutil
 from deployments.installation.layout import Layout
 
 MARK = "KONSTRUCT_INSTALLATION"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only what processes of ours have mapped is removed there
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,18 @@ def end(processes: Iterable[psutil.Process], patience: float = 10.0) -> int:
 def end_all(layout: Layout, patience: float = 5.0, spare: Iterable[psutil.Process] = ()) -> int:
     """End the installation's processes, also those that appear meanwhile; answers how many there were."""
     seen: set[int] = set()
+    semaphores: set[Path] = set()
     spared = set(spare)
     deadline = time.monotonic() + patience + 20
     while time.monotonic() < deadline:
         found = [process for process in find(layout) if process not in spared]
         if not found:
+            # vLLM's engine leaves one: whoever is killed together with its resource tracker removes none.
+            for semaphore in semaphores:
+                semaphore.unlink(missing_ok=True)
             break
         seen.update(process.pid for process in found)
+        semaphores |= _semaphores(found)
         end(found, patience)
         patience = 1.0
     return len(seen)
@@ -124,6 +130,34 @@ def _holds_a_file_in(pid: int, folder: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def _semaphores(processes: Iterable[psutil.Process]) -> set[Path]:
+    """Files of multiprocessing's semaphores that these processes have mapped: by inode, for the names there differ."""
+    mapped = {mapping for process in processes for mapping in _mapped_in_shared_memory(process.pid)}
+    return {path for path in SHARED_MEMORY.glob("sem.mp-*") if _inode(path) in mapped}
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        file = path.stat()
+    except OSError:
+        return None  # another program's, gone meanwhile
+    return file.st_dev, file.st_ino
+
+
+def _mapped_in_shared_memory(pid: int) -> set[tuple[int, int]]:
+    """(device, inode) of each such file; none of a process that has ended meanwhile."""
+    try:
+        lines = [line.split(maxsplit=5) for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    except OSError:
+        return set()
+    found = set()
+    for _, _, _, device, inode, *name in lines:
+        if name and name[0].startswith(f"{SHARED_MEMORY}/sem."):
+            major, minor = (int(part, 16) for part in device.split(":"))
+            found.add((os.makedev(major, minor), int(inode)))
+    return found
 
 
 def _signal(process: psutil.Process, verb: str) -> None:

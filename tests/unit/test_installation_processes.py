@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,17 @@ from deployments.installation.layout import Layout
 WAIT = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAIT}"
 PARENT = f"import subprocess, sys, os; subprocess.Popen([sys.executable, '-c', {WAIT!r}], env={{}}); {WAIT}"
+
+# As vLLM's engine: no resource tracker is left to remove it.
+SEMAPHORE = f"""
+import multiprocessing, signal
+from multiprocessing import resource_tracker
+lock = multiprocessing.get_context("spawn").Lock()
+resource_tracker.unregister(lock._semlock.name, "semaphore")
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("made\\n/dev/shm/sem." + lock._semlock.name[1:], flush=True)
+{WAIT}
+"""
 
 
 @pytest.fixture
@@ -62,6 +74,19 @@ def test_ending_all_spares_whom_it_is_told_to_spare(start, layout):
     spare = [process for process in processes.find(layout) if process.pid == spared.pid]
     assert processes.end_all(layout, patience=2, spare=spare) == 1
     assert spared.poll() is None
+
+
+def test_semaphores_of_who_was_killed_go_and_those_of_others_stay(start, layout, tmp_path):
+    ours = start(SEMAPHORE, layout.mark)
+    theirs = start(SEMAPHORE, Layout(tmp_path / "other").mark)
+    files = [Path(process.stdout.readline().decode().strip()) for process in (ours, theirs)]
+    try:
+        assert [file.exists() for file in files] == [True, True]
+        processes.end_all(layout, patience=0.2)
+        assert [file.exists() for file in files] == [False, True]
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53", "::1", "::ffff:127.0.0.1"])

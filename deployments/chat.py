@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from deployments.simulated_slack import join_or_start
-from deployments.talk import Partners, Reply, Talk, Unanswered
+from deployments.talk import Partners, Reply, Talk, TalkFailed, Unanswered
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings
 
@@ -36,6 +36,8 @@ def chat(tenant: str, user: str, channel: str | None, once: str | None, timeout:
     background = _Background()
     chatting = Chatting(Console(highlight=False), timeout)
     try:
+        if once is not None and not once.strip():
+            raise TalkFailed("There is nothing to say: --once is empty.")
         background.run(chatting.start(tenant, user, channel))
         if once is not None:
             chatting.print_plain(background.run(chatting.exchange(once)))

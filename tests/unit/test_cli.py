@@ -90,6 +90,13 @@ def test_errors_are_one_line_and_a_non_zero_exit(konstruct, command, words):
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("nothing", ["", " \n"])
+def test_who_says_nothing_is_not_kept_waiting(konstruct, nothing):
+    code, _, error = konstruct("chat", "--once", nothing)
+    assert code == 1
+    assert "--once is empty" in error
+
+
 def test_a_database_that_cannot_be_reached_is_one_line(konstruct, monkeypatch):
     monkeypatch.setenv("KONSTRUCT_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
     code, _, error = konstruct("migrate")

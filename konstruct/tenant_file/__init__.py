@@ -57,7 +57,7 @@ class TenantFile(Strict):
 def parse(text: str, environment: Mapping[str, str]) -> TenantFile:
     """Parse and check; raises TenantFileInvalid that names the field, what is wrong and what to do."""
     try:
-        tenant_file = TenantFile.model_validate(filled(document.read(text), environment, ""))
+        tenant_file = TenantFile.model_validate(filled(document.read(text), environment))
     except ValidationError as error:
         problems = "; ".join(_problem(problem) for problem in error.errors(include_input=False))
         raise TenantFileInvalid(f"The tenant file cannot be used: {problems}.") from None

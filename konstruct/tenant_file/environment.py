@@ -9,18 +9,30 @@ from konstruct.errors import TenantFileInvalid
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def filled(value: Any, environment: Mapping[str, str], place: str) -> Any:
-    """The value with every `${NAME}` in it replaced; raises TenantFileInvalid for a variable that is not set."""
+def filled(value: Any, environment: Mapping[str, str]) -> Any:
+    """The value with every `${NAME}` in it replaced; raises TenantFileInvalid that names all that are not set."""
+    missing: dict[str, str] = {}
+    found = _filled(value, environment, "", missing)
+    if missing:
+        # All of them: who is told of one at a time tries as often as there are variables.
+        needed = [f"{place} needs the environment variable {name}" for name, place in missing.items()]
+        is_not = "which is not set" if len(needed) == 1 else "none of which is set"
+        raise TenantFileInvalid(f"{'; '.join(needed)}, {is_not}.")
+    return found
+
+
+def _filled(value: Any, environment: Mapping[str, str], place: str, missing: dict[str, str]) -> Any:
+    """`missing`: what is not set, and where it is needed first."""
     if isinstance(value, dict):
-        return {key: filled(inner, environment, f"{place}.{key}".lstrip(".")) for key, inner in value.items()}
+        return {key: _filled(inner, environment, f"{place}.{key}".lstrip("."), missing) for key, inner in value.items()}
     if isinstance(value, list):
-        return [filled(inner, environment, f"{place}[{n}]") for n, inner in enumerate(value)]
+        return [_filled(inner, environment, f"{place}[{n}]", missing) for n, inner in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def look_up(match: re.Match[str]) -> str:
         if match[1] not in environment:
-            raise TenantFileInvalid(f"{place} needs the environment variable {match[1]}, which is not set.")
-        return environment[match[1]]
+            missing.setdefault(match[1], place)
+        return environment.get(match[1], "")
 
     return _VARIABLE.sub(look_up, value)

@@ -55,8 +55,15 @@ def test_a_tenant_needs_neither_models_nor_channels() -> None:
 
 
 def test_a_missing_variable_is_named_with_its_place() -> None:
+    without_key = {name: value for name, value in ENVIRONMENT.items() if name != "OPENAI_API_KEY"}
     with pytest.raises(TenantFileInvalid, match=r"models\[0\].api_key needs .* OPENAI_API_KEY, which is not set"):
+        parse(DESIGNED, without_key)
+
+
+def test_all_missing_variables_are_named_at_once() -> None:
+    with pytest.raises(TenantFileInvalid) as invalid:
         parse(DESIGNED, {})
+    assert all(name in str(invalid.value) for name in ENVIRONMENT)
 
 
 def test_several_variables_in_one_value_are_all_filled_and_never_twice() -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.known import ask, pages
+from deployments.known import ask, pages, tenant_named
 
 budget_app = typer.Typer(help="What may be spent in a month.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -21,7 +21,8 @@ def budget() -> None:
 @budget_app.command()
 def show(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) -> None:
     """Show the limits, what is used of them, and of what operators were told."""
-    found = ask("GET", "tenants", tenant, "budgets")
+    with tenant_named(tenant):
+        found = ask("GET", "tenants", tenant, "budgets")
     console.print(_table(found))
     if found["limits"]["at_limit"]:
         console.print(escape(f"At the limit: {', then '.join(found['limits']['at_limit'])}; then a polite stop."))

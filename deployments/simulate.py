@@ -1,5 +1,6 @@
-"""`konstruct simulate`: Slack, WhatsApp and Stripe on this machine until Ctrl-C, as the demo tenant knows them."""
+"""`konstruct simulate`: Slack, WhatsApp and Stripe on this machine until Ctrl-C, as an applied tenant knows them."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from deployments.installation import keys
+from deployments.applied import Applied, applied
+from deployments.installation import keys, running
 from deployments.installation.layout import Layout
 from konstruct.errors import KonstructError
 from konstruct.settings import Settings
@@ -16,7 +18,7 @@ from simulator import Account, App, Number, SlackSimulator, StripeSimulator, Wha
 from simulator.serving import serve
 
 DEMO_TENANT = "acme"
-# Where the secrets come from where the demo tenant has none: the names that tenant files use.
+# Where the secrets come from while nothing runs that has the tenant: the names that tenant files use.
 SLACK_SECRETS = {"bot_token": "SLACK_BOT_TOKEN", "signing_secret": "SLACK_SIGNING_SECRET"}
 WHATSAPP_SECRETS = {"access_token": "WA_TOKEN", "app_secret": "WA_APP_SECRET", "verify_token": "WA_VERIFY_TOKEN"}
 
@@ -38,9 +40,11 @@ class Wanted:
 
 
 def simulate(wanted: Wanted, environment: Mapping[str, str], console: Console) -> None:
-    """Serve until interrupted; raises NotSimulated where a port is taken."""
+    """Serve until interrupted; raises NotSimulated where a port is taken, UnknownTenant for one that nobody applied."""
     settings = Settings.from_environment(environment)
-    slack, whatsapp = vendors(wanted, environment, settings)
+    runs = running.recall(Layout(settings.home)) is not None
+    known = asyncio.run(applied(wanted.tenant, settings)) if runs else Applied()
+    slack, whatsapp = vendors(wanted, environment, settings, known)
     stripe = billing(wanted, settings)
 
     def tell() -> None:
@@ -57,20 +61,20 @@ def simulate(wanted: Wanted, environment: Mapping[str, str], console: Console) -
 
 
 def vendors(
-    wanted: Wanted, environment: Mapping[str, str], settings: Settings
+    wanted: Wanted, environment: Mapping[str, str], settings: Settings, known: Applied
 ) -> tuple[SlackSimulator, WhatsAppSimulator]:
-    """Both simulators, with the tenant's secrets."""
+    """Both simulators: of what is `known` of the tenant, else with the secrets that it will be applied with."""
     webhooks = (wanted.webhooks or f"http://127.0.0.1:{settings.http_port}").rstrip("/")
     app_secrets = _secrets(wanted, environment, settings, SLACK_SECRETS, keys.demo)
     number_secrets = _secrets(wanted, environment, settings, WHATSAPP_SECRETS, keys.demo_whatsapp)
     slack = SlackSimulator(
-        [replace(App(tenant=wanted.tenant), **app_secrets)],
+        [known.app or replace(App(tenant=wanted.tenant), **app_secrets)],
         webhook=f"{webhooks}/slack/events",
         port=wanted.slack_port,
         retry_seconds=[seconds / wanted.speed for seconds in (0.0, 60.0, 300.0)],
     )
     whatsapp = WhatsAppSimulator(
-        [replace(Number(tenant=wanted.tenant), **number_secrets)],
+        [known.number or replace(Number(tenant=wanted.tenant), **number_secrets)],
         webhook=f"{webhooks}/whatsapp/webhook",
         port=wanted.whatsapp_port,
         retry_scale=1 / wanted.speed,

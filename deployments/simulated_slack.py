@@ -1,6 +1,5 @@
 """Where `konstruct chat` finds its Slack: one that runs on the expected port, or one that it starts."""
 
-import json
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from deployments.applied import applied
 from deployments.talk import TalkFailed
 from konstruct.settings import Settings
 from simulator import App, SlackSimulator
 
 DEFAULT_URL = "http://127.0.0.1:8790/api/"
-DEMO_TENANT = "acme"
 PROBE_SECONDS = 3.0
 
 
@@ -31,7 +30,7 @@ async def join_or_start(
 ) -> SimulatedSlack:
     """Join the simulator on KONSTRUCT_SLACK_API_URL's port, or start one that ends with `until`.
 
-    Raises TalkFailed where the URL is not of this machine, the port is another's, or secrets are missing.
+    Raises TalkFailed where the URL is not of this machine, or the port is another's; and as `applied` does.
     """
     url = urlsplit(os.environ.get("KONSTRUCT_SLACK_API_URL") or DEFAULT_URL)
     if url.hostname not in ("127.0.0.1", "localhost", "::1") or url.port is None:
@@ -41,23 +40,23 @@ async def join_or_start(
         )
     address = f"http://{url.netloc}"
     apps = await _running(address, session)
-    if apps is None:
-        app = _demo_app(tenant, settings)
-        apps = [app]
-        slack = SlackSimulator(
-            apps,
-            webhook=f"http://127.0.0.1:{settings.http_port}/slack/events",
-            host=url.hostname,
-            port=url.port,
-        )
-        try:
-            await until.enter_async_context(slack)
-        except OSError as error:
-            raise TalkFailed(f"Slack cannot be simulated on port {url.port}: {error.strerror}.") from error
-    for app in apps:
+    for app in apps or ():
         if app.tenant == tenant:
             return SimulatedSlack(address, app.team, app.name)
-    raise TalkFailed(f"The simulated Slack at {address} has no app of tenant {tenant}: end it, or name its tenant.")
+    app = await _applied_app(tenant, settings)
+    if apps is not None:
+        others = ", ".join(sorted({app.tenant for app in apps}))
+        raise TalkFailed(
+            f"The simulated Slack at {address} has no app of tenant {tenant}, but of {others}: end the "
+            "`konstruct chat` or `konstruct simulate` that serves it, then start this again."
+        )
+    webhook = f"http://127.0.0.1:{settings.http_port}/slack/events"
+    slack = SlackSimulator([app], webhook=webhook, host=url.hostname, port=url.port)
+    try:
+        await until.enter_async_context(slack)
+    except OSError as error:
+        raise TalkFailed(f"Slack cannot be simulated on port {url.port}: {error.strerror}.") from error
+    return SimulatedSlack(address, app.team, app.name)
 
 
 async def _running(address: str, session: aiohttp.ClientSession) -> list[App] | None:
@@ -75,17 +74,11 @@ async def _running(address: str, session: aiohttp.ClientSession) -> list[App] | 
         ) from error
 
 
-def _demo_app(tenant: str, settings: Settings) -> App:
-    if tenant != DEMO_TENANT:
+async def _applied_app(tenant: str, settings: Settings) -> App:
+    app = (await applied(tenant, settings)).app
+    if app is None:
         raise TalkFailed(
-            f"Chat knows the Slack secrets of the demo tenant only: for {tenant}, start `python -m simulator "
-            f"--tenant {tenant} --team …` with SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET set, then this again."
+            f"Tenant {tenant} is not in Slack: add `channels.slack` to its file (simulated, any ids and secrets do) "
+            "and apply it, or talk to it in a browser by `konstruct web-token`."
         )
-    path = settings.home / "secrets" / "demo.json"
-    try:
-        secrets = json.loads(path.read_text())
-        return App(tenant=tenant, bot_token=secrets["bot_token"], signing_secret=secrets["signing_secret"])
-    except OSError:
-        raise TalkFailed(f"There is no demo tenant in {settings.home}: run `konstruct up` first.") from None
-    except (ValueError, LookupError, TypeError) as error:
-        raise TalkFailed(f"{path} is damaged: remove it and run `konstruct up` again.") from error
+    return app

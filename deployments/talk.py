@@ -202,7 +202,7 @@ def check_accepted(said: dict[str, Any]) -> None:
         )
     if status is not None and 300 <= status < SLACK_TRIES_AGAIN:
         raise TalkFailed(
-            f"Konstruct refused the message with status {status}: the employee's Slack secrets are not the "
-            "simulator's. `konstruct up` leaves a demo tenant that somebody changed as it is: start "
-            "`python -m simulator --tenant … --team …` with its SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET, then again."
+            f"Konstruct refused the message with status {status}: the simulated Slack does not have the tenant's app "
+            "and secrets as they are applied now: end the `konstruct chat`, `konstruct simulate` or "
+            "`python -m simulator` that serves it, then start this again."
         )

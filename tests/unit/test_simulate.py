@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployments import cli
+from deployments.applied import Applied
 from deployments.installation import keys
 from deployments.installation.demo import DEMO_FILE
 from deployments.installation.environment import WHATSAPP_SIMULATOR_URL
@@ -22,7 +23,7 @@ def test_the_demo_tenants_secrets_are_the_simulators(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     keys.prepare(layout)
     environment = {"KONSTRUCT_HOME": str(tmp_path), "KONSTRUCT_HTTP_PORT": "9000", "SLACK_SIGNING_SECRET": "other"}
-    slack, whatsapp = vendors(WANTED, environment, Settings.from_environment(environment))
+    slack, whatsapp = vendors(WANTED, environment, Settings.from_environment(environment), Applied())
     assert slack.apps[0].signing_secret == keys.demo(layout)["signing_secret"]
     assert slack.courier.webhook == "http://127.0.0.1:9000/slack/events"
     assert whatsapp.world.numbers[0].app_secret == keys.demo_whatsapp(layout)["app_secret"]
@@ -32,7 +33,7 @@ def test_the_demo_tenants_secrets_are_the_simulators(tmp_path: Path) -> None:
 def test_another_tenants_secrets_come_from_the_environment(tmp_path: Path) -> None:
     environment = {"KONSTRUCT_HOME": str(tmp_path), "SLACK_BOT_TOKEN": "xoxb-g", "WA_TOKEN": "EAAG-g"}
     wanted = Wanted("globex", 0, 0, "https://globex.example/", 1.0)
-    slack, whatsapp = vendors(wanted, environment, Settings.from_environment(environment))
+    slack, whatsapp = vendors(wanted, environment, Settings.from_environment(environment), Applied())
     assert (slack.apps[0].tenant, slack.apps[0].bot_token) == ("globex", "xoxb-g")
     assert whatsapp.world.numbers[0].access_token == "EAAG-g"
     assert whatsapp.courier.webhook == "https://globex.example/whatsapp/webhook"
@@ -68,7 +69,7 @@ def test_the_demo_tenant_is_where_the_simulators_expect_it(tmp_path: Path) -> No
     demo = parse(DEMO_FILE.read_text(), secret).channels
     assert demo.slack is not None
     assert demo.whatsapp is not None
-    slack, whatsapp = vendors(WANTED, {}, Settings.from_environment({"KONSTRUCT_HOME": str(tmp_path)}))
+    slack, whatsapp = vendors(WANTED, {}, Settings.from_environment({"KONSTRUCT_HOME": str(tmp_path)}), Applied())
     app, number = slack.apps[0], whatsapp.world.numbers[0]
     assert (demo.slack.team_id, demo.slack.app_id, demo.slack.bot_user_id) == (app.team, app.app, app.bot_user)
     assert demo.whatsapp.phone_number_id == number.phone_number_id

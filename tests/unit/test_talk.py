@@ -12,9 +12,12 @@ import pytest_asyncio
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
+from deployments import simulated_slack
 from deployments import talk as talking
+from deployments.applied import Applied
 from deployments.simulated_slack import join_or_start
 from deployments.talk import Partners, Reply, Talk, TalkFailed, Unanswered
+from konstruct.errors import SettingsInvalid
 from konstruct.settings import Settings
 from simulator import App, SlackSimulator
 
@@ -149,27 +152,43 @@ async def test_a_slack_that_goes_away_ends_the_wait(scene: Scene) -> None:
 
 async def test_chat_joins_a_running_simulator_of_its_tenant_only(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", scene.slack.url)
+    monkeypatch.setattr(simulated_slack, "applied", harbour)
     settings = Settings.from_environment({})
     async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
         found = await join_or_start("acme", settings, session, stack)
         assert (found.address, found.team, found.employee) == (scene.slack.address, "T0ACME", "Ada")
-        with pytest.raises(TalkFailed, match="no app of tenant globex"):
-            await join_or_start("globex", settings, session, stack)
+        with pytest.raises(TalkFailed, match="no app of tenant harbour, but of acme"):
+            await join_or_start("harbour", settings, session, stack)
 
 
-async def test_chat_starts_a_simulator_with_the_demo_tenants_secrets(
+async def test_chat_starts_a_simulator_with_the_app_as_it_is_applied(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", f"http://127.0.0.1:{unused_tcp_port}/api/")
     settings = replace(Settings.from_environment({}), home=tmp_path)
     async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
-        with pytest.raises(TalkFailed, match="run `konstruct up` first"):
+        with pytest.raises(SettingsInvalid, match="`konstruct up`"):
             await join_or_start("acme", settings, session, stack)
-        (tmp_path / "secrets").mkdir()
-        (tmp_path / "secrets" / "demo.json").write_text('{"signing_secret": "s", "bot_token": "xoxb-demo-acme"}')
-        found = await join_or_start("acme", settings, session, stack)
-        client = AsyncWebClient("xoxb-demo-acme", base_url=f"{found.address}/api/")
-        assert (await client.auth_test())["team_id"] == "T0ACME"
+        monkeypatch.setattr(simulated_slack, "applied", harbour)
+        found = await join_or_start("harbour", settings, session, stack)
+        assert (found.team, found.employee) == ("T0HARBOUR", "Hal")
+        client = AsyncWebClient("xoxb-harbour", base_url=f"{found.address}/api/")
+        assert (await client.auth_test())["team_id"] == "T0HARBOUR"
         monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", "https://slack.com/api/")
         with pytest.raises(TalkFailed, match="this machine only"):
-            await join_or_start("acme", settings, session, stack)
+            await join_or_start("harbour", settings, session, stack)
+
+
+async def test_a_tenant_without_slack_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
+    async def in_no_channel(_: str, __: Settings) -> Applied:
+        return Applied()
+
+    monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", f"http://127.0.0.1:{unused_tcp_port}/api/")
+    monkeypatch.setattr(simulated_slack, "applied", in_no_channel)
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        with pytest.raises(TalkFailed, match=r"channels\.slack"):
+            await join_or_start("harbour", Settings.from_environment({}), session, stack)
+
+
+async def harbour(tenant: str, _: Settings) -> Applied:
+    return Applied(App(tenant, "Hal", "T0HARBOUR", "A0HARBOUR", "U0HAL", bot_token="xoxb-harbour"))

@@ -219,7 +219,7 @@ def scale_hosts(
 
 @app.command("web-token")
 def web_token(
-    site: Annotated[str, typer.Argument(help="The site, as the tenant file calls it.")],
+    site: Annotated[str, typer.Argument(help="The site, or the name of a tenant that has one.")],
     visitor: Annotated[str, typer.Option(help="Who writes there; the same visitor sees the same conversation.")] = "me",
     hours: Annotated[float, typer.Option(min=0.1, max=744, help="How long the link opens the chat.")] = 12,
 ) -> None:

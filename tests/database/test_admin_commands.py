@@ -57,6 +57,20 @@ async def test_who_escalates_and_names_no_operators_is_warned_and_applied(k: Adm
     assert status == 0 and "operators" not in said
 
 
+async def test_a_web_chat_is_found_by_its_tenants_name_where_that_is_enough(k: AdminRig, tmp_path: Path) -> None:
+    file = tmp_path / "initech.yaml"
+    file.write_text(NEW.replace("site: initech", "site: initech-shop"))
+    await apply_file(file, k.environment(**GIVEN))
+    assert "/web/initech-shop#token=" in await link(k.environment(), "initech", "me", 1)
+    with pytest.raises(SettingsInvalid, match="acme has no web chat"):
+        await link(k.environment(), "acme", "me", 1)
+    more = {"web": {"site": "initech-help", "secret": GIVEN["SECRET"]}}
+    assert (await k.ask("/tenants/initech/channels", "POST", body=more)).status == 201
+    with pytest.raises(SettingsInvalid, match="initech-help, initech-shop"):
+        await link(k.environment(), "initech", "me", 1)
+    assert "/web/initech-help#token=" in await link(k.environment(), "initech-help", "me", 1)
+
+
 async def test_what_the_installation_refuses_is_said_as_it_says_it(k: AdminRig, tmp_path: Path) -> None:
     file = tmp_path / "globex.yaml"
     file.write_text(

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deployments.whole_table import print_whole
 from konstruct.plans import MICROS_PER_CENT, UNITS
 
 SOURCES = {"turn": "Turns", "message": "WhatsApp"}
@@ -29,14 +30,14 @@ def show(bill: Bill, console: Console) -> None:
     """Print it: what was used, what Stripe was told, what it costs."""
     plan = f", plan {bill['plan']['name']}" if bill["plan"] else ", no plan"
     console.print(f"[bold]{escape(bill['tenant'])}[/] · {_moment(bill['begin'])} to {_moment(bill['end'])} UTC{plan}")
-    console.print(_entries(bill))
+    print_whole(_entries(bill), console)
     if not bill["plan"]:
         console.print("No subscription to a plan in this time: nothing is charged.")
         return
-    console.print(_usage(bill))
-    console.print(_price(bill))
+    print_whole(_usage(bill), console)
+    print_whole(_price(bill), console)
     if bill["lines"]:
-        console.print(_invoice(bill))
+        print_whole(_invoice(bill), console)
         console.print(_verdict(bill))
 
 
@@ -51,7 +52,7 @@ def show_each(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
             f"{row['completion_tokens']:,}", _usd(row["cost_micros"]), escape(row["price_version"] or "none"),
             row["state"] or "not charged",
         )  # fmt: skip
-    console.print(table)
+    print_whole(table, console)
 
 
 def show_comparison(found: Sequence[Mapping[str, Any]], console: Console) -> None:

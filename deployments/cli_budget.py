@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.known import ask, pages, tenant_named
+from deployments.whole_table import print_whole
 
 budget_app = typer.Typer(help="What may be spent in a month.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -23,7 +24,7 @@ def show(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) -> N
     """Show the limits, what is used of them, and of what operators were told."""
     with tenant_named(tenant):
         found = ask("GET", "tenants", tenant, "budgets")
-    console.print(_table(found))
+    print_whole(_table(found), console)
     if found["limits"]["at_limit"]:
         console.print(escape(f"At the limit: {', then '.join(found['limits']['at_limit'])}; then a polite stop."))
     for alert in pages("GET", "tenants", tenant, "budgets", "alerts", limit="200"):

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments import known
+from deployments.whole_table import print_whole
 
 keys_app = typer.Typer(help="Master keys, and the secrets that they encrypt.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -23,7 +24,7 @@ def list_() -> None:
         table.add_row(
             escape(one["tenant"]), escape(one["what"]), escape(shown), one["master_key"] or "[red]does not open[/]"
         )
-    console.print(table)
+    print_whole(table, console)
 
 
 @keys_app.command()

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.known import ask, pages
+from deployments.whole_table import print_whole
 
 members_app = typer.Typer(help="People who may log in, by e-mail address.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -39,7 +40,10 @@ def list_(tenant: Tenant) -> None:
     table = Table.grid(padding=(0, 2))
     for member in pages("GET", "tenants", tenant, "members", limit="200"):
         table.add_row(escape(member["email"]), member["role"], member["created_at"][:10])
-    console.print(table if table.row_count else f"Nobody may log in to {escape(tenant)} yet.")
+    if table.row_count:
+        print_whole(table, console)
+    else:
+        console.print(f"Nobody may log in to {escape(tenant)} yet.")
 
 
 @members_app.command()

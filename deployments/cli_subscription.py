@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.known import ask
+from deployments.whole_table import print_whole
 
 subscription_app = typer.Typer(help="What a tenant pays for; Checkout and the portal.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
@@ -25,7 +26,7 @@ def show(tenant: Tenant) -> None:
     for one in standing["subscriptions"]:
         ends = f"until {one['period_end_at'][:10]}" if one["period_end_at"] else ""
         table.add_row(escape(one["id"]), escape(one["plan"] or "no plan of ours"), escape(one["status"]), ends)
-    console.print(table)
+    print_whole(table, console)
     if standing["suspends_at"]:
         console.print(f"Service ends, or ended, at {standing['suspends_at']}.")
 

@@ -3,7 +3,6 @@
 import time
 
 from rich.markup import escape
-from rich.table import Table
 
 from deployments.installation import keys, ports
 from deployments.installation.environment import SIMULATOR_URL, WHATSAPP_SIMULATOR_URL
@@ -21,29 +20,33 @@ def greet(steps: Steps, running: Running) -> None:
     """Print it; `running` is what `up` answered."""
     settings = Settings.from_environment(running.environment)
     layout = Layout(settings.home)
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Slack webhooks", escape(f"{settings.public_url}/slack/events"))
-    table.add_row("WhatsApp webhooks", escape(f"{settings.public_url}/whatsapp/webhook"))
-    table.add_row("Health", escape(f"http://127.0.0.1:{running.http_port}/readyz"))
-    table.add_row("Operators' API", escape(f"{settings.public_url}/admin/v1"))
-    table.add_row("  its token", escape(f"cat {running.environment['KONSTRUCT_ADMIN_TOKEN_FILE']}"))
-    table.add_row("Ray dashboard", escape(f"http://127.0.0.1:{running.dashboard_port}"))
-    table.add_row("  its token", escape(f"cat {keys.ray_token(layout)}"))
-    table.add_row("Logs", escape(str(layout.logs)))
+    rows = [
+        ("Slack webhooks", f"{settings.public_url}/slack/events"),
+        ("WhatsApp webhooks", f"{settings.public_url}/whatsapp/webhook"),
+        ("Health", f"http://127.0.0.1:{running.http_port}/readyz"),
+        ("Operators' API", f"{settings.public_url}/admin/v1"),
+        ("  its token", f"cat {running.environment['KONSTRUCT_ADMIN_TOKEN_FILE']}"),
+        ("Ray dashboard", f"http://127.0.0.1:{running.dashboard_port}"),
+        ("  its token", f"cat {keys.ray_token(layout)}"),
+        ("Logs", str(layout.logs)),
+    ]
     if chosen := ports.recall(layout.ports_file):
-        table.add_row("Metrics", f"http://127.0.0.1:{chosen.metrics}/metrics (Prometheus, ray_konstruct_…)")
-    table.add_row("Slack API", escape(_slack(settings)))
-    table.add_row("WhatsApp API", escape(_whatsapp(settings)))
-    if running.local_model:
-        table.add_row(
-            "[bold]Talk to Ada[/]",
-            "[bold green]konstruct chat[/]  (in this checkout: .venv/bin/konstruct chat)",
-        )
-        table.add_row("  in a browser", escape(_chat(settings, layout)))
-    table.add_row("More", "konstruct status · doctor · apply -f tenant.yaml · down")
+        rows.append(("Metrics", f"http://127.0.0.1:{chosen.metrics}/metrics (Prometheus, ray_konstruct_…)"))
+    rows += [("Slack API", _slack(settings)), ("WhatsApp API", _whatsapp(settings))]
     steps.say("")
-    steps.console.print(table)
+    for name, value in rows:
+        _row(steps, name, escape(value))
+    if running.local_model:
+        talk = "[bold green]konstruct chat[/]  (in this checkout: .venv/bin/konstruct chat)"
+        _row(steps, "Talk to Ada", talk)
+        _row(steps, "  in a browser", escape(_chat(settings, layout)))
+    _row(steps, "More", "konstruct status · doctor · apply -f tenant.yaml · down")
     steps.say(f"\nEverything runs since {steps.elapsed:.0f} s; version {running.version}.")
+
+
+def _row(steps: Steps, name: str, value: str) -> None:
+    """On a line of its own, for a table would crop or break links where the terminal is narrow."""
+    steps.console.print(f"{name:<18}  {value}", soft_wrap=True)
 
 
 def _chat(settings: Settings, layout: Layout) -> str:

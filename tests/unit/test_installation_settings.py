@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from deployments.installation.greeting import greet
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
+from konstruct.channels import web_chat
 from konstruct.errors import KonstructError, SettingsInvalid
 from konstruct.settings import Settings
 
@@ -210,6 +212,17 @@ def test_who_starts_it_is_told_where_logs_and_metrics_are(layout):
     greet(Steps(Console(file=said, soft_wrap=True, width=200)), runs)
     assert str(layout.ray / "session_latest" / "logs") in said.getvalue()
     assert f"http://127.0.0.1:{chosen.metrics}/metrics" in said.getvalue()
+
+
+def test_links_and_paths_of_the_greeting_are_whole_on_a_narrow_terminal(layout):
+    said = io.StringIO()
+    runs = Running(environment_of(layout), "127.0.0.1", 8000, 8265, local_model=True)
+    greet(Steps(Console(file=said, soft_wrap=True, width=40)), runs)
+    link = next(word for word in said.getvalue().split() if "#token=" in word)
+    assert web_chat.verify(
+        link.partition("#token=")[2], "acme", [keys.demo_web_secret(layout).read_text()], time.time()
+    )
+    assert str(layout.ray / "session_latest" / "logs") in said.getvalue().split()
 
 
 def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):

@@ -1,16 +1,13 @@
 """What `up` puts into files and environments."""
 
-import io
 import json
-import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from deployments.examinations import machine
 from deployments.examinations.finding import Patient
-from deployments.installation import greeting, keys, ports, processes, running, serve_apps, version
+from deployments.installation import keys, ports, processes, running, serve_apps, version
 from deployments.installation import up as starting
 from deployments.installation.environment import (
     SIMULATOR_URL,
@@ -19,11 +16,9 @@ from deployments.installation.environment import (
     process_environment,
     python_path,
 )
-from deployments.installation.greeting import greet
 from deployments.installation.layout import CHECKOUT, Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
-from konstruct.channels import web_chat
 from konstruct.errors import KonstructError, SettingsInvalid
 from konstruct.settings import Settings
 
@@ -137,11 +132,6 @@ def test_without_a_choice_whatsapp_is_the_simulator(layout):
     assert chosen["KONSTRUCT_WHATSAPP_API_URL"] == "https://graph.facebook.com/v26.0/"
 
 
-def test_the_greeting_names_the_version_of_whatsapp_that_is_the_default(layout):
-    greeted = greeting._whatsapp(Settings.from_environment(environment_of(layout)))
-    assert f"KONSTRUCT_WHATSAPP_API_URL={Settings.from_environment({}).whatsapp_api_url})" in greeted
-
-
 def test_rays_processes_take_no_ray_setting_from_outside(layout, tmp_path):
     chosen = ports.choose(tmp_path / "ports.json")
     environment = process_environment(layout, chosen, {"RAY_ADDRESS": "elsewhere", "HOME": "h"})
@@ -203,26 +193,6 @@ def test_what_runs_elsewhere_than_by_default_stays_there_where_no_address_is_nam
     with pytest.raises(KonstructError):
         starting.up({"KONSTRUCT_HOME": str(layout.home)} | unnamed, Steps())
     assert seen == [("0.0.0.0", 9100, 8000, "http://127.0.0.1:9100")]
-
-
-def test_who_starts_it_is_told_where_logs_and_metrics_are(layout):
-    said = io.StringIO()
-    chosen = ports.choose(layout.ports_file)
-    runs = Running(environment_of(layout), "127.0.0.1", 8000, 8265, local_model=True)
-    greet(Steps(Console(file=said, soft_wrap=True, width=200)), runs)
-    assert str(layout.ray / "session_latest" / "logs") in said.getvalue()
-    assert f"http://127.0.0.1:{chosen.metrics}/metrics" in said.getvalue()
-
-
-def test_links_and_paths_of_the_greeting_are_whole_on_a_narrow_terminal(layout):
-    said = io.StringIO()
-    runs = Running(environment_of(layout), "127.0.0.1", 8000, 8265, local_model=True)
-    greet(Steps(Console(file=said, soft_wrap=True, width=40)), runs)
-    link = next(word for word in said.getvalue().split() if "#token=" in word)
-    assert web_chat.verify(
-        link.partition("#token=")[2], "acme", [keys.demo_web_secret(layout).read_text()], time.time()
-    )
-    assert str(layout.ray / "session_latest" / "logs") in said.getvalue().split()
 
 
 def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):

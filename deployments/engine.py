@@ -60,12 +60,6 @@ class OneProcess(VLLMEngine):
         give_way(THINKING)  # inherited by the engine's process; this one only passes text through
         return super()._start_async_llm_engine(engine_args, engine_config, *others)
 
-    async def shutdown(self) -> None:
-        """End vLLM's process in order. Ray kills it with the replica, and a semaphore of tqdm's stays in /dev/shm."""
-        await super().shutdown()
-        if self._engine_client is not None:
-            self._engine_client.shutdown()
-
 
 def _refusal(error: Any) -> dict[str, Any]:
     # Any: vLLM and Ray each have a class of their own for it.

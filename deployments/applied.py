@@ -55,7 +55,9 @@ def _number(row: TenantRow) -> Number | None:
         name=row.employees[channel.employee]["name"],
         phone_number_id=channel.team,
         display_phone_number=channel.account,
-        **channel.secrets,
+        access_token=channel.secrets["access_token"],
+        app_secret=channel.secrets["app_secret"],
+        verify_token=channel.secrets["verify_token"],
     )
 
 

@@ -65,16 +65,20 @@ def vendors(
 ) -> tuple[SlackSimulator, WhatsAppSimulator]:
     """Both simulators: of what is `known` of the tenant, else with the secrets that it will be applied with."""
     webhooks = (wanted.webhooks or f"http://127.0.0.1:{settings.http_port}").rstrip("/")
-    app_secrets = _secrets(wanted, environment, settings, SLACK_SECRETS, keys.demo)
-    number_secrets = _secrets(wanted, environment, settings, WHATSAPP_SECRETS, keys.demo_whatsapp)
+    app = known.app or replace(
+        App(tenant=wanted.tenant), **_secrets(wanted, environment, settings, SLACK_SECRETS, keys.demo)
+    )
+    number = known.number or replace(
+        Number(tenant=wanted.tenant), **_secrets(wanted, environment, settings, WHATSAPP_SECRETS, keys.demo_whatsapp)
+    )
     slack = SlackSimulator(
-        [known.app or replace(App(tenant=wanted.tenant), **app_secrets)],
+        [app],
         webhook=f"{webhooks}/slack/events",
         port=wanted.slack_port,
         retry_seconds=[seconds / wanted.speed for seconds in (0.0, 60.0, 300.0)],
     )
     whatsapp = WhatsAppSimulator(
-        [known.number or replace(Number(tenant=wanted.tenant), **number_secrets)],
+        [number],
         webhook=f"{webhooks}/whatsapp/webhook",
         port=wanted.whatsapp_port,
         retry_scale=1 / wanted.speed,

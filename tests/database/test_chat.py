@@ -23,7 +23,9 @@ HARBOUR = App(
 ON_WHATSAPP = """
 tenant: initech
 employee: {name: Ivy, instructions: You answer., model: local/stub}
-channels: {whatsapp: {phone_number_id: "1065", access_token: EAAG-i, app_secret: secret-of-initech, verify_token: v}}
+channels:
+  whatsapp:
+    {phone_number_id: "1065", access_token: EAAG-i, app_secret: [secret-of-initech, its-secret-before], verify_token: v}
 """
 
 

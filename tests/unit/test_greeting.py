@@ -3,30 +3,15 @@
 import io
 import time
 
-import pytest
 from rich.console import Console
 
 from deployments.installation import greeting, keys, ports
-from deployments.installation.environment import konstruct_environment
 from deployments.installation.greeting import greet
-from deployments.installation.layout import Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
 from konstruct.channels import web_chat
 from konstruct.settings import Settings
-
-
-@pytest.fixture
-def layout(tmp_path):
-    made = Layout(tmp_path)
-    keys.prepare(made)
-    return made
-
-
-def environment_of(layout, **given):
-    named = {"KONSTRUCT_HOME": str(layout.home), **given}
-    settings = Settings.from_environment(named)
-    return konstruct_environment(settings, layout, named, database_url="postgresql://x/y", version="1")
+from tests.unit.laid_out import environment_of
 
 
 def test_the_greeting_names_the_version_of_whatsapp_that_is_the_default(layout):

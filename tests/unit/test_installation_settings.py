@@ -12,7 +12,6 @@ from deployments.installation import up as starting
 from deployments.installation.environment import (
     SIMULATOR_URL,
     WHATSAPP_SIMULATOR_URL,
-    konstruct_environment,
     process_environment,
     python_path,
 )
@@ -21,19 +20,7 @@ from deployments.installation.running import Running
 from deployments.installation.steps import Steps
 from konstruct.errors import KonstructError, SettingsInvalid
 from konstruct.settings import Settings
-
-
-@pytest.fixture
-def layout(tmp_path):
-    made = Layout(tmp_path)
-    keys.prepare(made)
-    return made
-
-
-def environment_of(layout, **given):
-    named = {"KONSTRUCT_HOME": str(layout.home), **given}
-    settings = Settings.from_environment(named)
-    return konstruct_environment(settings, layout, named, database_url="postgresql://x/y", version="1")
+from tests.unit.laid_out import environment_of
 
 
 def test_secrets_are_for_their_owner_only(layout):

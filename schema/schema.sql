@@ -674,9 +674,9 @@ create policy sessions_lookup on sessions for select to konstruct_lookup using (
 
 -- Look-ups across tenants (security definer) ----------------------------------------------------------------------
 
--- The channel of an event. Where the team is unknown, one channel of the same app, so that the signature can still
--- be checked. Where neither app nor team is asked for, all that may have signed what names none (url_verification, news
--- of an account), each secret once: an app has one, and of WhatsApp's numbers each says which one it is.
+-- The channel of an event. Where the team is unknown, channels of the same app, so that the signature can still be
+-- checked. Where neither app nor team is asked for, all that may have signed what names none (url_verification, news
+-- of an account). Each secret once: a channel says which it has, and those of an app that do not have one and the same.
 create function find_channels(p_kind text, p_app text, p_team text)
   returns setof channels language plpgsql stable security definer set search_path = public, pg_temp as $$
 begin
@@ -684,7 +684,7 @@ begin
     order by disconnected_at desc nulls first limit 1;
   if found then return; end if;
   if p_app <> '' then
-    return query select * from channels where kind = p_kind and app = p_app limit 1;
+    return query select distinct on (options ->> 'signed_sha256') * from channels where kind = p_kind and app = p_app;
   elsif p_team = '' then
     return query select distinct on (coalesce(options ->> 'signed_sha256', nullif(app, ''), team)) * from channels
       where kind = p_kind;
@@ -1068,8 +1068,8 @@ begin
           select e.key as rule, sum(e.value::int) as total
           from (select * from jsonb_each_text(k.counters -> 'counts')
                 union all select * from jsonb_each_text(f.counters -> 'counts')) e group by e.key) t)),
-      (paused_reason, paused_until, paused_by) = (
-        select p.paused_reason, p.paused_until, p.paused_by from conversations p
+      (paused_reason, paused_until, paused_by, paused_at) = (
+        select p.paused_reason, p.paused_until, p.paused_by, p.paused_at from conversations p
         where p.tenant_id = p_tenant and (p.id = k.id or p.id = f.id and p.paused_until > now())
         order by p.paused_until desc nulls last limit 1)
     from conversations f where k.tenant_id = p_tenant and k.id = p_into_conversation
@@ -2642,10 +2642,11 @@ create trigger audit_silence after update on conversations for each row
              or (old.paused_by, old.paused_reason) is distinct from (new.paused_by, new.paused_reason)))
   execute function audit_silence();
 
--- Since when it lasts: what is no second one for the audit is none here.
+-- Since when it lasts: what is no second one for the audit is none here. One that comes from another conversation has
+-- its time with it.
 create function note_silence() returns trigger language plpgsql as $$
 begin
-  new.paused_at := case when new.paused_until is not null then now() end;
+  new.paused_at := case when new.paused_until is not null then coalesce(nullif(new.paused_at, old.paused_at), now()) end;
   return new;
 end $$;
 create trigger note_silence_from_the_start before insert on conversations for each row

@@ -25,6 +25,11 @@ def _named(name: str, signing: str | tuple[str, ...]) -> dict[str, str]:
     return dict(zip((name, OTHER + name), _listed(signing), strict=False))
 
 
+def _signed(signing: str | tuple[str, ...]) -> dict[str, str]:
+    """By it `find_channels` answers each secret once, whoever else has it, too."""
+    return {"signed_sha256": digest("\n".join(_listed(signing)))}
+
+
 class SlackEntry(Strict):
     """A Slack app installed in a workspace."""
 
@@ -54,9 +59,9 @@ class SlackEntry(Strict):
         return secrets | ({"app_token": self.app_token} if self.app_token else {})
 
     @property
-    def _options(self) -> dict[str, bool]:
+    def _options(self) -> dict[str, Any]:
         chosen = {"agent_view": self.agent_view, "socket_mode": self.app_token is not None}
-        return {name: True for name, wanted in chosen.items() if wanted}
+        return {name: True for name, wanted in chosen.items() if wanted} | _signed(self.signing_secret)
 
 
 class TemplateEntry(Strict):
@@ -83,9 +88,8 @@ class WhatsAppEntry(Strict):
         """The fields of its ChannelRow."""
         options: dict[str, Any] = {
             "verify_sha256": digest(self.verify_token),
-            "signed_sha256": digest("\n".join(_listed(self.app_secret))),
             "quote": self.quote,
-        }
+        } | _signed(self.app_secret)
         if self.template is not None:
             options["template"] = self.template.model_dump()
         return {

@@ -31,12 +31,15 @@ group by 1, 2, 3, 4, 5, 6
 order by 1, 3, 4, 5, 6, 2 limit :limit offset :offset;
 
 -- name: models_asked_in_vain
--- Models that turns of the last hour asked without getting their answer, and how many turns asked them at all. Needs a
--- tenant connection.
-select p.model, count(distinct u.turn_id) as turns,
-  count(distinct u.turn_id) filter (where not u.answered or p.model <> u.model) as in_vain
-from usage u cross join lateral (
-  select u.model where nullif(u.each_call, 'null') is null and u.calls > 0
-  union select a.call ->> 'model' from jsonb_array_elements(nullif(u.each_call, 'null')) a (call)) p (model)
-where u.tenant_id = current_tenant() and u.created_at > now() - interval '1 hour'
-group by p.model having count(*) filter (where not u.answered or p.model <> u.model) > 0 order by p.model;
+-- Models that turns of the last hour asked without getting their answer, and how many turns asked them at all. A turn
+-- that says nothing was given up: an operator answers. Needs a tenant connection.
+select a.model, count(distinct a.turn_id) as turns, count(distinct a.turn_id) filter (where a.in_vain) as in_vain
+from (
+  select u.turn_id, p.model, p.model <> u.model or not u.answered and exists (
+      select from outbox o where o.tenant_id = u.tenant_id and o.conversation_id = u.conversation_id
+        and o.turn_id = u.turn_id and o.part = 0) as in_vain
+  from usage u cross join lateral (
+    select u.model where nullif(u.each_call, 'null') is null and u.calls > 0
+    union select a.call ->> 'model' from jsonb_array_elements(nullif(u.each_call, 'null')) a (call)) p (model)
+  where u.tenant_id = current_tenant() and u.created_at > now() - interval '1 hour') a
+group by a.model having bool_or(a.in_vain) order by a.model;

@@ -11,8 +11,9 @@ import pytest_asyncio
 from psycopg.rows import dict_row
 
 from konstruct import tenant_file
-from konstruct.database import installation, tenants, usage
-from konstruct.identity import tenant_id
+from konstruct.database import installation, tenants, turns, usage
+from konstruct.identity import conversation_id, shard_of, tenant_id
+from konstruct.messages import Address, Inbound
 from konstruct.vault import Vault
 from tests.rig import APP, TENANT, Rig, rig
 from tests.stub_model import StubModel
@@ -126,6 +127,8 @@ async def test_what_came_of_models_that_gave_no_answer_is_on_the_bill_of_the_apo
     assert row["cost_micros"] > 0
     assert not row["answered"]
     assert in_replies(town) == [0]
+    async with town.database.tenant(tenant_id("acme")) as connection:
+        assert [asked.model for asked in await usage.asked_in_vain(connection)] == ["gpt", "spare"]
 
 
 async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: Rig, spare: StubModel) -> None:
@@ -142,6 +145,24 @@ async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: 
     assert given_up["estimated"]
     assert given_up["prompt_tokens"] > 0
     assert row["cost_micros"] == (given_up["picos"] + answered["picos"] + 999_999) // 1_000_000
+
+
+async def test_a_model_that_nobody_waited_for_any_more_was_not_asked_in_vain(town: Rig, spare: StubModel) -> None:
+    await employ(town, spare)
+    town.model.fault("hang")
+    await town.slack.say("hello")
+    while not town.model.calls:
+        await asyncio.sleep(0.01)
+    conversation = conversation_id(tenant_id("acme"), "slack", f"{APP.team}:D0ALICE:")
+    spoken = Inbound(
+        tenant_id("acme"), "slack", "1.1:operator", conversation, shard_of(conversation),
+        Address(APP.team, "D0ALICE", private=True), "U0BEN", "I'll take this one.", "1.1", kind="operator",
+    )  # fmt: skip
+    town.wake([heard for heard in await turns.hear(town.database, [spoken]) if heard])
+    (row,) = await ledger(town)
+    assert (row["calls"], row["answered"]) == (1, False)
+    async with town.database.tenant(tenant_id("acme")) as connection:
+        assert await usage.asked_in_vain(connection) == []
 
 
 async def test_a_local_model_costs_nothing_unless_the_installation_says_so(database_url: str, tmp_path: Path) -> None:

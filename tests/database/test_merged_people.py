@@ -49,6 +49,7 @@ async def test_two_contacts_that_turn_out_to_be_one_become_one(register: Registe
     assert register.rows("select distinct conversation_id from messages") == [(HERE.conversation("491"),)]
 
 
+SINCE = "select paused_at from conversations where id = %s"
 PAUSED = "select paused_until > now(), paused_by, paused_reason from conversations where id = %s"
 
 
@@ -61,7 +62,9 @@ async def test_where_an_operator_speaks_with_one_of_them_the_employee_is_silent_
         register.said(name, f"by {name}", UUID(int=number))
         register.rows("update conversations set paused_until = now() - interval '1 hour', paused_by = 'rule'")
     await amendments.pause(register.database, ACME, HERE.conversation(takes_over), "Ben speaks", 3600.0)
+    since = register.rows(SINCE, HERE.conversation(takes_over))
     assert await register.who("DE.1", "491") == "491"
+    assert register.rows(SINCE, HERE.conversation("491")) == since
     assert register.rows(PAUSED, HERE.conversation("491")) == [(True, "operator", "Ben speaks")]
     taken_over = "select subject from audit_events where action = 'conversation.taken_over'"
     assert (f"conversation:{HERE.conversation('491')}",) in register.rows(taken_over)

@@ -102,6 +102,9 @@ async def test_what_grows_old_only_while_it_is_looked_at_is_taken(
 
 async def test_while_the_signing_secret_is_changed_both_are_believed(k: Rig) -> None:
     both = ["the-new-one", "the-old-one"]
+    # Tenants whose files still name the old one alone share the app.
+    for tenant, team in (("globex", "T00"), ("initech", "T99")):
+        await apply(k, tenant, replace(APP, team=team, signing_secret=both[1]))
     entry = TENANT.format(tenant="acme", quiet=0, app=APP).replace(f'"{APP.signing_secret}"', str(both))
     await tenants.apply_tenant(k.database, tenant_file.parse(entry, {}), Vault(k.settings.master_keys))
     for secret, status in ((both[0], 200), (both[1], 200), (APP.signing_secret, 401)):
@@ -109,6 +112,9 @@ async def test_while_the_signing_secret_is_changed_both_are_believed(k: Rig) -> 
         body = envelope(APP, {"type": "app_home_opened", "user": "U0ALICE", "channel": "D0ALICE"}, new_event_id())
         assert await post(f"{k.url}/slack/events", body, signed(app, body)) == status
         assert await post(f"{k.url}/slack/events", CHALLENGE, signed(app, CHALLENGE)) == status
+        opened = {"type": "app_home_opened", "user": "U0", "channel": "D0"}
+        elsewhere = envelope(replace(APP, team="T0NEW"), opened, new_event_id())
+        assert await post(f"{k.url}/slack/events", elsewhere, signed(app, elsewhere)) == status
 
 
 async def test_metas_door_parses_nothing_that_no_secret_of_ours_can_have_signed(w: WhatsAppRig, parsed: Parsed) -> None:
@@ -142,7 +148,7 @@ async def test_where_there_is_no_time_to_try_every_secret_meta_is_asked_again_an
 
 
 async def test_an_app_that_is_not_ours_is_looked_up_without_everybodys_secrets(k: Rig, database_url: str) -> None:
-    await apply(k, "globex", replace(APP, team="T0GLOBEX", app="A0GLOBEX"))
+    await apply(k, "globex", replace(APP, team="T0GLOBEX", app="A0GLOBEX", signing_secret="another-one"))
     with psycopg.connect(database_url) as owner:
         for app, team, found in (("", "", 2), ("A0EVIL", "T0", 0), ("", "T0EVIL", 0), ("A0ACME", "T0", 1)):
             rows = owner.execute("select * from find_channels('slack', %s, %s)", [app, team]).fetchall()

@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import orjson
@@ -77,8 +77,8 @@ class Intake:
         self.metrics = metrics
         self.failpoint = failpoint
         self._heard_at = -math.inf
-        self._inbox: GroupCommit[tuple[Inbound, str], None] = GroupCommit(
-            self._hear, breath=BREATH_SECONDS, enough=ENOUGH, share=lambda brought: brought[0].tenant
+        self._inbox: GroupCommit[Inbound, None] = GroupCommit(
+            self._hear, breath=BREATH_SECONDS, enough=ENOUGH, share=lambda message: message.tenant
         )
 
     async def hear(self, *messages: Inbound) -> None:
@@ -94,7 +94,7 @@ class Intake:
         if self._heard_at > before + CALM_SECONDS and len(messages) == 1 and self._inbox.idle:
             self._foresee(messages[0])
         request = structlog.contextvars.get_contextvars().get("request", "")
-        for message, durable in [(message, self._inbox.add((message, request))) for message in messages]:
+        for message, durable in [(message, self._inbox.add(replace(message, request=request))) for message in messages]:
             try:
                 await durable
             except Unstorable as refused:
@@ -154,13 +154,12 @@ class Intake:
             log.exception("webhook not stored", channel=channel)
         return said(503, "The message could not be stored now; please deliver it again.")
 
-    async def _hear(self, brought: list[tuple[Inbound, str]]) -> list[None]:
+    async def _hear(self, messages: list[Inbound]) -> list[None]:
         self.failpoint("before_c1")
-        messages, requests = zip(*brought, strict=True)
-        heard = await turns.hear(self._database, messages, requests)
+        heard = await turns.hear(self._database, messages)
         self.failpoint("after_c1")
         self._wake([new for new in heard if new is not None])
-        return [None] * len(brought)
+        return [None] * len(messages)
 
 
 async def _whole(headers: Mapping[str, str], receive: Receive, most_bytes: int) -> bytes | HttpAnswer:

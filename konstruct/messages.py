@@ -59,6 +59,7 @@ class Inbound:
     attachments: tuple[Attachment, ...] = ()
     only_known: bool = False  # to be stored only if the conversation is known already
     said_at: float | None = None  # Unix seconds, by the channel's clock, where it tells and may deliver late
+    request: str = ""  # id of the request that brought it, for the log: the intake fills it in
 
 
 @dataclass(frozen=True, slots=True)

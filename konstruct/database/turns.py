@@ -49,14 +49,8 @@ class Outcome:
     budget: dict[str, Any] | None = None  # what was held and what operators are told, where there is a budget
 
 
-async def hear(
-    database: Database, messages: Sequence[Inbound], requests: Sequence[str] | None = None
-) -> list[Heard | None]:
-    """C1 for many messages in one commit; None for a message that was there already, or whose tenant is gone.
-
-    `requests`: ids of the webhook requests that brought them, for the log.
-    """
-    requests = requests or [""] * len(messages)
+async def hear(database: Database, messages: Sequence[Inbound]) -> list[Heard | None]:
+    """C1 for many messages in one commit; None for a message that was there already, or whose tenant is gone."""
     rows = await database.run(
         "hear",
         seconds=HEAR_SECONDS,
@@ -66,18 +60,18 @@ async def hear(
         conversations=[m.conversation for m in messages],
         shards=[m.shard for m in messages],
         only_known=[m.only_known for m in messages],
-        bodies=[_body(m, request) for m, request in zip(messages, requests, strict=True)],
+        bodies=[_body(m) for m in messages],
     )
     heard: list[Heard | None] = [None] * len(messages)
     for row in rows:
-        m, request = messages[row["place"]], requests[row["place"]]
+        m = messages[row["place"]]
         if row["id"] is None:
-            log.warning("unknown tenant", channel=m.channel, tenant=m.tenant, request=request)
+            log.warning("unknown tenant", channel=m.channel, tenant=m.tenant, request=m.request)
             continue
         heard[row["place"]] = Heard(
             row["id"], m.tenant, m.conversation, m.shard, row["epoch"], 0,
             m.channel, m.address, m.contact, m.text, m.source_id, m.kind, m.target, m.attachments,
-            request=request,
+            request=m.request,
         )  # fmt: skip
     return heard
 
@@ -172,7 +166,7 @@ async def forget_malformed(database: Database) -> None:
     await database.run("forget_malformed")
 
 
-def _body(message: Inbound, request: str) -> dict[str, Any]:
+def _body(message: Inbound) -> dict[str, Any]:
     body: dict[str, Any] = {
         "address": message.address,
         "contact": message.contact,
@@ -185,8 +179,8 @@ def _body(message: Inbound, request: str) -> dict[str, Any]:
         body["attachments"] = message.attachments
     if message.said_at is not None:
         body["said_at"] = message.said_at
-    if request:
-        body["request"] = request
+    if message.request:
+        body["request"] = message.request
     return body
 
 

@@ -62,10 +62,10 @@ async def test_a_message_that_postgresql_refuses_keeps_no_other_tenant_out(
 async def test_what_is_its_own_fault_is_told_from_what_passes(database: Database, changes: dict[str, Any]) -> None:
     intake = Intake(database, lambda _: None, Unmeasured(), disarmed)
     with pytest.raises(Unstorable):
-        await intake._inbox.add((message(1, GLOBEX, **changes), ""))
+        await intake._inbox.add(message(1, GLOBEX, **changes))
     await database.stop()
     with pytest.raises(DatabaseUnavailable):
-        await intake._inbox.add((message(1, GLOBEX, **changes), ""))
+        await intake._inbox.add(message(1, GLOBEX, **changes))
 
 
 async def test_what_comes_for_an_erased_tenant_is_kept_nowhere_and_keeps_nobody_out(

@@ -94,7 +94,7 @@ async def test_what_else_happens_in_slack(slack: SlackSimulator, hook: Hook) -> 
 
 async def test_an_employee_does_not_hear_itself_in_slack(slack: SlackSimulator, hook: Hook) -> None:
     slack.options.own_events = True
-    client = AsyncWebClient(App().bot_token, base_url=slack.url, timeout=1)
+    client = AsyncWebClient(App().bot_token, base_url=slack.url)
     ts = (await client.chat_postMessage(channel="D0ALICE", text="one"))["ts"]
     await client.chat_update(channel="D0ALICE", ts=ts, text="two")
     stream = (await client.chat_startStream(channel="D0ALICE", thread_ts=ts, markdown_text="a"))["ts"]

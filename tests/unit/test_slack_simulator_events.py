@@ -69,7 +69,7 @@ async def slack(webhook: Webhook) -> AsyncIterator[SlackSimulator]:
 
 @pytest.fixture
 def client(slack: SlackSimulator) -> AsyncWebClient:
-    return AsyncWebClient(ACME.bot_token, base_url=slack.url, timeout=1)
+    return AsyncWebClient(ACME.bot_token, base_url=slack.url)
 
 
 async def until(condition: Callable[[], bool]) -> None:

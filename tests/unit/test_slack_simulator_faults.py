@@ -26,7 +26,7 @@ async def slack() -> AsyncIterator[SlackSimulator]:
 
 @pytest.fixture
 def client(slack: SlackSimulator) -> AsyncWebClient:
-    return AsyncWebClient(ACME.bot_token, base_url=slack.url, timeout=1)
+    return AsyncWebClient(ACME.bot_token, base_url=slack.url)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -71,7 +71,7 @@ async def test_an_answer_may_be_lost_with_or_without_the_message(
     slack: SlackSimulator, kind: Any, visible: int
 ) -> None:
     slack.faults.rules.append(Fault(kind))
-    client = AsyncWebClient(ACME.bot_token, base_url=slack.url, timeout=1, retry_handlers=[])
+    client = AsyncWebClient(ACME.bot_token, base_url=slack.url, retry_handlers=[])
     with pytest.raises((TimeoutError, aiohttp.ClientError)):
         async with asyncio.timeout(0.2):
             await client.chat_postMessage(channel="C1X", text="lost?", client_msg_id="id-1")

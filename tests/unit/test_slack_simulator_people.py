@@ -31,7 +31,7 @@ async def slack(hook: Hook) -> AsyncIterator[SlackSimulator]:
 
 @pytest.fixture
 def client(slack: SlackSimulator) -> AsyncWebClient:
-    return AsyncWebClient(ACME.bot_token, base_url=slack.url, timeout=1)
+    return AsyncWebClient(ACME.bot_token, base_url=slack.url)
 
 
 async def error_of(call: Awaitable[Any]) -> str:
@@ -129,7 +129,7 @@ async def test_an_org_wide_installation_is_marked_and_answers_where_it_was_asked
             "is_bot": True,
             "is_enterprise_install": True,
         }
-        client = AsyncWebClient(app.bot_token, base_url=slack.url, timeout=1)
+        client = AsyncWebClient(app.bot_token, base_url=slack.url)
         await client.chat_postMessage(channel="D0BOB", text="hello")
         await client.chat_postMessage(channel="D0BOB", text="hello", team_id="T0TWO")
         assert {entry.team for entry in slack.log} == {"T0TWO"}

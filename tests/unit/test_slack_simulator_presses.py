@@ -58,7 +58,7 @@ async def slack(hook: Hook) -> AsyncIterator[SlackSimulator]:
 
 @pytest.fixture
 def client(slack: SlackSimulator) -> AsyncWebClient:
-    return AsyncWebClient(ACME.bot_token, base_url=slack.url, timeout=1)
+    return AsyncWebClient(ACME.bot_token, base_url=slack.url)
 
 
 async def test_a_pressed_button_arrives_as_a_signed_form(

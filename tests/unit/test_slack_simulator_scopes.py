@@ -29,7 +29,7 @@ async def test_a_method_needs_its_scope(scope: str, method: str, arguments: dict
     for scopes, may in (((scope,), True), (("commands",), False), ((), True)):
         app = App(scopes=scopes)
         async with SlackSimulator([app]) as slack:
-            client = AsyncWebClient(app.bot_token, base_url=slack.url, timeout=1)
+            client = AsyncWebClient(app.bot_token, base_url=slack.url)
             if may:
                 assert (await client.api_call(method, json=arguments))["ok"]
             else:

@@ -37,7 +37,7 @@ async def slack() -> AsyncIterator[SlackSimulator]:
 
 @pytest.fixture
 def client(slack: SlackSimulator) -> AsyncWebClient:
-    return AsyncWebClient(ACME.bot_token, base_url=slack.url, timeout=1)
+    return AsyncWebClient(ACME.bot_token, base_url=slack.url)
 
 
 async def error_of(call: Awaitable[Any]) -> str:

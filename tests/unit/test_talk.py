@@ -41,7 +41,7 @@ class Scene:
             self.running = asyncio.create_task(self.script(client, event))
         return web.Response(status=self.status)
 
-    async def exchange(self, text: str, seconds: float = 3.0) -> Reply:
+    async def exchange(self, text: str, seconds: float = 30.0) -> Reply:
         def note(reply: Reply) -> None:
             self.seen.append((reply.status, reply.text))
 
@@ -95,10 +95,13 @@ async def test_a_reply_is_seen_growing_and_ends_where_it_says_so(scene: Scene) -
 async def test_a_reply_that_never_says_so_ends_when_it_is_quiet(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def plain(client: AsyncWebClient, event: dict[str, Any]) -> None:
         ts = (await client.chat_postMessage(channel=event["channel"], text="one"))["ts"]
-        await asyncio.sleep(0.05)
+        while scene.seen[-1][1] != "one":
+            await asyncio.sleep(0.01)
+        # What waits for a change now waits as long as it takes; only what comes after the change is quiet.
+        monkeypatch.setattr(talking, "QUIET_SECONDS", 0.05)
         await client.chat_update(channel=event["channel"], ts=ts, text="one two")
 
-    monkeypatch.setattr(talking, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(talking, "QUIET_SECONDS", 3600.0)
     scene.script = plain
     assert (await scene.exchange("hello")).text == "one two"
 

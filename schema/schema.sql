@@ -1407,6 +1407,8 @@ begin
     -- too, while they wait for rows.
     perform pg_advisory_xact_lock(hashtextextended(p_tenant::text, 8));
   end if;
+  -- Also where it has no row yet: see forget_conversations.
+  perform pg_advisory_xact_lock(hashtextextended(p_conversation::text, 4));
   -- In the order of commit_turn.
   perform 1 from conversations where tenant_id = p_tenant and id = p_conversation for no key update;
   update inbox set state = 'applied', body = '{}'
@@ -1801,6 +1803,7 @@ declare
   v_alone uuid[];
   v_shared uuid[];
   v_all uuid[];
+  v_new uuid[];
   v_turns uuid[];
 begin
   perform set_config('app.current_tenant', p_tenant::text, true);
@@ -1815,11 +1818,15 @@ begin
     return next;
     return;
   end if;
+  v_new := array(select distinct i.conversation_id from inbox i
+    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_all)
+      and not exists (select from conversations c where c.tenant_id = p_tenant and c.id = i.conversation_id) order by 1);
+  -- No amendment there sees their new rows, to wait for them.
+  perform pg_advisory_xact_lock(hashtextextended(n::text, 4)) from unnest(v_new) n;
   -- In the order of commit_turn. Also of what was never answered: a first turn under way meets this version.
   insert into conversations as c (tenant_id, id, shard, channel, address, version)
     select distinct p_tenant, i.conversation_id, i.shard, p_channel, i.body -> 'address', 1 from inbox i
-    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_all)
-      and not exists (select from conversations c where c.tenant_id = p_tenant and c.id = i.conversation_id)
+    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_new)
     on conflict do nothing;
   update conversations c set version = c.version + 1, counters = case when c.id = any (v_alone) then '{}' else c.counters end,
       address = case when c.id = any (v_alone) then jsonb_build_object('team', c.address ->> 'team', 'channel', '')

@@ -1,4 +1,4 @@
-"""A message is taken back while its sender changes numbers: neither waits for the other in circles, nothing is lost."""
+"""A message is taken back while its sender changes numbers or is erased: no deadlock, and nothing is lost."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from konstruct.database import amendments, hosting
+from konstruct.database.erasure import Person, erase_person
 from konstruct.errors import StaleTurn
 from konstruct.identity import shard_of
 from konstruct.messages import Address, Heard, Kind
@@ -36,7 +37,7 @@ class Place:
         }  # fmt: skip
         [(id_,)] = self.register.rows(
             "insert into inbox (tenant_id, channel, event, conversation_id, shard, epoch, body)"
-            " values (%s, 'whatsapp', gen_random_uuid(), %s, %s, 0, %s) returning id",
+            " values (%s, 'whatsapp', clock_timestamp(), %s, %s, 0, %s) returning id",
             ACME, conversation, shard_of(conversation), json.dumps(body),
         )  # fmt: skip
         return int(id_)
@@ -85,6 +86,22 @@ async def test_a_deletion_and_a_change_of_number_at_once(place: Place, answered:
     waits = "select id, body -> 'address' ->> 'channel' from inbox where state = 'waiting'"
     assert place.register.rows(waits) == [(between, "492")]
     assert place.register.rows("select from messages") == []
+
+
+async def test_a_deletion_of_what_was_never_answered_and_an_erasure_at_once(place: Place) -> None:
+    place.waits("first")
+    between = place.waits("between")
+    deletion = place.waits("x", "delete", "first")
+    with psycopg.connect(place.url) as held:
+        held.execute("select from inbox where id = %s for update", (between,))
+        erasing = asyncio.create_task(erase_person(place.register.database, Person(ACME, "whatsapp", "491")))
+        await place.blocked(1)
+        amending = asyncio.create_task(place.amend(deletion, "first"))
+        await place.blocked(2)
+    with pytest.raises(StaleTurn):
+        await amending
+    await erasing
+    assert place.register.rows("select from inbox where conversation_id = %s and body ->> 'text' <> ''", PLACE) == []
 
 
 async def test_a_deletion_that_went_along_with_another_history_is_not_applied_where_it_was(place: Place) -> None:

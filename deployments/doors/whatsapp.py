@@ -68,7 +68,9 @@ class WhatsAppDoor:
         signature = whatsapp.check_form(headers.get("x-hub-signature-256"))
         signer = ""
         if len(body) > BIG_BYTES:
-            signer = await self._admit(body, signature, whatsapp.glimpse(body, UNVERIFIED_NUMBERS))
+            # At its beginning only: the rest of a stranger's 8 MB can hold up everybody's requests for 0.1 s.
+            named = whatsapp.glimpse(body[:BIG_BYTES], UNVERIFIED_NUMBERS)
+            signer = await self._admit(body, signature, named)
         records = whatsapp.parse(body)
         owners = await self._owners(body, signature, records, signer)
         await self._move(records, owners)

@@ -126,6 +126,21 @@ async def test_metas_door_parses_nothing_that_no_secret_of_ours_can_have_signed(
     assert parsed() == 1
 
 
+async def test_no_more_of_a_strangers_body_is_looked_at_than_is_parsed_of_one(
+    w: WhatsAppRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def glimpse(body: bytes, most: int) -> list[str]:
+        looked.append(len(body))
+        return []
+
+    monkeypatch.setattr(whatsapp, "glimpse", glimpse)
+    big = b"{}" + b" " * unproven.BIG_BYTES * 3
+    assert await post(f"{w.rig.url}/whatsapp/webhook", big, signed_by_meta("somebody-elses", big)) == 401
+    assert looked == [unproven.BIG_BYTES]
+
+
 async def test_where_there_is_no_time_to_try_every_secret_meta_is_asked_again_and_known_numbers_are_heard(
     w: WhatsAppRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ class Settings:
     slack_app_id: str
     slack_client_id: str
     slack_client_secret: str | None = field(repr=False)
-    slack_signing_secret: str | None = field(repr=False)
+    slack_signing_secret: tuple[str, ...] = field(repr=False)
     whatsapp_api_url: str
     stripe_api_url: str
     stripe_secret_key: str | None = field(repr=False)
@@ -78,7 +78,7 @@ class Settings:
             slack_app_id=read.text("SLACK_APP_ID", ""),
             slack_client_id=read.text("SLACK_CLIENT_ID", ""),
             slack_client_secret=read.secret("SLACK_CLIENT_SECRET"),
-            slack_signing_secret=read.secret("SLACK_SIGNING_SECRET"),
+            slack_signing_secret=split(read.secret("SLACK_SIGNING_SECRET") or ""),
             whatsapp_api_url=read.root("WHATSAPP_API_URL", GRAPH_API_URL) + "/",
             stripe_api_url=read.root("STRIPE_API_URL", "https://api.stripe.com"),
             stripe_secret_key=read.secret("STRIPE_SECRET_KEY"),

@@ -22,7 +22,7 @@ OURS = replace(
 )  # fmt: skip
 SETTINGS: dict[str, object] = {
     "slack_app_id": "A0OURS", "slack_client_id": "1.2", "slack_client_secret": "planted-client-secret",
-    "slack_signing_secret": "signing-secret-of-ours",
+    "slack_signing_secret": ("signing-secret-of-ours",),
 }  # fmt: skip
 ACME = tenant_id("acme")
 

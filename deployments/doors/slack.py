@@ -195,9 +195,11 @@ class SlackDoor:
     async def _check_signed(self, source: slack.Source, signature: slack.Signature, body: bytes) -> None:
         # What is of an app that is not ours may be signed with a secret of ours, all the same: of a wrong app_id.
         secrets = (await self._candidates(source)).secrets or (await self._candidates(NOBODY)).secrets
-        if self._settings.slack_signing_secret and source.app in ("", self._settings.slack_app_id):
-            # The installation's own app signs also for workspaces that are not, or no longer, connected.
-            secrets = (self._settings.slack_signing_secret, *secrets)
+        own = self._settings.slack_signing_secret
+        if own and source.app in ("", self._settings.slack_app_id):
+            # The installation's own app signs also for workspaces that are not, or no longer, connected. What it signed
+            # with when a workspace was attached may be out of use by now.
+            secrets = own if source.app else (*own, *secrets)
         await self._unproven.check(body, secrets, partial(slack.verify, body, signature))
 
     async def _installed(self, source: slack.Source) -> ChannelRow | None:

@@ -97,7 +97,7 @@ class SlackInstall:
     async def _keep(self, tenant: UUID, grant: oauth.Grant) -> None:
         if self._settings.slack_app_id not in ("", grant.app):
             raise ChannelRefused(f"Slack installed the app {grant.app}, not {self._settings.slack_app_id}.")
-        kept = {"bot_token": grant.bot_token, "signing_secret": self._settings.slack_signing_secret or ""}
+        kept = {"bot_token": grant.bot_token, "signing_secret": self._settings.slack_signing_secret[0]}
         if grant.refresh_token:
             kept["refresh_token"] = grant.refresh_token
         # Our manifest asks for the agent view; apps that are new have no other.

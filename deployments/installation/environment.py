@@ -69,7 +69,7 @@ def _secrets(settings: Settings, layout: Layout, database_url: str) -> dict[str,
     }
     for name, secret in (
         ("SLACK_CLIENT_SECRET", settings.slack_client_secret),
-        ("SLACK_SIGNING_SECRET", settings.slack_signing_secret),
+        ("SLACK_SIGNING_SECRET", ",".join(settings.slack_signing_secret)),
         ("STRIPE_SECRET_KEY", settings.stripe_secret_key),
         ("STRIPE_WEBHOOK_SECRETS", ",".join(settings.stripe_webhook_secrets)),
         ("OIDC_CLIENT_SECRET", settings.oidc_client_secret),

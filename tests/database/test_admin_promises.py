@@ -25,7 +25,7 @@ from tests.rig import APP, TENANT
 
 ACME = tenant_id("acme")
 CONVERSATION = conversation_id(ACME, "web", "somebody")
-SLACK = {"slack_client_id": "1.2", "slack_client_secret": "hush", "slack_signing_secret": "hush"}
+SLACK = {"slack_client_id": "1.2", "slack_client_secret": "hush", "slack_signing_secret": ("hush",)}
 BODIES: dict[str, Any] = {
     "apply_tenant": yaml.safe_load(TENANT.format(tenant="acme", app=APP, quiet=0)),
     "change_employee": {"name": "Ada", "instructions": "Be short.", "model": "local/stub"},

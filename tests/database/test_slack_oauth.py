@@ -6,8 +6,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest_asyncio
+from cryptography.fernet import Fernet
 
 from konstruct.database import tenants
+from simulator.slack.event import envelope, new_event_id, signed
+from tests.database.test_strangers import post
 from tests.oauth import ACME, OURS, SETTINGS, Browser, answers, channel, consented, install, link, rows, vault
 from tests.rig import APP, Rig, apply, rig
 
@@ -26,6 +29,21 @@ async def test_a_workspace_is_attached_and_answered_and_what_is_stored_tells_not
     stored = repr(rows(k, "select * from channels") + rows(k, "select * from install_states"))
     assert (await channel(k)).secrets["bot_token"].encode() not in stored.encode()
     assert "signing-secret-of-ours" not in stored
+
+
+async def test_while_its_signing_secret_is_changed_both_are_believed_and_then_only_the_new_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    old, new, keys = OURS.signing_secret, "the-new-one-of-ours", (Fernet.generate_key().decode(),)
+    for believed in ((old,), (new, old), (new,)):
+        chosen = SETTINGS | {"slack_signing_secret": believed, "master_keys": keys}
+        async with rig(database_url, tmp_path, hosts=0, chosen=chosen, clients=[OURS]) as k:
+            if believed == (old,):
+                await install(k)
+            body = envelope(OURS, {"type": "app_home_opened", "user": "U0", "channel": "D0"}, new_event_id())
+            for secret in (old, new):
+                signature = signed(replace(OURS, signing_secret=secret), body)
+                assert await post(f"{k.url}/slack/events", body, signature) == (200 if secret in believed else 401)
 
 
 async def test_installing_again_updates_and_applying_the_file_leaves_it_alone(k: Rig) -> None:

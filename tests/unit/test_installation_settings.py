@@ -45,13 +45,13 @@ def test_the_demo_tenants_secrets_are_complete_and_its_signing_secret_random(lay
 
 def test_no_secret_stands_in_an_environment(layout):
     given = {"KONSTRUCT_ADMIN_TOKEN": "hush-1" * 4, "KONSTRUCT_MASTER_KEYS": "hush-2"}
-    given |= {"KONSTRUCT_SLACK_CLIENT_SECRET": "hush-3", "KONSTRUCT_SLACK_SIGNING_SECRET": "hush-4"}
+    given |= {"KONSTRUCT_SLACK_CLIENT_SECRET": "hush-3", "KONSTRUCT_SLACK_SIGNING_SECRET": "hush-4, hush-0"}
     given |= {"KONSTRUCT_MEDIA_ACCESS_KEY": "hush-5", "KONSTRUCT_MEDIA_SECRET_KEY": "hush-6"}
     environment = environment_of(layout, **given)
     assert "hush" not in json.dumps({name: environment[name] for name in environment if "_FILE" not in name})
     settings = Settings.from_environment(environment)
     assert (settings.admin_token, settings.master_keys) == ("hush-1" * 4, ("hush-2",))
-    assert (settings.slack_client_secret, settings.slack_signing_secret) == ("hush-3", "hush-4")
+    assert (settings.slack_client_secret, settings.slack_signing_secret) == ("hush-3", ("hush-4", "hush-0"))
     assert (settings.media_access_key, settings.media_secret_key) == ("hush-5", "hush-6")
     assert settings.database_url == "postgresql://x/y"
 

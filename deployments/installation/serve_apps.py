@@ -6,19 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 import yaml
 
 from deployments.installation.layout import CHECKOUT
 from deployments.installation.processes import MARK
+from deployments.installation.unproxied import OPENER
 from konstruct.errors import KonstructError
 
 KONSTRUCT, MODELS = "konstruct", "models"
 OUR_MODELS, GATEWAY, GATEWAY_CPUS = "deployments.local_model:build", "ModelGateway", 0.1
 SERVE_FILE = CHECKOUT / "serve.yaml"
-# Loopback only: a proxy of the operator's environment must not see these requests.
-_OPENER = build_opener(ProxyHandler({}))
 
 
 class ServeUnavailable(KonstructError):
@@ -85,7 +84,7 @@ class Serve:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self._url, data=data, headers=headers, method=method)  # noqa: S310 - http, loopback
         try:
-            with _OPENER.open(request, timeout=60) as response:
+            with OPENER.open(request, timeout=60) as response:
                 content: dict[str, Any] = json.loads(response.read() or b"{}")
                 return content
         except HTTPError as error:

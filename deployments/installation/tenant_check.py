@@ -1,9 +1,10 @@
 """What is to be said of a tenant file before it is applied, beyond what the file itself shows."""
 
 import json
-import urllib.request
 from http.client import HTTPException
+from urllib.request import Request
 
+from deployments.installation.unproxied import OPENER
 from konstruct.errors import TenantFileInvalid
 from konstruct.models.hosted import unknown_provider
 from konstruct.settings import Settings
@@ -49,9 +50,9 @@ def _served(settings: Settings) -> list[str] | None:
     if not settings.master_keys:
         return None
     headers = {"Authorization": f"Bearer {local_model_token(settings.master_keys)}"}
-    asking = urllib.request.Request(f"{settings.local_model_url}/models", headers=headers)  # noqa: S310 - our own
+    asking = Request(f"{settings.local_model_url}/models", headers=headers)  # noqa: S310 - our own
     try:
-        with urllib.request.urlopen(asking, timeout=LOOK_SECONDS) as answer:  # noqa: S310
+        with OPENER.open(asking, timeout=LOOK_SECONDS) as answer:
             return [LOCAL + model["id"] for model in json.load(answer)["data"]]
     except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return None

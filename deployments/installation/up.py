@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
-from urllib.request import ProxyHandler, build_opener
 
 from rich.markup import escape
 
@@ -27,6 +26,7 @@ from deployments.installation.environment import konstruct_environment, process_
 from deployments.installation.layout import Layout
 from deployments.installation.running import Running
 from deployments.installation.steps import Steps
+from deployments.installation.unproxied import OPENER
 from deployments.installation.version import version_hash
 from konstruct.database import migrate
 from konstruct.errors import KonstructError
@@ -39,7 +39,6 @@ APP_SECONDS = 120
 MODEL_SECONDS = 600
 WEBHOOK_SECONDS = 30
 ADDRESS = ("KONSTRUCT_HTTP_HOST", "KONSTRUCT_HTTP_PORT", "KONSTRUCT_DASHBOARD_PORT")
-_OPENER = build_opener(ProxyHandler({}))
 
 
 class NotBegun(KonstructError):
@@ -229,7 +228,7 @@ def _wait_for_webhooks(port: int) -> None:
     deadline = time.monotonic() + WEBHOOK_SECONDS
     while time.monotonic() < deadline:
         try:
-            with _OPENER.open(f"http://127.0.0.1:{port}/healthz", timeout=2):
+            with OPENER.open(f"http://127.0.0.1:{port}/healthz", timeout=2):
                 return
         except (OSError, HTTPException):
             time.sleep(0.1)

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
+from deployments.installation.unproxied import OPENER
 from deployments.isolation.trial import Trial
 
-_OPENER = build_opener(ProxyHandler({}))
 ADDRESSES = ("/api/v0/actors?limit=10000", "/api/serve/applications/", "/api/jobs/")
 
 
@@ -36,7 +36,7 @@ def _actors(url: str, token: str, words: list[str]) -> Trial:
 def _ask(url: str, token: str) -> tuple[int, str]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with _OPENER.open(Request(url, headers=headers), timeout=10) as answer:  # noqa: S310 - http on loopback
+        with OPENER.open(Request(url, headers=headers), timeout=10) as answer:  # noqa: S310 - http on loopback
             return answer.status, answer.read().decode(errors="replace")
     except HTTPError as error:
         return error.code, ""

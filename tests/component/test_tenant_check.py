@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import uvicorn
 from cryptography.fernet import Fernet
 
+from deployments.installation import tenant_check
 from deployments.installation.tenant_check import warnings
 from deployments.model_gateway import ModelGateway
 from konstruct import tenant_file
@@ -62,6 +64,20 @@ def test_where_nobody_says_what_is_served_there_is_a_warning(gateway: Settings) 
     assert "local/smolm2" in unreached
     port = int(gateway.local_model_url.rpartition(":")[2].removesuffix("/v1"))
     assert len(warnings(employed("local/smolm2"), settings(port, Fernet.generate_key().decode()))) == 1
+
+
+def test_no_proxy_sees_the_local_models_token(gateway: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        # `urlopen` would keep to the proxies of its first call in this process.
+        monkeypatch.setattr(urllib.request, "_opener", None)
+        monkeypatch.setattr(tenant_check, "LOOK_SECONDS", 1.0)
+        assert warnings(employed("local/smollm2"), gateway) == []
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 def test_a_provider_that_litellm_does_not_know_is_refused_with_the_nearest_names() -> None:

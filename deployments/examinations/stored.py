@@ -17,13 +17,14 @@ from konstruct.vault import Vault
 
 # Slack refuses what is five minutes old, and so do we.
 MOST_CLOCK_SECONDS = 60.0
+_START = "run `konstruct up` with its settings"
 
 
 def database(patient: Patient) -> list[Finding]:
     """Reachable, new enough, migrated, our role unable to pass row-level security, clocks alike."""
     url = patient.settings.database_url
     if url is None:
-        return [odd("database", running.absence(patient.layout, "KONSTRUCT_DATABASE_URL"), "run `konstruct up`")]
+        return [odd("database", running.absence(patient.layout, "KONSTRUCT_DATABASE_URL"), _START)]
     try:
         asyncio.run(_check_role(patient.settings))
         missing = migrate.pending(url)
@@ -44,7 +45,7 @@ def database(patient: Patient) -> list[Finding]:
 def master_keys(patient: Patient) -> list[Finding]:
     """Whether there are any, whether they open what is stored, and whether all of them are needed."""
     if patient.running is None and not patient.settings.master_keys:
-        return [odd("master keys", running.absence(patient.layout, "KONSTRUCT_MASTER_KEYS"), "run `konstruct up`")]
+        return [odd("master keys", running.absence(patient.layout, "KONSTRUCT_MASTER_KEYS"), _START)]
     try:
         vault = Vault(patient.settings.master_keys)
         kept = asyncio.run(_kept(patient.settings, vault))

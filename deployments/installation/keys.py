@@ -16,11 +16,15 @@ DEMO_ACCESS_TOKEN = "EAAG-demo-acme"  # noqa: S105 - the simulator accepts it, M
 WHATSAPP_MADE = ("app_secret", "verify_token")
 
 
-def prepare(layout: Layout) -> None:
-    """Create what is missing; what exists is never replaced, for it may be all that opens stored secrets."""
+def prepare(layout: Layout, *, with_master_keys: bool = True) -> None:
+    """Create what is missing; what exists is never replaced, for it may be all that opens stored secrets.
+
+    `with_master_keys`: not where the operator gave some, for whoever finds others here takes them for those in use.
+    """
     layout.secrets.mkdir(parents=True, exist_ok=True)
     layout.secrets.chmod(0o700)
-    _keep(master_keys(layout), lambda: Fernet.generate_key().decode())
+    if with_master_keys:
+        _keep(master_keys(layout), lambda: Fernet.generate_key().decode())
     _keep(ray_token(layout), lambda: secrets.token_hex(32))
     _keep(admin_token(layout), lambda: secrets.token_urlsafe(32))
     demo = {"signing_secret": secrets.token_hex(16), "bot_token": DEMO_BOT_TOKEN}

@@ -51,14 +51,22 @@ def forget(layout: Layout) -> None:
 
 def absence(layout: Layout, variable: str) -> str:
     """Why a command does not find what only a running installation tells, and what to do; `variable` would tell it."""
-    if not keys.master_keys(layout).exists():
+    if not keys.ray_token(layout).exists():
         return (
             f"Nothing was ever brought up in {layout.home} (KONSTRUCT_HOME): `konstruct up` does so. "
             f"For an installation elsewhere set {variable}."
         )
-    # New keys or another database, set by whoever believes that there are none, lock out of what is stored.
-    kept = "master keys and database are" if layout.pgdata.exists() else "master keys are"
-    return f"Konstruct is down; its {kept} in {layout.home}. `konstruct up` starts it, with the settings that it had."
+    # New keys or another database, taken by whoever believes that there are none, lock out of what is stored.
+    if keys.master_keys(layout).exists() and layout.pgdata.exists():
+        return (
+            f"Konstruct is down; its master keys and database are in {layout.home}. "
+            "`konstruct up` starts it; give it the KONSTRUCT_ settings that it had."
+        )
+    return (
+        f"Konstruct is down, and not all that it ran with is in {layout.home}. `konstruct up` starts it; give it the "
+        "KONSTRUCT_ settings that it had, KONSTRUCT_DATABASE_URL and KONSTRUCT_MASTER_KEYS among them: what is not "
+        "given begins anew, with an empty database or another key."
+    )
 
 
 def layout_of(given: Mapping[str, str]) -> Layout:

@@ -72,7 +72,7 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
         alive = _alive(layout)
         given = given if alive is None else _where_it_listens(alive, given)
         settings = Settings.from_environment(given)
-        keys.prepare(layout)
+        keys.prepare(layout, with_master_keys=not settings.master_keys)
         # What is malformed must not be found out of by hosts that take the place of good ones.
         Vault(settings.master_keys or split(keys.own(layout)))
         PriceList.read(settings.prices_file)

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 import yaml
@@ -144,6 +145,18 @@ def test_nobody_is_told_to_make_new_keys_where_there_are_some(konstruct, monkeyp
     assert "KONSTRUCT_MASTER_KEYS" not in out + error
     assert "KONSTRUCT_DATABASE_URL" not in out + error
     assert (code == 0) == (command == "doctor")
+
+
+@pytest.mark.parametrize("kept", [(), ("secrets/master_keys",), ("postgres",)])
+def test_whoever_stopped_what_had_its_own_database_or_keys_is_told_to_give_them_again(konstruct, tmp_path, kept):
+    keys.prepare(Layout(tmp_path))
+    (tmp_path / "postgres").mkdir()
+    for path in {"secrets/master_keys", "postgres"} - {*kept}:
+        (tmp_path / path).rename(tmp_path / f"no {Path(path).name}")
+    _, _, error = konstruct("migrate")
+    assert error.startswith("Konstruct is down")
+    assert "KONSTRUCT_DATABASE_URL and KONSTRUCT_MASTER_KEYS" in error
+    assert "are in" not in error
 
 
 def test_version_begins_with_ours(konstruct):

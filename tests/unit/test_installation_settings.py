@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from deployments.examinations import machine
 from deployments.examinations.finding import Patient
@@ -180,6 +181,19 @@ def test_what_runs_elsewhere_than_by_default_stays_there_where_no_address_is_nam
     with pytest.raises(KonstructError):
         starting.up({"KONSTRUCT_HOME": str(layout.home)} | unnamed, Steps())
     assert seen == [("0.0.0.0", 9100, 8000, "http://127.0.0.1:9100")]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_master_keys_are_made_only_where_none_are_given(tmp_path, monkeypatch, given):
+    def start(*_, **__):
+        raise KonstructError
+
+    monkeypatch.setattr(starting, "_clear", lambda *_: None)
+    monkeypatch.setattr(starting, "_start", start)
+    chosen = {"KONSTRUCT_MASTER_KEYS": Fernet.generate_key().decode()} if given else {}
+    with pytest.raises(KonstructError):
+        starting.up({"KONSTRUCT_HOME": str(tmp_path)} | chosen, Steps())
+    assert keys.master_keys(Layout(tmp_path)).exists() != given
 
 
 def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):

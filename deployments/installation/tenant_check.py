@@ -59,11 +59,15 @@ def _served(settings: Settings) -> list[str] | None:
 
 
 def _of_operators(wanted: TenantFile) -> list[str]:
-    if not wanted.escalation.rules or wanted.operators.slack_channel is not None:
+    missing = []
+    if wanted.operators.slack_channel is None:
+        missing.append("`operators: {slack_channel: C…}`")
+    if wanted.channels.slack is None:
+        missing.append("a Slack workspace, unless one is attached by a link")
+    if not wanted.escalation.rules or not missing:
         return []
     unheard = (
-        f"{wanted.tenant} has escalation rules and no operators: contacts are told that a colleague takes over, and "
-        "nobody learns of it. Add `operators: {slack_channel: C…}`; until then `konstruct paused "
-        f"{wanted.tenant}` lists who waits."
+        f"{wanted.tenant} has escalation rules: contacts are told that a colleague takes over. So that somebody learns "
+        f"of it, add {' and '.join(missing)}; until then `konstruct paused {wanted.tenant}` lists who waits."
     )
     return [unheard]

@@ -19,6 +19,7 @@ from konstruct.settings import Settings
 from konstruct.vault import local_model_token
 
 KEY = Fernet.generate_key().decode()
+GPT = "models: [{name: gpt, litellm: openai/gpt-5-mini}]\n"
 
 
 def settings(port: int, key: str = KEY) -> Settings:
@@ -78,6 +79,20 @@ def test_no_proxy_sees_the_local_models_token(gateway: Settings, monkeypatch: py
         assert warnings(employed("local/smollm2"), gateway) == []
         with pytest.raises(BlockingIOError):
             proxy.accept()
+
+
+def test_handovers_that_nobody_would_hear_of_are_warned_of() -> None:
+    rules, told = "escalation: {rules: ['messages > 1']}\n", "operators: {slack_channel: C0HELP}\n"
+    slack = "channels: {slack: {team_id: T, app_id: A, bot_user_id: U, bot_token: x, signing_secret: a-secret}}\n"
+    assert warnings(employed("gpt", GPT + rules + told + slack), settings(1)) == []
+    assert warnings(employed("gpt", GPT), settings(1)) == []
+    for unheard, named in (
+        (rules + slack, {"slack_channel"}),
+        (rules + told, {"workspace"}),
+        (rules, {"slack_channel", "workspace"}),
+    ):
+        [warning] = warnings(employed("gpt", GPT + unheard), settings(1))
+        assert {word for word in ("slack_channel", "workspace") if word in warning} == named
 
 
 def test_a_provider_that_litellm_does_not_know_is_refused_with_the_nearest_names() -> None:

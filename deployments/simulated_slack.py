@@ -40,9 +40,12 @@ async def join_or_start(
         )
     address = f"http://{url.netloc}"
     apps = await _running(address, session)
-    for app in apps or ():
-        if app.tenant == tenant:
-            return SimulatedSlack(address, app.team, app.name)
+    served = next((app for app in apps or () if app.tenant == tenant), None)
+    if served is not None:
+        # `konstruct simulate` makes up an app for a tenant that has none. Without a database, Konstruct is elsewhere.
+        if settings.database_url is not None:
+            await _applied_app(tenant, settings)
+        return SimulatedSlack(address, served.team, served.name)
     app = await _applied_app(tenant, settings)
     if apps is not None:
         others = ", ".join(sorted({app.tenant for app in apps}))

@@ -182,15 +182,29 @@ async def test_chat_starts_a_simulator_with_the_app_as_it_is_applied(
             await join_or_start("harbour", settings, session, stack)
 
 
-async def test_a_tenant_without_slack_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
-    async def in_no_channel(_: str, __: Settings) -> Applied:
-        return Applied()
+async def test_an_app_that_simulate_made_up_is_not_joined_where_the_tenant_is_known_to_have_none(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", scene.slack.url)
+    monkeypatch.setattr(simulated_slack, "applied", in_no_channel)
+    settings = Settings.from_environment({"KONSTRUCT_DATABASE_URL": "postgresql://there"})
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        with pytest.raises(TalkFailed, match="Tenant acme is not in Slack"):
+            await join_or_start("acme", settings, session, stack)
+        elsewhere = await join_or_start("acme", Settings.from_environment({}), session, stack)
+        assert elsewhere.team == "T0ACME"
 
+
+async def test_a_tenant_without_slack_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
     monkeypatch.setenv("KONSTRUCT_SLACK_API_URL", f"http://127.0.0.1:{unused_tcp_port}/api/")
     monkeypatch.setattr(simulated_slack, "applied", in_no_channel)
     async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
         with pytest.raises(TalkFailed, match=r"channels\.slack"):
             await join_or_start("harbour", Settings.from_environment({}), session, stack)
+
+
+async def in_no_channel(_: str, __: Settings) -> Applied:
+    return Applied()
 
 
 async def harbour(tenant: str, _: Settings) -> Applied:

@@ -62,6 +62,6 @@ def _number(row: TenantRow) -> Number | None:
 
 
 def _channel(row: TenantRow, kind: str) -> ChannelRow | None:
-    """The tenant's own before those that customers attached by a link."""
+    """One that works before any that the provider has ended, then the tenant's own before those attached by a link."""
     channels = [channel for channel in row.channels if channel.kind == kind]
-    return min(channels, key=lambda channel: channel.installed_by != "file", default=None)
+    return min(channels, key=lambda channel: (channel.disconnected, channel.installed_by != "file"), default=None)

@@ -15,7 +15,8 @@ from konstruct.database.tenants import apply_tenant
 from konstruct.vault import Vault
 from simulator import App
 from tests.admin_rig import AdminRig, admin_rig
-from tests.rig import apply
+from tests.oauth import rows
+from tests.rig import Rig, apply
 
 HARBOUR = App(
     "harbour", "Ada", "T0HARBOUR", "A0HARBOUR", "U0HAL", bot_token="xoxb-h", signing_secret="secret-of-harbour"
@@ -80,6 +81,25 @@ async def test_the_simulators_know_what_is_applied_and_nothing_else(installed: I
     assert (found.number.phone_number_id, found.number.app_secret) == ("1065", "secret-of-initech")
     slack, whatsapp = vendors(Wanted("initech", 0, 0, None, 1.0), {}, rig.settings, found)
     assert (slack.apps[0].tenant, whatsapp.world.numbers[0]) == ("initech", found.number)
+
+
+async def test_the_simulators_serve_a_workspace_that_is_connected_before_one_that_is_not(installed: Installed) -> None:
+    rig = installed.k.rig
+    await apply(rig, "harbour", HARBOUR)
+    rows(
+        rig,
+        "insert into channels (tenant_id, kind, app, team, employee_id, account, secrets, installed_by) "
+        "select tenant_id, kind, app, 'T0LINKED', employee_id, account, secrets, 'oauth' from channels "
+        "where team = 'T0HARBOUR'",
+    )
+    assert await served(rig) == "T0HARBOUR"
+    rows(rig, "update channels set disconnected_at = now() where team = 'T0HARBOUR'")
+    assert await served(rig) == "T0LINKED"
+
+
+async def served(rig: Rig) -> str:
+    found = await applied("harbour", rig.settings)
+    return found.app.team if found.app else ""
 
 
 async def test_simulating_for_a_tenant_that_what_runs_does_not_have_is_refused(installed: Installed) -> None:

@@ -83,19 +83,21 @@ def up(*, wait: Annotated[bool, typer.Option(help="Wait until the local model an
     except KonstructError as error:
         # A wrong setting is found before anything is started.
         count = len(processes.find(layout_of(os.environ)))
-        hint = f" {count} processes stay for a look; `konstruct up` tries again, `konstruct down` ends them."
-        raise KonstructError(str(error) + hint * bool(count)) from error
+        left = f" Left for a look: {processes.counted(count)}. `konstruct up` tries again, `konstruct down` ends all."
+        raise KonstructError(str(error) + left * bool(count)) from error
     greet(steps, running)
 
 
 @app.command()
 def down() -> None:
     """End everything of this installation on this machine. Stored conversations stay."""
+    from deployments.installation import processes  # noqa: PLC0415
     from deployments.installation.down import down as stop  # noqa: PLC0415
     from deployments.installation.steps import Steps  # noqa: PLC0415
 
     count = stop(os.environ, Steps(console))
-    console.print(f"Konstruct is down: {count} processes ended." if count else "Konstruct was not running.")
+    ended = f"Konstruct is down: {processes.counted(count)} ended."
+    console.print(ended if count else "Konstruct was not running.")
 
 
 @app.command()

@@ -23,7 +23,7 @@ def down(given: Mapping[str, str], steps: Steps) -> int:
     if processes.find(layout):
         with steps.step("Ray and Serve") as tell:
             ended = processes.end_all(layout, spare=database)
-            tell(f"{ended} processes ended" + _left_in_order(given))
+            tell(f"{processes.counted(ended)} ended" + _left_in_order(given))
         count += ended
     if database:
         with steps.step("PostgreSQL"):

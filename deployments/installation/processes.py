@@ -43,6 +43,11 @@ def find(layout: Layout) -> list[psutil.Process]:
     return list(ours.values())
 
 
+def counted(number: int) -> str:
+    """So many processes, as a person says it."""
+    return "1 process" if number == 1 else f"{number} processes"
+
+
 def end(processes: Iterable[psutil.Process], patience: float = 10.0) -> int:
     """Ask them to stop, wait `patience` seconds, then kill; answers how many had to be killed."""
     waiting = list(processes)

@@ -24,8 +24,19 @@ def _check_providers(wanted: TenantFile) -> None:
     for number, model in enumerate(wanted.models):
         nearest = unknown_provider(model.litellm, model.api_base)
         if nearest is not None:
-            hint = f"; did you mean {' or '.join(nearest)}?" if nearest else "; write it as `provider/model`."
-            raise TenantFileInvalid(f"models.{number}.litellm is {model.litellm}, whose provider is unknown{hint}")
+            raise TenantFileInvalid(f"models.{number}.litellm is {model.litellm}, {_unknown(model.litellm, nearest)}")
+
+
+def _unknown(litellm: str, nearest: list[str]) -> str:
+    if nearest:
+        return f"whose provider is unknown; did you mean {' or '.join(nearest)}?"
+    provider, slash, _ = litellm.partition("/")
+    if not slash:
+        return "whose provider is unknown; write it as `provider/model`."
+    return (
+        f"but LiteLLM knows no provider {provider}; where a server of your own speaks OpenAI's API, write "
+        f"openai/{litellm} and its `api_base`."
+    )
 
 
 def _of_local_models(wanted: TenantFile, settings: Settings) -> list[str]:

@@ -141,7 +141,7 @@ def _clear(layout: Layout, settings: Settings, steps: Steps) -> None:
     if processes.find(layout):
         with steps.step("End what an unclean stop left") as tell:
             count = processes.end_all(layout, patience=3, spare=postgres.tree(layout.pgdata))
-            tell(f"{count} processes")
+            tell(processes.counted(count))
     running.forget(layout)
     ray_head.clear(layout)
     for port, variable in ports.asked_for(settings).items():

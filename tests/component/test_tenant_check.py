@@ -98,5 +98,9 @@ def test_handovers_that_nobody_would_hear_of_are_warned_of() -> None:
 def test_a_provider_that_litellm_does_not_know_is_refused_with_the_nearest_names() -> None:
     with pytest.raises(TenantFileInvalid, match=r"opnai/gpt-5-mini.*openai"):
         warnings(employed("gpt", "models: [{name: gpt, litellm: opnai/gpt-5-mini}]"), settings(1))
+    with pytest.raises(TenantFileInvalid, match="knows no provider my;"):
+        warnings(employed("gpt", "models: [{name: gpt, litellm: my/model}]"), settings(1))
+    with pytest.raises(TenantFileInvalid, match="`provider/model`"):
+        warnings(employed("gpt", "models: [{name: gpt, litellm: mymodel}]"), settings(1))
     for known in ("openai/of-my-own", "gpt-5-mini", "hosted_vllm/mine", "github_copilot/gpt-4"):
         assert warnings(employed("gpt", f"models: [{{name: gpt, litellm: {known}}}]"), settings(1)) == []

@@ -56,7 +56,7 @@ class Allowance:
             chosen = held
         before = len(self.calls)
         try:
-            return await answer(
+            result = await answer(
                 chosen.models, prompt, deadline=deadline, on_delta=on_delta, attempts=chosen.attempts,
                 made=self.calls, failed=self.failed,
             )  # fmt: skip
@@ -64,6 +64,11 @@ class Allowance:
             self._record_failures(assignment)
             if budget is not None:
                 self._cap(chosen, assignment, before)
+        if result.cut:
+            log.warning("an answer is cut: its model may say no more", model=result.model_name)
+            provider = assignment.terms.get(result.model_name, UNPRICED).provider
+            self._office.metrics.count("konstruct_model_cut_answers_total", provider)
+        return result
 
     def _record_failures(self, assignment: Assignment) -> None:
         """Also where another model answered: nobody else would learn of it."""

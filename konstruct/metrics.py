@@ -16,6 +16,7 @@ COUNTERS = {
     "konstruct_limited_messages_total": "Messages over a limit: of a contact, not answered; of a tenant, refused.",
     "konstruct_model_cost_micros_total": "What model calls cost by provider, in millionths of a USD.",
     "konstruct_model_failures_total": "Models that gave a turn no answer, by provider.",
+    "konstruct_model_cut_answers_total": "Answers longer than their model may say, and so cut, by provider.",
     "konstruct_model_overcounts_total": "Model calls counted beyond what was held for them, by provider.",
     "konstruct_meter_events_total": "Usage told to Stripe, by outcome.",
     "konstruct_budget_limited_turns_total": "Turns without room in a budget: reduced to another model, or stopped.",

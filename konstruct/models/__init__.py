@@ -16,6 +16,9 @@ Prompt = Sequence[Mapping[str, Any]]
 
 CHARS_PER_TOKEN = 4
 TOKENS_PER_PICTURE = 1_000
+# How an answer ends that was longer than it may be, and finish_reason's word for that.
+CUT = "…"
+CUT_SHORT = "length"
 # No model reads or writes as much at once; who counts more miscounts.
 MOST_TOKENS = 20_000_000
 
@@ -61,10 +64,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of an answer. The last one carries the usage, where the provider counts it."""
+    """A piece of an answer. The last one carries the usage, where the provider counts it.
+
+    `cut`: the model stopped here because it may say no more, not because it had said all.
+    """
 
     text: str = ""
     usage: Usage | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +84,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: never blank, well-formed, capped. `calls` counts every request that it took."""
+    """A whole answer: never blank, well-formed, capped. `calls` counts every request that it took.
+
+    `cut`: it was longer than it may be; its text ends with CUT.
+    """
 
     text: str
     model_name: str
     usage: Usage
     calls: int
+    cut: bool = False
 
 
 def _possible(tokens: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from konstruct.errors import KonstructError, ModelUnavailable
-from konstruct.models import Delta, Prompt, Usage
+from konstruct.models import CUT_SHORT, Delta, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.models.verdict import verdict
 
@@ -126,7 +126,8 @@ def _read(chunk: Any) -> tuple[Delta, bool]:
     if not chunk.choices:
         return Delta("", counted), False
     choice = chunk.choices[0]
-    return Delta(choice.delta.content or "", counted), bool(choice.finish_reason)
+    reason = choice.finish_reason
+    return Delta(choice.delta.content or "", counted, cut=reason == CUT_SHORT), bool(reason)
 
 
 def _counted(usage: Any) -> Usage | None:

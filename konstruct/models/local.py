@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 
 from konstruct.errors import ModelStarting, ModelUnavailable
-from konstruct.models import Delta, Prompt, Usage
+from konstruct.models import CUT_SHORT, Delta, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.models.sse import events
 from konstruct.models.verdict import verdict
@@ -119,7 +119,8 @@ async def _gulps(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 
 def _joined(deltas: Sequence[Delta]) -> Delta:
     counted = [delta.usage for delta in deltas if delta.usage]
-    return Delta("".join(delta.text for delta in deltas), counted[-1] if counted else None)
+    text, cut = "".join(delta.text for delta in deltas), any(delta.cut for delta in deltas)
+    return Delta(text, counted[-1] if counted else None, cut)
 
 
 def _read(event: dict[str, Any]) -> tuple[Delta, bool]:
@@ -129,4 +130,5 @@ def _read(event: dict[str, Any]) -> tuple[Delta, bool]:
     usage = event.get("usage")
     counted = Usage.counted(usage.get("prompt_tokens"), usage.get("completion_tokens")) if usage else None
     choice: dict[str, Any] = next(iter(event["choices"]), {})
-    return Delta(choice.get("delta", {}).get("content") or "", counted), bool(choice.get("finish_reason"))
+    reason = choice.get("finish_reason")
+    return Delta(choice.get("delta", {}).get("content") or "", counted, cut=reason == CUT_SHORT), bool(reason)

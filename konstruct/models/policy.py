@@ -10,7 +10,7 @@ from typing import cast
 import structlog
 
 from konstruct.errors import ModelRefused, ModelStarting, ModelUnavailable, PromptTooLong
-from konstruct.models import Answer, Call, Delta, Model, Prompt, Usage
+from konstruct.models import CUT, Answer, Call, Delta, Model, Prompt, Usage
 from konstruct.models.content import suited
 from konstruct.models.shortening import halved
 from konstruct.wellformed import well_formed
@@ -68,9 +68,9 @@ async def answer(
         model = tries[position]
         share = left if position == len(tries) - 1 else left * SHARE_OF_ONE_TRY
         try:
-            text, usage = await _ask_for_less(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
+            text, usage, cut = await _ask_for_less(_Try(model, suited(prompt, sees=model.sees), share, on_delta, made))
             failed.pop(model.name, None)
-            return Answer(text, model.name, usage, len(made) - before)
+            return Answer(text, model.name, usage, len(made) - before, cut)
         except ModelStarting as starting:
             failed[model.name] = starting
             position = _others(tries, position)
@@ -83,7 +83,7 @@ async def answer(
     raise _verdict(list(failed.values()), len(made) - before, deadline)
 
 
-async def _ask_for_less(attempt: _Try) -> tuple[str, Usage]:
+async def _ask_for_less(attempt: _Try) -> tuple[str, Usage, bool]:
     """Ask with half of the prompt, and half of that, while the model finds it too long: that is no failed attempt."""
     end = _now() + attempt.seconds
     while True:
@@ -97,10 +97,10 @@ async def _ask_for_less(attempt: _Try) -> tuple[str, Usage]:
             attempt = replace(attempt, prompt=shorter, seconds=left)
 
 
-async def _ask(attempt: _Try) -> tuple[str, Usage]:
+async def _ask(attempt: _Try) -> tuple[str, Usage, bool]:
     end = _now() + attempt.seconds
     silence = min(SILENCE_SECONDS, attempt.seconds)
-    raw, shown, usage = "", "", None
+    raw, shown, usage, cut = "", "", None, False
     # Every implementation is an async generator; closing it hangs up on the model.
     stream = cast("AsyncGenerator[Delta]", attempt.model.stream(attempt.prompt, deadline=attempt.seconds))
     name, refused, asked = attempt.model.name, False, True
@@ -108,12 +108,14 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
         async with aclosing(stream):
             while (delta := await _next_delta(stream, min(silence, end - _now()), name)) is not None:
                 usage = delta.usage or usage
+                cut = cut or delta.cut
                 raw += delta.text
                 text = well_formed(raw)[:MAX_ANSWER_CHARS]
                 if text != shown and text.strip():
                     shown = text
                     await attempt.on_delta(shown)
                 if len(raw) > MAX_ANSWER_CHARS:
+                    cut = True
                     break
     except ModelStarting:
         asked = False
@@ -128,7 +130,8 @@ async def _ask(attempt: _Try) -> tuple[str, Usage]:
             attempt.calls.append(Call(name, usage or guess))
     if not shown.strip():
         raise ModelUnavailable(f"The model {name} gave an empty answer.")
-    return shown.strip(), attempt.calls[-1].usage
+    whole = shown.strip()
+    return whole[: MAX_ANSWER_CHARS - len(CUT)] + CUT if cut else whole, attempt.calls[-1].usage, cut
 
 
 async def _next_delta(stream: AsyncIterator[Delta], seconds: float, name: str) -> Delta | None:

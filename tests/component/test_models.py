@@ -44,10 +44,11 @@ async def test_an_answer_arrives_piece_by_piece_and_ends_with_its_usage(model: M
     assert stub.requests[0]["messages"] == PROMPT
 
 
-async def test_an_answer_that_the_server_ended_where_it_was_told_to_is_an_answer(model: Model, stub: StubModel) -> None:
+async def test_an_answer_that_the_server_ended_where_it_was_told_to_is_cut(model: Model, stub: StubModel) -> None:
     stub.reply = lambda _: " ".join(f"word{number}" for number in range(5000))
-    words = (await stream(model, deadline=30)).split()
-    assert len(words) == stub.requests[0]["max_tokens"] < 5000
+    given = await answer([model], PROMPT, deadline=30, on_delta=unheard)
+    told, words = stub.requests[0]["max_tokens"], given.text.split()
+    assert given.cut and len(words) == told < 5000 and words[-1] == f"word{told - 1}…"
 
 
 async def test_the_key_travels_as_a_bearer_token(model: Model, stub: StubModel) -> None:
@@ -59,7 +60,7 @@ async def test_the_key_travels_as_a_bearer_token(model: Model, stub: StubModel) 
 async def test_what_may_pass_is_tried_again(kind: str, model: Model, stub: StubModel) -> None:
     stub.fault(kind)
     given = await answer([model], PROMPT, deadline=20, on_delta=unheard)
-    assert (given.text, given.calls, stub.calls) == ("You said: hello there", 2, 2)
+    assert (given.text, given.calls, stub.calls, given.cut) == ("You said: hello there", 2, 2, False)
 
 
 @pytest.mark.parametrize("kind", PERMANENT)
@@ -142,8 +143,7 @@ async def test_malformed_text_in_the_prompt_still_gets_an_answer(model: Model) -
 async def test_a_huge_answer_is_cut_and_the_model_is_hung_up_on(model: Model, stub: StubModel) -> None:
     stub.fault("huge")
     given = await answer([model], PROMPT, deadline=20, on_delta=unheard)
-    assert len(given.text) <= MAX_ANSWER_CHARS
-    assert given.usage.estimated
+    assert given.cut and len(given.text) <= MAX_ANSWER_CHARS and given.text.endswith("…") and given.usage.estimated
     for _ in range(50):
         if not stub.running:
             break

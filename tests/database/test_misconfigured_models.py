@@ -1,10 +1,14 @@
-"""A model that fails is in the log and counted, also where another answers; operators hear of what they must mend."""
+"""A model that fails is in the log and counted, also where another answers; operators hear of what they must mend.
+
+So is an answer that was cut, which its reader sees.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -104,3 +108,29 @@ async def test_a_model_that_answers_when_it_is_asked_again_has_not_failed(
     await town.slack.say("hello")
     assert await town.replies(1, timeout=SECONDS) == ["You said: hello"]
     assert not any(name == "konstruct_model_failures_total" for name, _ in counted)
+
+
+@pytest.mark.parametrize("channel", ["D0ALICE", "C0SHOP"], ids=["edited", "streamed"])
+@pytest.mark.parametrize("word_seconds", [0.0, 0.004], ids=["at once", "growing"])
+async def test_a_cut_answer_ends_the_same_wherever_it_is_read(
+    channel: str, word_seconds: float, town: Rig, counted: Counter[tuple[str, str]]
+) -> None:
+    town.model.reply = lambda _: " ".join(f"word{number}" for number in range(600))
+    town.model._word_seconds = word_seconds
+    with capture_logs() as logged:
+        said = await town.slack.say("tell me", channel=channel)
+        thread = said.ts if channel == "C0SHOP" else None
+        await town.slack.expect(lambda entry: entry.by_app and entry.kind != "status" and "…" in entry.text)
+    (read,) = await town.texts(channel, thread)
+    told = town.model.requests[0]["max_tokens"]
+    assert read.endswith(f" word{told - 1}…") and read.count("…") == 1
+    town.model.reply, town.model._word_seconds = lambda _: "That is all.", 0.0
+    await town.slack.say("go on", channel=channel, thread_ts=thread)
+    await town.slack.expect(lambda entry: entry.by_app and entry.text == "That is all.")
+    assert [m["content"] for m in town.model.requests[1]["messages"] if m["role"] == "assistant"] == [read]
+    assert await town.texts(channel, thread) == [read, "That is all."]
+    with psycopg.connect(town.settings.database_url or "") as owner:
+        stored = owner.execute("select text from messages where role = 'employee' union all select text from outbox")
+        assert [text for (text,) in stored].count(read) == 2
+    assert [line["model"] for line in logged if line["event"].startswith("an answer is cut")] == ["stub"]
+    assert counted["konstruct_model_cut_answers_total", "local"] == 1

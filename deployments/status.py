@@ -67,12 +67,10 @@ async def _stored(settings: Settings) -> Picture:
     try:
         async with open_database(settings) as database:
             tenants = await installation.tenants(database)
-            mapping = asdict(await hosting.read(database))
-            # 0 = nobody asked for another number than the default.
-            mapping["wanted_hosts"] = mapping["wanted_hosts"] or _default_hosts(settings)
+            mapping = await hosting.read(database)
             return {
                 "counts": asdict(await installation.status(database)),
-                "hosting": mapping,
+                "hosting": asdict(mapping) | {"wanted_hosts": mapping.wanted(_default_hosts(settings))},
                 "tenants": [tenant.name for tenant in tenants],
                 "paused": {tenant.name: tenant.paused for tenant in tenants},
                 "asked_in_vain": [

@@ -80,7 +80,7 @@ class Supervisor:
     async def check(self) -> None:
         """One round: resize if asked to, then look at every host. One that drains or starts is not waited for long."""
         mapping = await hosting.read(self._database)
-        wanted = mapping.wanted_hosts or self._default_hosts
+        wanted = mapping.wanted(self._default_hosts)
         if mapping.hosts == 0:
             await hosting.remap(self._database, wanted)
         elif wanted != mapping.hosts:

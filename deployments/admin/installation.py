@@ -71,7 +71,8 @@ async def read_installation(parts: Everything) -> Installation:
 @router.put("/hosts")
 async def scale_hosts(wanted: HostsWanted, access: Whole) -> Hosts:
     """Want this many; the Supervisor sees to it while messages flow."""
-    if (await _hosts(access.parts)).wanted != wanted.wanted:
+    # Also the number that is wanted already, where nobody asked for it: from now on it outranks the setting.
+    if (await hosting.read(access.parts.database)).wanted_hosts != wanted.wanted:
         async with access.transaction() as connection:
             await hosting.want(connection, wanted.wanted)
             await audit.record(connection, "hosts.changed", "hosts", wanted=wanted.wanted)
@@ -80,4 +81,4 @@ async def scale_hosts(wanted: HostsWanted, access: Whole) -> Hosts:
 
 async def _hosts(parts: Everything) -> Hosts:
     now = await hosting.read(parts.database)
-    return Hosts(hosts=now.hosts, wanted=now.wanted_hosts)
+    return Hosts(hosts=now.hosts, wanted=now.wanted(parts.settings.conversation_hosts))

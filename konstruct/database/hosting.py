@@ -11,11 +11,18 @@ from konstruct.identity import SHARDS
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """The mapping: shard % hosts = host. `generation` grows with every change of it."""
+    """The mapping: shard % hosts = host. `generation` grows with every change of it.
+
+    `wanted_hosts`: as somebody asked for; 0 = nobody did.
+    """
 
     generation: int
     hosts: int
     wanted_hosts: int
+
+    def wanted(self, default: int) -> int:
+        """How many there should be; `default`: as the processes that run were told."""
+        return self.wanted_hosts or default
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ async def test_an_operator_pauses_and_resumes_by_command(k: AdminRig) -> None:
 
 async def test_only_the_installations_owner_sees_it_whole_and_scales_it(k: AdminRig) -> None:
     console = Console(quiet=True)
+    default = k.rig.settings.conversation_hosts  # as `konstruct status` has it, where nobody asked for another number
+    assert (await k.ask("/installation")).body["hosts"] == {"hosts": 1, "wanted": default}
     await scale_hosts(k.environment(), 1, 1, console)
     with pytest.raises(NotScaled, match="still 1 hosts"):
         await scale_hosts(k.environment(), 2, 0.1, console)

@@ -11,6 +11,7 @@ from deployments.admin.employees import employees
 from deployments.admin.once import once
 from deployments.admin.page import Page
 from deployments.admin.problem import NotHere, Problem
+from deployments.admin.providers import check_providers
 from deployments.admin.reserved import check_reserved
 from deployments.admin.whole import check_whole
 from konstruct.database import configuration
@@ -76,6 +77,7 @@ async def save_hosted_model(name: ModelName, wanted: ModelWanted, access: OwnerC
         await check_whole(connection, access)
         return await _find(connection, access, name)
 
+    await check_providers([wanted.model_copy(update={"name": name})])
     return await once(access, effect)
 
 

@@ -16,6 +16,7 @@ from deployments.admin.models import HostedModel, models
 from deployments.admin.once import once
 from deployments.admin.page import INSTALLATION, After, Limit, Page, opened, seal
 from deployments.admin.problem import NotHere, Problem
+from deployments.admin.providers import check_providers
 from deployments.admin.reserved import check_reserved
 from konstruct.budget import check_priced
 from konstruct.database import configuration
@@ -96,6 +97,7 @@ async def apply_tenant(wanted: TenantFile, access: Applying) -> Response:
     if wanted.tenant != access.name:
         raise Problem(f"The file is about {wanted.tenant}, the address about {access.name}.", status=422)
     check(wanted)
+    await check_providers(wanted.models)
     try:
         check_priced(wanted, PriceList.read(access.parts.settings.prices_file))
     except TenantFileInvalid as invalid:

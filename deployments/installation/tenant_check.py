@@ -6,7 +6,6 @@ from urllib.request import Request
 
 from deployments.installation.unproxied import OPENER
 from konstruct.errors import TenantFileInvalid
-from konstruct.models.hosted import unknown_provider
 from konstruct.settings import Settings
 from konstruct.tenant_file import LOCAL, TenantFile
 from konstruct.vault import local_model_token
@@ -15,28 +14,8 @@ LOOK_SECONDS = 5.0
 
 
 def warnings(wanted: TenantFile, settings: Settings) -> list[str]:
-    """What is allowed, and hardly meant. Raises TenantFileInvalid where a model is named that nobody can ask."""
-    _check_providers(wanted)
+    """What is allowed, and hardly meant. Raises TenantFileInvalid where a local model is named that is not served."""
     return [*_of_local_models(wanted, settings), *_of_operators(wanted)]
-
-
-def _check_providers(wanted: TenantFile) -> None:
-    for number, model in enumerate(wanted.models):
-        nearest = unknown_provider(model.litellm, model.api_base)
-        if nearest is not None:
-            raise TenantFileInvalid(f"models.{number}.litellm is {model.litellm}, {_unknown(model.litellm, nearest)}")
-
-
-def _unknown(litellm: str, nearest: list[str]) -> str:
-    if nearest:
-        return f"whose provider is unknown; did you mean {' or '.join(nearest)}?"
-    provider, slash, _ = litellm.partition("/")
-    if not slash:
-        return "whose provider is unknown; write it as `provider/model`."
-    return (
-        f"but LiteLLM knows no provider {provider}; where a server of your own speaks OpenAI's API, write "
-        f"openai/{litellm} and its `api_base`."
-    )
 
 
 def _of_local_models(wanted: TenantFile, settings: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""A tenant file that names a model which nobody can ask is refused before it is applied, where that can be known."""
+"""What names a model that nobody can ask is refused, where that can be known: a tenant file, and the API."""
 
 import socket
 import threading
@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from cryptography.fernet import Fernet
 
+from deployments.admin.providers import check_providers
 from deployments.installation import tenant_check
 from deployments.installation.tenant_check import warnings
 from deployments.model_gateway import ModelGateway
@@ -95,12 +96,12 @@ def test_handovers_that_nobody_would_hear_of_are_warned_of() -> None:
         assert {word for word in ("slack_channel", "workspace") if word in warning} == named
 
 
-def test_a_provider_that_litellm_does_not_know_is_refused_with_the_nearest_names() -> None:
-    with pytest.raises(TenantFileInvalid, match=r"opnai/gpt-5-mini.*openai"):
-        warnings(employed("gpt", "models: [{name: gpt, litellm: opnai/gpt-5-mini}]"), settings(1))
+async def test_a_provider_that_litellm_does_not_know_is_refused_with_the_nearest_names() -> None:
+    with pytest.raises(TenantFileInvalid, match=r"gpt.*opnai/gpt-5-mini.*openai"):
+        await check_providers([tenant_file.ModelEntry(name="gpt", litellm="opnai/gpt-5-mini")])
     with pytest.raises(TenantFileInvalid, match="knows no provider my;"):
-        warnings(employed("gpt", "models: [{name: gpt, litellm: my/model}]"), settings(1))
+        await check_providers([tenant_file.ModelEntry(name="gpt", litellm="my/model")])
     with pytest.raises(TenantFileInvalid, match="`provider/model`"):
-        warnings(employed("gpt", "models: [{name: gpt, litellm: mymodel}]"), settings(1))
-    for known in ("openai/of-my-own", "gpt-5-mini", "hosted_vllm/mine", "github_copilot/gpt-4"):
-        assert warnings(employed("gpt", f"models: [{{name: gpt, litellm: {known}}}]"), settings(1)) == []
+        await check_providers([tenant_file.ModelEntry(name="gpt", litellm="mymodel")])
+    known = ("openai/of-my-own", "gpt-5-mini", "hosted_vllm/mine", "github_copilot/gpt-4")
+    await check_providers(tenant_file.ModelEntry(name="gpt", litellm=name) for name in known)

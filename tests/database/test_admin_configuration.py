@@ -116,12 +116,14 @@ async def test_a_model_that_budgets_go_on_with_stays(k: AdminRig) -> None:
 
 LOCAL = {"name": "Ada", "instructions": "You answer.", "model": "local/smollm2"}
 GPT, SMOLLM2 = FILE["models"][0], {"name": "smollm2", "litellm": "openai/x"}
+TYPO = {**GPT, "litellm": "opnai/gpt-5"}
 
 
 @pytest.mark.parametrize(
     ("before", "place", "piece", "after"),
     [
         ({}, "models/gpt", {**GPT, "transcription": True}, {"models": [{**GPT, "transcription": True}]}),
+        ({}, "models/gpt", TYPO, {"models": [TYPO]}),
         ({"employee": LOCAL}, "models/smollm2", SMOLLM2, {"employee": LOCAL, "models": [GPT, SMOLLM2]}),
         ({}, "employees/ADA", {**LOCAL, "model": "local/gpt"}, {"employee": {**LOCAL, "model": "local/gpt"}}),
         ({}, "employees/ADA", {**LOCAL, "model": "claude"}, {"employee": {**LOCAL, "model": "claude"}}),

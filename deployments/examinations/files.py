@@ -3,9 +3,9 @@
 import asyncio
 from uuid import UUID
 
-from deployments.examinations.finding import Finding, Patient, well, wrong
+from deployments.examinations.finding import Finding, Patient, odd, well, wrong
 from konstruct.errors import KonstructError
-from konstruct.media.store import MediaStore, open_store
+from konstruct.media.store import MediaStore, folder_of, open_store
 
 NOBODY = UUID(int=0)
 PROBE = b"konstruct doctor"
@@ -15,6 +15,9 @@ def files(patient: Patient) -> list[Finding]:
     """One small file there and back."""
     place = patient.settings.media_url or str(patient.settings.home / "media")
     try:
+        folder = folder_of(patient.settings)
+        if folder is not None and not folder.exists():
+            return [odd("files", f"there is no {folder} yet", "run `konstruct up`")]
         asyncio.run(_there_and_back(open_store(patient.settings)))
     except KonstructError as error:
         mend = "correct KONSTRUCT_MEDIA_URL and what it needs; until then files are read but not kept"

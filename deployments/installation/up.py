@@ -67,6 +67,8 @@ def up(given: Mapping[str, str], steps: Steps, *, wait_for_model: bool = True) -
     Answers what runs once webhooks are accepted and, if asked, the local model answers.
     """
     layout = running.layout_of(given)
+    if not layout.home.exists():  # nothing runs there: what cannot be begun leaves nothing behind
+        Settings.from_environment(given)
     layout.home.mkdir(parents=True, exist_ok=True)
     with _alone(layout):
         alive = _alive(layout)

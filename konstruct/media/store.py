@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import obstore
@@ -65,20 +65,28 @@ class MediaStore:
 
 def open_store(settings: Settings) -> MediaStore:
     """The store that KONSTRUCT_MEDIA_URL names: s3://bucket/prefix, file:///folder, or a folder under home."""
-    url = urlsplit(settings.media_url)
     try:
-        return MediaStore(_place(settings, url))
+        return MediaStore(_place(settings))
     except (BaseError, OSError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise SettingsInvalid(f"The place for files that KONSTRUCT_MEDIA_URL names cannot be used: {why}") from error
 
 
-def _place(settings: Settings, url: SplitResult) -> LocalStore | S3Store:
+def folder_of(settings: Settings) -> Path | None:
+    """The folder that files are kept in, which `open_store` makes; None where they are kept in S3."""
+    url = urlsplit(settings.media_url)
     if url.scheme == "s3" and url.netloc:
-        return _s3(settings, url.netloc, url.path.strip("/"))
+        return None
     if settings.media_url and (url.scheme != "file" or url.netloc or not url.path):
         raise SettingsInvalid("KONSTRUCT_MEDIA_URL must be like s3://bucket/prefix or file:///folder.")
-    folder = Path(url.path) if url.path else settings.home / "media"
+    return Path(url.path) if url.path else settings.home / "media"
+
+
+def _place(settings: Settings) -> LocalStore | S3Store:
+    folder = folder_of(settings)
+    if folder is None:
+        url = urlsplit(settings.media_url)
+        return _s3(settings, url.netloc, url.path.strip("/"))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return LocalStore(folder, automatic_cleanup=True)
 

@@ -129,6 +129,10 @@ def test_the_doctor_says_whether_files_can_be_kept(tmp_path: Path) -> None:
     from deployments.examinations.finding import Patient
     from deployments.installation.layout import Layout
 
+    never_ran = tmp_path / "never-ran"
+    unkept = files(Patient(Settings.from_environment({"KONSTRUCT_HOME": str(never_ran)}), Layout(never_ran), None))
+    assert (unkept[0].state, never_ran.exists()) == ("worth a look", False)
+    (tmp_path / "media").mkdir()
     well = files(Patient(Settings.from_environment({"KONSTRUCT_HOME": str(tmp_path)}), Layout(tmp_path), None))
     assert (well[0].state, list((tmp_path / "media").rglob("*"))) == ("well", [])
     wrong = files(Patient(s3_settings("http://127.0.0.1:9", "bucket"), Layout(tmp_path), None))

@@ -196,6 +196,13 @@ def test_master_keys_are_made_only_where_none_are_given(tmp_path, monkeypatch, g
     assert keys.master_keys(Layout(tmp_path)).exists() != given
 
 
+def test_wrong_settings_leave_nothing_where_nothing_ever_ran(tmp_path):
+    home = tmp_path / "home"
+    with pytest.raises(SettingsInvalid, match="KONSTRUCT_HTTP_PORT"):
+        starting.up({"KONSTRUCT_HOME": str(home), "KONSTRUCT_HTTP_PORT": "eighty"}, Steps())
+    assert not home.exists()
+
+
 def test_how_long_a_start_took_is_no_reason_to_deploy_again(layout):
     environment = environment_of(layout)
     one = Running(environment, "127.0.0.1", 8000, 8265, local_model=True, seconds={"Ray": 4.0})

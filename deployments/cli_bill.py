@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from deployments.known import ask, pages, tenant_named
+from deployments.known import ask, pages
 
 # Stripe is asked several times for each tenant, and may be slow.
 COMPARE_SECONDS = 300.0
@@ -79,8 +79,7 @@ def reconcile(*, json: Json = False) -> None:
 @bill_app.command()
 def resend(tenant: Tenant) -> None:
     """Tell Stripe anew what it has refused, after the reason was mended."""
-    with tenant_named(tenant):
-        count = ask("POST", "tenants", tenant, "bill", "resend")["count"]
+    count = ask("POST", "tenants", tenant, "bill", "resend")["count"]
     typer.echo(f"{count} refused events of {tenant} will be told to Stripe anew.")
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deployments.known import ask, pages, tenant_named
+from deployments.known import ask, pages
 from deployments.whole_table import print_whole
 
 budget_app = typer.Typer(help="What may be spent in a month.", no_args_is_help=True)
@@ -22,8 +22,7 @@ def budget() -> None:
 @budget_app.command()
 def show(tenant: Annotated[str, typer.Argument(help="The tenant's name.")]) -> None:
     """Show the limits, what is used of them, and of what operators were told."""
-    with tenant_named(tenant):
-        found = ask("GET", "tenants", tenant, "budgets")
+    found = ask("GET", "tenants", tenant, "budgets")
     print_whole(_table(found), console)
     if found["limits"]["at_limit"]:
         console.print(escape(f"At the limit: {', then '.join(found['limits']['at_limit'])}; then a polite stop."))

@@ -24,8 +24,7 @@ Abandon = Annotated[
 @tenant_app.command("export")
 def export_tenant(name: Name, file: To) -> None:
     """Write everything of a tenant into a ZIP file: JSON lines and kept files, no secrets."""
-    with known.tenant_named(name):
-        known.download(file, "tenants", name, "export")
+    known.download(file, "tenants", name, "export")
     typer.echo(_written(file))
 
 
@@ -33,16 +32,14 @@ def export_tenant(name: Name, file: To) -> None:
 def erase_tenant(name: Name, *, yes: Sure = False, abandon_billing: Abandon = False) -> None:
     """Forget a tenant: every row and every kept file."""
     _check_sure(f"Erase tenant {name} and everything of it?", sure=yes)
-    with known.tenant_named(name):
-        given_up = "true" if abandon_billing else ""
-        known.ask("DELETE", "tenants", name, seconds=known.WHOLE_SECONDS, abandon_billing=given_up)
+    given_up = "true" if abandon_billing else ""
+    known.ask("DELETE", "tenants", name, seconds=known.WHOLE_SECONDS, abandon_billing=given_up)
     typer.echo(f"Nothing of tenant {name} is stored any more.")
 
 
 @contact_app.command("export")
 def export_contact(tenant: Name, channel: Channel, contact: Contact, file: To) -> None:
     """Write everything about a person into a ZIP file."""
-    _check_known(tenant)
     known.download(file, "tenants", tenant, "contacts", channel, contact, "export")
     typer.echo(_written(file))
 
@@ -53,7 +50,6 @@ def erase_contact(tenant: Name, channel: Channel, contact: Contact, *, yes: Sure
     from deployments.installation.api import Refused  # noqa: PLC0415 - each command loads only what it needs
 
     _check_sure(f"Erase {contact} on {channel} of tenant {tenant}?", sure=yes)
-    _check_known(tenant)
     before = ""
     try:
         known.ask("DELETE", "tenants", tenant, "contacts", channel, contact, seconds=known.WHOLE_SECONDS)
@@ -62,11 +58,6 @@ def erase_contact(tenant: Name, channel: Channel, contact: Contact, *, yes: Sure
             raise
         before = " Nothing was."
     typer.echo(f"Nothing about {contact} on {channel} is stored any more.{before}")
-
-
-def _check_known(tenant: str) -> None:
-    with known.tenant_named(tenant):
-        known.ask("GET", "tenants", tenant)
 
 
 def _check_sure(question: str, *, sure: bool) -> None:

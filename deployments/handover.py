@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deployments.installation.api import ApiClient, Refused, segment
-from deployments.known import pages, tenant_named
+from deployments.known import pages
 from konstruct.errors import KonstructError
 
 
@@ -30,8 +30,7 @@ async def resume(environment: Mapping[str, str], tenant: str, conversation: str,
 
 def show_paused(tenant: str, console: Console) -> None:
     """List the conversations that the employee is silent in; raises UnknownTenant."""
-    with tenant_named(tenant):
-        found = list(pages("GET", "tenants", tenant, "conversations", paused="true", limit="200"))
+    found = list(pages("GET", "tenants", tenant, "conversations", paused="true", limit="200"))
     if not found:
         console.print(f"The employee of {escape(tenant)} answers in every conversation.")
         return

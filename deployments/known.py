@@ -28,15 +28,17 @@ def settings() -> "Settings":
 
 
 def ask(method: str, *path: str, body: object = None, seconds: float | None = None, **query: str) -> Any:
-    """What the operators' API answers; `path` in segments, each as it is meant. Raises Refused or NotReachable.
+    """What the operators' API answers; `path` in segments, each as it is meant.
 
-    `seconds`: within which it answers, if not the usual; `query`: what is empty is not asked.
+    `seconds`: within which it answers, if not the usual; `query`: what is empty is not asked. Raises UnknownTenant
+    where what is not found is of a tenant that there is not, else Refused, or NotReachable.
     """
     import asyncio  # noqa: PLC0415
 
     from deployments.installation.api import ApiClient  # noqa: PLC0415
 
-    return asyncio.run(ApiClient(environment()).ask(method, _place(path, query), body, seconds=seconds))
+    with _tenant_in(path):
+        return asyncio.run(ApiClient(environment()).ask(method, _place(path, query), body, seconds=seconds))
 
 
 def pages(method: str, *path: str, seconds: float | None = None, **query: str) -> Iterator[Any]:
@@ -54,21 +56,27 @@ def download(file: Path, *path: str, **query: str) -> None:
 
     from deployments.installation.api import ApiClient  # noqa: PLC0415
 
-    asyncio.run(ApiClient(environment()).download(_place(path, query), file, WHOLE_SECONDS))
+    with _tenant_in(path):
+        asyncio.run(ApiClient(environment()).download(_place(path, query), file, WHOLE_SECONDS))
 
 
 @contextmanager
-def tenant_named(name: str) -> Iterator[None]:
-    """What the block does not find is the tenant: raises UnknownTenant."""
+def _tenant_in(path: tuple[str, ...]) -> Iterator[None]:
+    """See `ask`; the API itself says of everything that is not there, or not yours, the same."""
     from deployments.installation.api import Refused  # noqa: PLC0415
     from konstruct.errors import UnknownTenant  # noqa: PLC0415
 
     try:
         yield
     except Refused as refused:
-        if refused.status != 404:
+        name = path[1] if path[0] == "tenants" and len(path) > 1 else None
+        if refused.status != 404 or name is None or name in _tenants():
             raise
         raise UnknownTenant(f"There is no tenant {name}; `konstruct status` lists those that there are.") from None
+
+
+def _tenants() -> set[str]:
+    return {tenant["name"] for tenant in pages("GET", "tenants", limit="200")}
 
 
 def _place(path: tuple[str, ...], query: dict[str, str]) -> str:

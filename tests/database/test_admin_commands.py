@@ -129,6 +129,15 @@ async def test_an_operator_pauses_and_resumes_by_command(k: AdminRig) -> None:
             await pause(k.environment(), tenant, conversation, 5, console)
 
 
+async def test_a_tenant_that_there_is_not_is_named_and_no_other_thing_taken_for_it(k: AdminRig) -> None:
+    asked = (("tokens", "list"), ("dead-letters", "list"), ("subscription", "show"), ("budget", "show"))
+    for command in asked:
+        status, said = await k.konstruct(*command, "nobody")
+        assert (status, "no tenant nobody" in said) == (1, True), said
+    status, said = await k.konstruct("tokens", "revoke", "acme", str(tenant_id("acme")))
+    assert (status, "no tenant" in said) == (1, False), said
+
+
 async def test_only_the_installations_owner_sees_it_whole_and_scales_it(k: AdminRig) -> None:
     console = Console(quiet=True)
     default = k.rig.settings.conversation_hosts  # as `konstruct status` has it, where nobody asked for another number

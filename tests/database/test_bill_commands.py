@@ -116,7 +116,7 @@ async def test_a_refusal_is_one_sentence(office: Office) -> None:
         (("explain", "acme", "--month", "2026-13"), "2026-13"),
         (("explain", "acme", "--month", "2026-11", "--invoice-line", "il_1"), "not for both"),
         (("explain", "acme", "--invoice-line", "il_1"), "has a line il_1"),
-        (("explain", "nobody"), "no such thing here"),
+        (("explain", "nobody"), "no tenant nobody"),
         (("resend", "nobody"), "no tenant nobody"),
         (("plans", "-f", "nowhere.yaml"), "cannot be read"),
         (("prices", "-f", "README.md"), "price list"),

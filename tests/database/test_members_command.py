@@ -44,7 +44,7 @@ async def test_people_are_let_in_listed_and_let_in_no_more(k: AdminRig, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "token", "words"),
     [
-        (("add", "grace@example.com", "--tenant", "initech"), ADMIN_TOKEN, "no such thing here"),
+        (("add", "grace@example.com", "--tenant", "initech"), ADMIN_TOKEN, "no tenant initech"),
         (("add", "grace", "--tenant", "acme"), ADMIN_TOKEN, "cannot be used"),
         (("remove", "grace@example.com", "--tenant", "acme"), ADMIN_TOKEN, "no such thing here"),
         (("list", "--tenant", "acme"), "nobody-ever-made-such-a-token", "No valid token"),

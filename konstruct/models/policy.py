@@ -131,7 +131,13 @@ async def _ask(attempt: _Try) -> tuple[str, Usage, bool]:
     if not shown.strip():
         raise ModelUnavailable(f"The model {name} gave an empty answer.")
     whole = shown.strip()
-    return whole[: MAX_ANSWER_CHARS - len(CUT)] + CUT if cut else whole, attempt.calls[-1].usage, cut
+    return _marked(whole) if cut else whole, attempt.calls[-1].usage, cut
+
+
+def _marked(cut: str) -> str:
+    """A code block, or a line of choices, ends where its line does."""
+    end = f"\n{CUT}" if cut.endswith(("```", "]]")) else CUT
+    return cut[: MAX_ANSWER_CHARS - len(end)] + end
 
 
 async def _next_delta(stream: AsyncIterator[Delta], seconds: float, name: str) -> Delta | None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 
@@ -30,7 +31,9 @@ def database(patient: Patient) -> list[Finding]:
         missing = migrate.pending(url)
         off = _clock_difference(url)
     except DatabaseUnavailable as error:
-        return [wrong("database", str(error), "start PostgreSQL, or correct KONSTRUCT_DATABASE_URL")]
+        embedded = str(patient.layout.pgdata.resolve()) in unquote(url)
+        mend = "run `konstruct up`" if embedded else "start PostgreSQL, or correct KONSTRUCT_DATABASE_URL"
+        return [wrong("database", str(error), mend)]
     except KonstructError as error:
         return [wrong("database", str(error), "correct the role or run `konstruct migrate`")]
     findings = [well("database", "answers; role konstruct_app cannot pass row-level security")]

@@ -1,13 +1,17 @@
 """The doctor names channels that do not work any more, and secrets that do not open."""
 
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 from deployments.examinations.connections import problem, unheard_of
-from deployments.examinations.stored import opened
+from deployments.examinations.finding import Patient
+from deployments.examinations.stored import database, opened
+from deployments.installation.layout import Layout
 from konstruct.database.ciphertexts import Ciphertext
 from konstruct.database.tenants import ChannelRow, TenantRow
 from konstruct.key_rotation import Kept
+from konstruct.settings import Settings
 
 ROW = ChannelRow(UUID(int=7), "slack", "A0ACME", "T0ACME", UUID(int=8), "U0BOT", {})
 
@@ -35,6 +39,15 @@ def test_handovers_that_nobody_hears_of_are_named() -> None:
     assert unheard_of(told) is None
     assert unheard_of(replace(told, channels=[])) is not None
     assert unheard_of(replace(silent, escalation={})) is None
+
+
+def test_a_database_that_does_not_answer_is_started_by_whoever_started_it(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    for url, mend in ((f"postgresql://postgres:@/konstruct?host={layout.pgdata}", "konstruct up"),
+                      ("postgresql://127.0.0.1:1/konstruct", "KONSTRUCT_DATABASE_URL")):  # fmt: skip
+        settings = Settings.from_environment({"KONSTRUCT_HOME": str(tmp_path), "KONSTRUCT_DATABASE_URL": url})
+        (finding,) = database(Patient(settings, layout, None))
+        assert finding.state == "wrong" and mend in finding.mend
 
 
 def kept(place: str, key: int | None) -> Kept:

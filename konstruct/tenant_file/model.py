@@ -30,7 +30,7 @@ class ModelEntry(Strict):
     """A hosted model: any LiteLLM model string, with the tenant's own key."""
 
     name: str = Field(min_length=1)
-    litellm: str = Field(min_length=1)
+    litellm: str = Field(min_length=1, examples=["openai/gpt-5-mini"])
     api_base: str | None = None
     api_key: str | None = Field(default=None, repr=False)
     vision: bool = False  # it may be given pictures

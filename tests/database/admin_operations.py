@@ -77,7 +77,9 @@ def _body(operation: dict[str, Any], document: dict[str, Any]) -> Any:
 
 
 def _sample(schema: dict[str, Any], document: dict[str, Any]) -> Any:
-    """The smallest that fits: what is required, and nothing else."""
+    """The smallest that fits: what is required, and nothing else; where there are examples, one of them."""
+    if "examples" in schema:
+        return schema["examples"][0]
     if "$ref" in schema:
         return _sample(document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], document)
     for choice in ("anyOf", "oneOf", "allOf"):

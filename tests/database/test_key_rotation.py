@@ -170,9 +170,10 @@ async def test_what_is_written_meanwhile_is_not_overwritten(town: Town) -> None:
 async def test_killed_at_any_moment_rotation_leaves_everything_readable_and_can_be_repeated(
     town: Town, tmp_path: Path, own_port: int
 ) -> None:
+    ((was,),) = town.rows(f"select quote_literal(api_key) from models where tenant_id = '{ACME}' and name = 'gpt'")
     town.rows(
-        f"insert into models (tenant_id, name, litellm, api_key) select '{ACME}', 'm' || n, 'x/y',"
-        f" (select api_key from models where tenant_id = '{ACME}' and name = 'gpt') from generate_series(1, 400) n"
+        "insert into models (tenant_id, name, litellm, api_key)"
+        f" select '{ACME}', 'm' || n, 'x/y', {was} from generate_series(1, 400) n"
     )
     environment = {
         "KONSTRUCT_HOME": str(tmp_path),
@@ -198,8 +199,9 @@ async def test_killed_at_any_moment_rotation_leaves_everything_readable_and_can_
     for target in (1, 60, 150, 290):
         process = await serve()
         rotating = asyncio.create_task(konstruct(environment, "keys", "rotate"))
-        while await moved() < target + random.randrange(20):
-            await asyncio.sleep(0.01)
+        enough = target + random.randrange(20)
+        while town.rows(f"select count(*) < {enough} from models where api_key <> {was}") == [(True,)]:
+            await asyncio.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         await process.wait()
         killed_at.append(await moved())

@@ -1818,9 +1818,8 @@ begin
     return next;
     return;
   end if;
-  v_new := array(select distinct i.conversation_id from inbox i
-    where i.tenant_id = p_tenant and i.state = 'waiting' and i.conversation_id = any (v_all)
-      and not exists (select from conversations c where c.tenant_id = p_tenant and c.id = i.conversation_id) order by 1);
+  v_new := array(select n from unnest(v_all) n
+    where not exists (select from conversations c where c.tenant_id = p_tenant and c.id = n) order by 1);
   -- No amendment there sees their new rows, to wait for them.
   perform pg_advisory_xact_lock(hashtextextended(n::text, 4)) from unnest(v_new) n;
   -- In the order of commit_turn. Also of what was never answered: a first turn under way meets this version.

@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
-from deployments.admin.apart import THREADS
 from konstruct.errors import TenantFileInvalid
 from konstruct.models.hosted import unknown_provider
 from konstruct.tenant_file import ModelEntry
+
+# Not those of `apart`: who exports for minutes must not hold up everybody's tenant files.
+THREAD = ThreadPoolExecutor(1, thread_name_prefix="providers")
 
 
 async def check_providers(wanted: Iterable[ModelEntry]) -> None:
     """Raise TenantFileInvalid where a model's provider is unknown. No transaction is open: it may take seconds."""
     loop = asyncio.get_running_loop()
     for model in wanted:
-        nearest = await loop.run_in_executor(THREADS, unknown_provider, model.litellm, model.api_base)
+        nearest = await loop.run_in_executor(THREAD, unknown_provider, model.litellm, model.api_base)
         if nearest is not None:
             said = _unknown(model.litellm, nearest)
             raise TenantFileInvalid(f"models.{model.name}.litellm is {model.litellm}, {said}")

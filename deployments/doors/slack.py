@@ -193,10 +193,12 @@ class SlackDoor:
         return await self._installed(source)
 
     async def _check_signed(self, source: slack.Source, signature: slack.Signature, body: bytes) -> None:
+        found = await self._candidates(source)
         # What is of an app that is not ours may be signed with a secret of ours, all the same: of a wrong app_id.
-        secrets = (await self._candidates(source)).secrets or (await self._candidates(NOBODY)).secrets
+        secrets = found.secrets or (await self._candidates(NOBODY)).secrets
         own = self._settings.slack_signing_secret
-        if own and source.app in ("", self._settings.slack_app_id):
+        attached = found.own is not None and found.own.installed_by != "file"
+        if own and (attached or source.app in ("", self._settings.slack_app_id)):
             # The installation's own app signs also for workspaces that are not, or no longer, connected. What it signed
             # with when a workspace was attached may be out of use by now.
             secrets = own if source.app else (*own, *secrets)

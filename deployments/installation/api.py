@@ -116,4 +116,9 @@ def _content(status: int, text: str) -> Any:
     if status < 400:
         return content
     detail = content.get("detail") if isinstance(content, dict) else None
+    if detail is None and status in STARTING:
+        raise NotReachable(
+            f"What answered with status {status} is not the operators' API: it starts, or is elsewhere. Try again, or "
+            "run `konstruct doctor`."
+        )
     raise Refused(status, str(detail or f"The installation answered with status {status}."))

@@ -86,7 +86,7 @@ class Call:
 class Answer:
     """A whole answer: never blank, well-formed, capped. `calls` counts every request that it took.
 
-    `cut`: it was longer than it may be; its text ends with CUT.
+    `cut`: it was longer than it may be; its text ends with CUT, or with choices, which come last.
     """
 
     text: str

@@ -9,6 +9,7 @@ from typing import cast
 
 import structlog
 
+from konstruct.choices import split_choices
 from konstruct.errors import ModelRefused, ModelStarting, ModelUnavailable, PromptTooLong
 from konstruct.models import CUT, Answer, Call, Delta, Model, Prompt, Usage
 from konstruct.models.content import suited
@@ -135,8 +136,10 @@ async def _ask(attempt: _Try) -> tuple[str, Usage, bool]:
 
 
 def _marked(cut: str) -> str:
-    """A code block, or a line of choices, ends where its line does."""
-    end = f"\n{CUT}" if cut.endswith(("```", "]]")) else CUT
+    """A code block ends where its line does; choices come last, so that before them all was said."""
+    if split_choices(cut)[1]:
+        return cut
+    end = f"\n{CUT}" if cut.endswith("```") else CUT
     return cut[: MAX_ANSWER_CHARS - len(end)] + end
 
 

@@ -24,13 +24,15 @@ async def test_an_answer_that_the_server_ended_where_it_was_told_to_is_cut(model
     assert given.cut and len(words) == told < 5000 and words[-1] == f"word{told - 1}…"
 
 
-@pytest.mark.parametrize("ended", ["```", "[[yes | no]]"])
+@pytest.mark.parametrize(
+    ("ended", "marked"), [("```", "```\n…"), ("so:\n[[yes | no]]", "so:\n[[yes | no]]"), ("[[a", "[[a…")]
+)
 async def test_what_ends_with_its_line_is_whole_in_a_cut_answer(
-    ended: str, stub: StubModel, session: aiohttp.ClientSession
+    ended: str, marked: str, stub: StubModel, session: aiohttp.ClientSession
 ) -> None:
     stub.reply = lambda _: f"{ended} and more"
     model = LocalModel("local/smollm2", stub.url, "secret", session, len(ended.split()), cache_salt="s")
-    assert (await answer([model], PROMPT, deadline=30, on_delta=unheard)).text == f"{ended}\n…"
+    assert (await answer([model], PROMPT, deadline=30, on_delta=unheard)).text == marked
 
 
 async def test_a_huge_answer_is_cut_and_the_model_is_hung_up_on(model: Model, stub: StubModel) -> None:

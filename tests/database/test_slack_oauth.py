@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
 
@@ -31,12 +32,13 @@ async def test_a_workspace_is_attached_and_answered_and_what_is_stored_tells_not
     assert "signing-secret-of-ours" not in stored
 
 
+@pytest.mark.parametrize("named", [OURS.app, ""])
 async def test_while_its_signing_secret_is_changed_both_are_believed_and_then_only_the_new_one(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, named: str
 ) -> None:
     old, new, keys = OURS.signing_secret, "the-new-one-of-ours", (Fernet.generate_key().decode(),)
     for believed in ((old,), (new, old), (new,)):
-        chosen = SETTINGS | {"slack_signing_secret": believed, "master_keys": keys}
+        chosen = SETTINGS | {"slack_signing_secret": believed, "master_keys": keys, "slack_app_id": named}
         async with rig(database_url, tmp_path, hosts=0, chosen=chosen, clients=[OURS]) as k:
             if believed == (old,):
                 await install(k)

@@ -64,6 +64,7 @@ async def test_what_is_downloaded_takes_the_place_of_what_was_there(api: ApiClie
         ("/cut", NotReachable, "broke off in the middle"),
         ("/cut?announced=yes", NotReachable, "broke off in the middle"),
         ("/refused", Refused, "Not yours"),
+        ("/nowhere", NotReachable, "is not the operators' API"),
         ("/slow", NotReachable, "does not answer"),
     ],
 )

@@ -53,6 +53,14 @@ async def ledger(town: Rig) -> list[dict[str, Any]]:
     return rows
 
 
+async def ask_in_vain(town: Rig) -> None:
+    """A model is asked, and does not answer."""
+    town.model.fault("hang")
+    await town.slack.say("hello")
+    while not town.model.calls:
+        await asyncio.sleep(0.01)
+
+
 def in_replies(town: Rig) -> list[int]:
     """What a plan by replies would bill."""
     with psycopg.connect(town.settings.database_url or "") as owner:
@@ -133,10 +141,7 @@ async def test_what_came_of_models_that_gave_no_answer_is_on_the_bill_of_the_apo
 
 async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: Rig, spare: StubModel) -> None:
     await employ(town, spare)
-    town.model.fault("hang")
-    await town.slack.say("hello")
-    while not town.model.calls:
-        await asyncio.sleep(0.01)
+    await ask_in_vain(town)
     await town.slack.say("are you there?")
     await town.replies(1, timeout=60)
     (row,) = await ledger(town)
@@ -149,10 +154,7 @@ async def test_a_call_that_was_given_up_because_more_was_said_is_paid_for(town: 
 
 async def test_a_model_that_nobody_waited_for_any_more_was_not_asked_in_vain(town: Rig, spare: StubModel) -> None:
     await employ(town, spare)
-    town.model.fault("hang")
-    await town.slack.say("hello")
-    while not town.model.calls:
-        await asyncio.sleep(0.01)
+    await ask_in_vain(town)
     conversation = conversation_id(tenant_id("acme"), "slack", f"{APP.team}:D0ALICE:")
     spoken = Inbound(
         tenant_id("acme"), "slack", "1.1:operator", conversation, shard_of(conversation),
